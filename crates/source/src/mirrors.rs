@@ -1,0 +1,131 @@
+//! The mirrors: one bare copy of each repository, kept in one folder of the server.
+//!
+//! Guarantees: a mirror is either whole or absent; at most one sync of a repository runs at a
+//! time; every Git process ends with the call that started it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::{RepositoryUrl, SourceError};
+
+/// What a repository may cost.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Size of a mirror, in bytes. Default 512 MiB.
+    pub mirror_bytes: u64,
+    /// Time of one fetch. Default 5 min.
+    pub fetch_timeout: Duration,
+    /// Time of one answer from a mirror (listing, reading a file). Default 30 s.
+    pub read_timeout: Duration,
+    /// Size of a file that [`Mirrors::read_file`] returns, in bytes. Default 1 MiB.
+    pub file_bytes: u64,
+    /// Size of all files of a commit together, in bytes. Default 1 GiB.
+    pub export_bytes: u64,
+    /// Number of files of a commit. Default 100,000.
+    pub export_files: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            mirror_bytes: 512 * 1024 * 1024,
+            fetch_timeout: Duration::from_mins(5),
+            read_timeout: Duration::from_secs(30),
+            file_bytes: 1024 * 1024,
+            export_bytes: 1024 * 1024 * 1024,
+            export_files: 100_000,
+        }
+    }
+}
+
+/// One lock for each repository that is being synced or removed.
+type Locks = Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>;
+
+/// The mirrors of this server. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Mirrors {
+    pub(crate) root: Arc<PathBuf>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) prepared: Arc<tokio::sync::OnceCell<()>>,
+    locks: Arc<Locks>,
+}
+
+impl Mirrors {
+    /// Keeps mirrors below `root`, which is made when first needed and belongs to this process alone.
+    pub fn new(root: PathBuf, limits: Limits) -> Self {
+        Self {
+            root: Arc::new(root),
+            limits: Arc::new(limits),
+            prepared: Arc::default(),
+            locks: Arc::default(),
+        }
+    }
+
+    /// What a repository may cost here.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Folder of a repository's mirror, whether or not it exists.
+    pub(crate) fn folder(&self, url: &RepositoryUrl) -> PathBuf {
+        self.root.join(format!("{}.git", url.folder()))
+    }
+
+    /// Folder in which first fetches and trash live until they are renamed or deleted.
+    pub(crate) fn staging(&self) -> PathBuf {
+        self.root.join(".staging")
+    }
+
+    /// The mirror's folder, when there is a mirror.
+    pub(crate) fn mirrored(&self, url: &RepositoryUrl) -> Result<PathBuf, SourceError> {
+        let folder = self.folder(url);
+        if folder.is_dir() {
+            Ok(folder)
+        } else {
+            Err(SourceError::NotMirrored {
+                url: url.to_string(),
+            })
+        }
+    }
+
+    /// Waits until no other sync or removal of the repository runs.
+    pub(crate) async fn lock(&self, url: &RepositoryUrl) -> tokio::sync::OwnedMutexGuard<()> {
+        let lock = {
+            let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+            // Only the map holds those that nobody waits for: the map stays as small as the work.
+            locks.retain(|_, lock| Arc::strong_count(lock) > 1);
+            Arc::clone(locks.entry(url.identity()).or_default())
+        };
+        lock.lock_owned().await
+    }
+
+    /// Deletes the mirror of a repository; fine if there is none.
+    pub async fn remove(&self, url: &RepositoryUrl) -> Result<(), SourceError> {
+        let _lock = self.lock(url).await;
+        let folder = self.folder(url);
+        let trash = self
+            .staging()
+            .join(format!("trash-{}", uuid::Uuid::new_v4()));
+        let action = "remove a mirror";
+        tokio::fs::create_dir_all(self.staging())
+            .await
+            .map_err(|e| SourceError::io(action, &e))?;
+        match tokio::fs::rename(&folder, &trash).await {
+            Ok(()) => remove_tree(&trash).await,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(SourceError::io(action, &error)),
+        }
+    }
+}
+
+/// Deletes a folder with all that is in it; fine if it is not there.
+pub(crate) async fn remove_tree(folder: &Path) -> Result<(), SourceError> {
+    match tokio::fs::remove_dir_all(folder).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(SourceError::io("delete a folder", &error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,156 @@
+//! Webhooks at a forge that speaks Gitea's API (played by a mock; the real one is in `gitea.rs`).
+
+use hermez_source::forge::{ForgeConfig, ForgeError, ForgeKind, Gitea};
+use hermez_source::{RepositoryUrl, SecretString};
+use serde_json::json;
+use wiremock::matchers::{body_partial_json, header, method, path, query_param};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+const TARGET: &str = "http://hermez.example.com/api/v1/webhooks/7";
+
+struct Given {
+    server: MockServer,
+    gitea: Gitea,
+    url: RepositoryUrl,
+}
+
+async fn given(token: Option<&str>) -> Given {
+    let server = MockServer::start().await;
+    let gitea = Gitea::new(ForgeConfig {
+        kind: ForgeKind::Gitea,
+        base_url: server.uri().parse().unwrap(),
+        token: token.map(SecretString::from),
+    })
+    .unwrap();
+    let url = RepositoryUrl::parse(&format!("{}/team/app.git", server.uri())).unwrap();
+    Given { server, gitea, url }
+}
+
+impl Given {
+    async fn hooks(&self, status: u16, hooks: serde_json::Value) {
+        Mock::given(method("GET"))
+            .and(path("/api/v1/repos/team/app/hooks"))
+            .and(query_param("page", "1"))
+            .and(header("authorization", "token s3cret"))
+            .respond_with(ResponseTemplate::new(status).set_body_json(hooks))
+            .mount(&self.server)
+            .await;
+    }
+
+    async fn expect(&self, verb: &str, at: &str, body: serde_json::Value) {
+        let mock = Mock::given(method(verb)).and(path(at));
+        let mock = if body.is_null() {
+            mock
+        } else {
+            mock.and(body_partial_json(body))
+        };
+        mock.respond_with(ResponseTemplate::new(200).set_body_json(json!({})))
+            .expect(1)
+            .mount(&self.server)
+            .await;
+    }
+
+    async fn ensure(&self) -> Result<(), ForgeError> {
+        let target = TARGET.parse().unwrap();
+        self.gitea
+            .ensure_webhook(&self.url, &target, "hook-secret")
+            .await
+    }
+}
+
+#[tokio::test]
+async fn a_missing_webhook_is_made() {
+    let given = given(Some("s3cret")).await;
+    given
+        .hooks(
+            200,
+            json!([{"id": 1, "config": {"url": "http://elsewhere/"}}]),
+        )
+        .await;
+    given
+        .expect(
+            "POST",
+            "/api/v1/repos/team/app/hooks",
+            json!({"type": "gitea", "events": ["push"], "active": true,
+                   "config": {"url": TARGET, "content_type": "json", "secret": "hook-secret"}}),
+        )
+        .await;
+    given.ensure().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_there_is_replaced_and_doubles_go() {
+    let given = given(Some("s3cret")).await;
+    let ours = |id| json!({"id": id, "config": {"url": TARGET}});
+    given.hooks(200, json!([ours(4), ours(9)])).await;
+    let config = json!({"config": {"secret": "hook-secret"}});
+    let hooks = "/api/v1/repos/team/app/hooks";
+    given.expect("POST", hooks, config).await;
+    for id in [4, 9] {
+        given
+            .expect("DELETE", &format!("{hooks}/{id}"), json!(null))
+            .await;
+    }
+    given.ensure().await.unwrap();
+}
+
+#[tokio::test]
+async fn removing_takes_only_our_own_away() {
+    let given = given(Some("s3cret")).await;
+    let other = json!({"id": 1, "config": {"url": "http://elsewhere/"}});
+    given
+        .hooks(200, json!([other, {"id": 4, "config": {"url": TARGET}}]))
+        .await;
+    given
+        .expect("DELETE", "/api/v1/repos/team/app/hooks/4", json!(null))
+        .await;
+    let target = TARGET.parse().unwrap();
+    given
+        .gitea
+        .remove_webhook(&given.url, &target)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_keeps_a_webhook_from_being_made_is_told_apart() {
+    let check = |error: ForgeError, expect: &str| {
+        let name = format!("{error:?}");
+        assert!(name.starts_with(expect), "{expect} is {name}");
+        assert!(error.hint().is_some());
+        assert!(!format!("{error} {name}").contains("s3cret"));
+    };
+    for (status, expect) in [
+        (401, "Forbidden"),
+        (403, "Forbidden"),
+        (404, "NotFound"),
+        (302, "Unexpected"),
+        (500, "Unexpected"),
+    ] {
+        let given = given(Some("s3cret")).await;
+        given.hooks(status, json!([])).await;
+        check(given.ensure().await.unwrap_err(), expect);
+    }
+    let nonsense = given(Some("s3cret")).await;
+    nonsense.hooks(200, json!("?")).await;
+    check(nonsense.ensure().await.unwrap_err(), "Unexpected");
+    let huge = given(Some("s3cret")).await;
+    huge.hooks(200, json!(["x".repeat(2 * 1024 * 1024)])).await;
+    check(huge.ensure().await.unwrap_err(), "Unexpected");
+    check(given(None).await.ensure().await.unwrap_err(), "NoToken");
+    let mut elsewhere = given(Some("s3cret")).await;
+    elsewhere.url = RepositoryUrl::parse("http://127.0.0.1:1/team/app").unwrap();
+    check(elsewhere.ensure().await.unwrap_err(), "NotThisForge");
+    let gone = Gitea::new(ForgeConfig {
+        kind: ForgeKind::Gitea,
+        base_url: "http://127.0.0.1:1/".parse().unwrap(),
+        token: Some(SecretString::from("s3cret")),
+    })
+    .unwrap();
+    let url = RepositoryUrl::parse("http://127.0.0.1:1/team/app").unwrap();
+    let target = TARGET.parse().unwrap();
+    check(
+        gone.ensure_webhook(&url, &target, "x").await.unwrap_err(),
+        "Unreachable",
+    );
+}
