@@ -1,0 +1,35 @@
+//! The shape of Hermez's HTTP API, apart from its implementation.
+//!
+//! The server answers with these types, the CLI reads them, and the OpenAPI document (and from it
+//! the UI's TypeScript client) is generated from them. Times are RFC 3339 strings in UTC,
+//! durations are whole milliseconds (`*_ms`), lists are pages with an opaque cursor, and errors
+//! are [`Problem`] (RFC 9457, `application/problem+json`).
+
+pub mod access;
+pub mod build;
+pub mod deploy;
+pub mod problem;
+pub mod server;
+pub mod status;
+pub mod workload;
+
+pub use access::*;
+pub use build::*;
+pub use deploy::*;
+pub use problem::*;
+pub use server::*;
+pub use status::*;
+pub use workload::*;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One page of a list, newest (or first in order) first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    /// The items of this page; at most the `limit` asked for (1 to 200, default 50).
+    pub items: Vec<T>,
+    /// Give it as `cursor` to get the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
