@@ -1,0 +1,182 @@
+//! The definitions of the kinds, as the API server gets them.
+//!
+//! The derive makes them from the types; [`finish`] makes them fit: Kubernetes' own descriptions
+//! are cut to their first sentence (the full ones would be most of the file), and lists of which
+//! rules are asked get a limit, so that the API server can tell that the rules are cheap.
+
+use std::sync::LazyLock;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, CustomResourceValidation,
+};
+use serde_json::Value;
+
+use crate::kind::Kind;
+
+/// Longest description kept within a schema, in characters.
+const DESCRIPTION_LIMIT: usize = 160;
+
+/// The definitions of all kinds, in the order of [`Kind::ALL`].
+///
+/// # Panics
+/// Never: the schemas come from our own types, and a test reads every one.
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    Kind::ALL
+        .iter()
+        .map(|kind| finish(kind.raw_crd()))
+        .collect()
+}
+
+/// The definitions as YAML, each with the name of its file in `deploy/crds`.
+///
+/// # Panics
+/// Never: definitions are plain data.
+pub fn crds_yaml() -> Vec<(String, String)> {
+    let write = |crd: &CustomResourceDefinition| {
+        let yaml = serde_saphyr::to_string(crd)
+            .unwrap_or_else(|error| unreachable!("definitions are plain data: {error}"));
+        let head = "# Written by `cargo xtask codegen` from crates/kinds; do not edit.\n";
+        (
+            format!("{}.yaml", crd.spec.names.plural),
+            format!("{head}{yaml}"),
+        )
+    };
+    crds().iter().map(write).collect()
+}
+
+/// The schema of a kind's resources, as the API server gets it; made once.
+pub(crate) fn schema(kind: Kind) -> &'static Value {
+    static SCHEMAS: LazyLock<Vec<(Kind, Value)>> = LazyLock::new(|| {
+        let schema = |crd: CustomResourceDefinition| {
+            let version = crd.spec.versions.into_iter().next();
+            let schema = version.and_then(|version| version.schema);
+            schema.and_then(|schema| serde_json::to_value(schema.open_api_v3_schema).ok())
+        };
+        Kind::ALL
+            .iter()
+            .map(|kind| (*kind, schema(finish(kind.raw_crd())).unwrap_or(Value::Null)))
+            .collect()
+    });
+    SCHEMAS
+        .iter()
+        .find(|(known, _)| *known == kind)
+        .map_or(&Value::Null, |(_, schema)| schema)
+}
+
+fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    for version in &mut crd.spec.versions {
+        let Some(schema) = version
+            .schema
+            .as_mut()
+            .and_then(|s| s.open_api_v3_schema.take())
+        else {
+            continue;
+        };
+        let mut value = serde_json::to_value(schema).unwrap_or(Value::Null);
+        tidy(&mut value);
+        bound_names(&mut value);
+        let schema = serde_json::from_value(value)
+            .unwrap_or_else(|error| unreachable!("a tidied schema is a schema: {error}"));
+        version.schema = Some(CustomResourceValidation {
+            open_api_v3_schema: Some(schema),
+        });
+    }
+    crd
+}
+
+/// Shortens descriptions everywhere, and lets no field be null.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                *text = first_sentences(text);
+            }
+            // A key without a value means that it is not there; the API server drops it then.
+            fields.remove("nullable");
+            fields.values_mut().for_each(tidy);
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}
+
+/// As many whole sentences as fit; the first one cut at a word if it is too long by itself.
+fn first_sentences(text: &str) -> String {
+    let mut kept = String::new();
+    let mut length = 0;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for sentence in text.split_inclusive(". ") {
+        let more = sentence.trim_end().chars().count();
+        if length + more > DESCRIPTION_LIMIT {
+            break;
+        }
+        kept.push_str(sentence);
+        length += more + 1;
+    }
+    if kept.is_empty() {
+        for word in text.split_inclusive(' ') {
+            length += word.chars().count();
+            if length > DESCRIPTION_LIMIT {
+                kept = format!("{}…", kept.trim_end());
+                break;
+            }
+            kept.push_str(word);
+        }
+    }
+    kept.trim_end().to_owned()
+}
+
+/// Container names are labels of at most 63 characters; saying so keeps the rules about them cheap.
+fn bound_names(schema: &mut Value) {
+    let pod = "/properties/spec/properties/template/properties/spec/properties";
+    for list in ["containers", "initcontainers"] {
+        let path = format!("{pod}/{list}/items/properties/name");
+        if let Some(Value::Object(name)) = schema.pointer_mut(&path) {
+            name.insert("minLength".into(), 1.into());
+            name.insert("maxLength".into(), 63.into());
+            name.insert("pattern".into(), "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$".into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_committed_definitions_are_the_generated_ones() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/crds");
+        for (name, yaml) in crds_yaml() {
+            let file = folder.join(&name);
+            let committed = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(
+                committed == yaml,
+                "{} is not what the types say; run `cargo xtask codegen`",
+                file.display()
+            );
+        }
+    }
+
+    #[test]
+    fn definitions_are_small_enough_for_any_client() {
+        for crd in crds() {
+            // kubectl keeps a copy as JSON in an annotation of at most 256 KiB.
+            let size = serde_json::to_vec(&crd).expect("plain data").len();
+            assert!(
+                size < 200 * 1024,
+                "{:?} has {size} bytes",
+                crd.metadata.name
+            );
+        }
+    }
+
+    #[test]
+    fn sentences_are_kept_whole() {
+        let long = format!("One. {}. Three.", "two ".repeat(100).trim_end());
+        assert_eq!(first_sentences(&long), "One.");
+        assert_eq!(first_sentences("A\n b."), "A b.");
+        assert!(first_sentences(&"word ".repeat(100)).ends_with("word…"));
+    }
+}

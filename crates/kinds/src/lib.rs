@@ -1,0 +1,22 @@
+//! The kinds of workload (`pinterest.com/v1`), as pure functions: read from a config file, checked,
+//! and translated through a runtime profile into Kubernetes' own objects.
+//!
+//! A kind is one folder: `types` (what users write), `translate` (what it becomes), `tests`. It is
+//! registered in one place, [`kind`]. Nothing here asks a clock, a network or a cluster.
+
+pub mod config;
+mod crd;
+pub mod kind;
+pub mod names;
+pub mod profile;
+mod schema;
+pub mod service;
+pub mod translate;
+mod yaml;
+
+pub use config::{Config, ConfigError, ContainerRef};
+pub use crd::{crds, crds_yaml};
+pub use kind::{Kind, Resource};
+pub use profile::RuntimeProfile;
+pub use service::PinterestService;
+pub use translate::TranslateError;

@@ -1,0 +1,294 @@
+//! PinterestService → ConfigMap, Deployment, Service, HorizontalPodAutoscaler,
+//! PodDisruptionBudget; whichever of them its spec asks for.
+//!
+//! The number of pods has one owner, `spec.replicas` of the resource: people scale it, and the
+//! autoscaler aims at the resource's own scale subresource.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{
+    Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
+};
+use k8s_openapi::api::autoscaling::v2::{
+    CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec,
+    MetricTarget, ResourceMetricSource,
+};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, ConfigMapEnvSource, Container, EnvFromSource, PodSpec, PodTemplateSpec, Service,
+    ServicePort, ServiceSpec,
+};
+use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::Resource;
+use kube::api::{ApiResource, DynamicObject};
+use sha2::{Digest, Sha256};
+
+use super::{Autoscaling, LoadBalancer, PinterestService, PinterestServiceSpec, TemplateSpec};
+use crate::kind::Kind;
+use crate::names::{API_VERSION, CONFIGS_ANNOTATION, IAMROLE_ANNOTATION};
+use crate::profile::RuntimeProfile;
+use crate::translate::{TranslateError, Translation, dynamic};
+
+/// Everything that a translation may make; what is no longer made is pruned from these.
+pub fn owned() -> Vec<ApiResource> {
+    vec![
+        ApiResource::erase::<ConfigMap>(&()),
+        ApiResource::erase::<Deployment>(&()),
+        ApiResource::erase::<Service>(&()),
+        ApiResource::erase::<HorizontalPodAutoscaler>(&()),
+        ApiResource::erase::<PodDisruptionBudget>(&()),
+    ]
+}
+
+/// What a service becomes, in the order in which to apply it.
+///
+/// Pure: the same service and profile always give the same objects. They carry an owner reference
+/// once the service has a `uid`.
+///
+/// # Errors
+/// [`TranslateError`] when the service and the profile do not fit together.
+pub fn translate(
+    service: &PinterestService,
+    profile: &RuntimeProfile,
+) -> Result<Vec<DynamicObject>, TranslateError> {
+    let translation = Translation::new(Kind::Service, &service.metadata, profile);
+    let spec = &service.spec;
+    let mut objects = Vec::new();
+    if !spec.configs.is_empty() || translation.profile_reads_configs() {
+        objects.push(dynamic(&config_map(&translation, spec)));
+    }
+    objects.push(dynamic(&deployment(&translation, spec)?));
+    if let Some(balancer) = &spec.loadbalancer {
+        objects.push(dynamic(&load_balancer(&translation, balancer)));
+    }
+    if let Some(autoscaling) = &spec.autoscaling {
+        objects.push(dynamic(&autoscaler(&translation, autoscaling)));
+    }
+    let fewest = spec
+        .autoscaling
+        .as_ref()
+        .map_or(spec.replicas, |autoscaling| autoscaling.min);
+    if fewest >= 2 {
+        objects.push(dynamic(&disruption_budget(&translation)));
+    }
+    Ok(objects)
+}
+
+/// Pods that the Deployment is told to run.
+pub fn replicas(spec: &PinterestServiceSpec) -> i32 {
+    match &spec.autoscaling {
+        // Before the autoscaler has spoken for the first time. Nought is a person's pause.
+        Some(autoscaling) if spec.replicas > 0 => spec
+            .replicas
+            .clamp(autoscaling.min, autoscaling.max.max(autoscaling.min)),
+        _ => spec.replicas,
+    }
+}
+
+fn config_map(translation: &Translation<'_>, spec: &PinterestServiceSpec) -> ConfigMap {
+    ConfigMap {
+        metadata: translation.object(&translation.configs_name()),
+        data: (!spec.configs.is_empty()).then(|| spec.configs.clone()),
+        ..ConfigMap::default()
+    }
+}
+
+fn deployment(
+    translation: &Translation<'_>,
+    spec: &PinterestServiceSpec,
+) -> Result<Deployment, TranslateError> {
+    let rolling = RollingUpdateDeployment {
+        max_surge: spec.maxsurge.clone(),
+        max_unavailable: spec.maxunavailable.clone(),
+    };
+    let strategy = (rolling != RollingUpdateDeployment::default()).then(|| DeploymentStrategy {
+        type_: Some("RollingUpdate".into()),
+        rolling_update: Some(rolling),
+    });
+    Ok(Deployment {
+        metadata: translation.workload_object(),
+        spec: Some(DeploymentSpec {
+            replicas: Some(replicas(spec)),
+            selector: translation.selector(),
+            strategy,
+            min_ready_seconds: spec.minreadyseconds,
+            revision_history_limit: spec.revisionhistorylimit,
+            progress_deadline_seconds: spec.progressdeadlineseconds,
+            template: pods(translation, spec)?,
+            ..DeploymentSpec::default()
+        }),
+        status: None,
+    })
+}
+
+fn pods(
+    translation: &Translation<'_>,
+    spec: &PinterestServiceSpec,
+) -> Result<PodTemplateSpec, TranslateError> {
+    let empty = super::TemplateMetadata::default();
+    let own = spec.template.metadata.as_ref().unwrap_or(&empty);
+    let mut annotations = BTreeMap::new();
+    if let Some(role) = &spec.iamrole {
+        annotations.insert(IAMROLE_ANNOTATION.to_owned(), role.clone());
+    }
+    if !spec.configs.is_empty() {
+        annotations.insert(CONFIGS_ANNOTATION.to_owned(), hash(&spec.configs));
+    }
+    let metadata = translation.pod_metadata((&own.labels, &own.annotations), annotations)?;
+    let mut pod = pod_spec(translation, &spec.template.spec);
+    pod.termination_grace_period_seconds = spec.terminationgraceperiodseconds;
+    if !spec.configs.is_empty() {
+        let containers = pod
+            .init_containers
+            .iter_mut()
+            .flatten()
+            .chain(&mut pod.containers);
+        containers.for_each(|container| read_configs(container, &translation.configs_name()));
+    }
+    translation.inject(&mut pod, &spec.sidecarconfig)?;
+    Ok(PodTemplateSpec {
+        metadata: Some(metadata),
+        spec: Some(pod),
+    })
+}
+
+fn pod_spec(translation: &Translation<'_>, template: &TemplateSpec) -> PodSpec {
+    fn list<T: Clone>(items: &[T]) -> Option<Vec<T>> {
+        (!items.is_empty()).then(|| items.to_vec())
+    }
+    let mut spread = template.topologyspreadconstraints.clone();
+    for constraint in &mut spread {
+        constraint
+            .label_selector
+            .get_or_insert_with(|| translation.selector());
+    }
+    PodSpec {
+        init_containers: list(&template.initcontainers),
+        containers: template.containers.clone(),
+        volumes: list(&template.volumes),
+        node_selector: (!template.nodeselector.is_empty()).then(|| template.nodeselector.clone()),
+        tolerations: list(&template.tolerations),
+        affinity: template.affinity.clone(),
+        topology_spread_constraints: list(&spread),
+        service_account_name: template.serviceaccountname.clone(),
+        priority_class_name: template.priorityclassname.clone(),
+        image_pull_secrets: list(&template.imagepullsecrets),
+        security_context: template.securitycontext.clone(),
+        ..PodSpec::default()
+    }
+}
+
+/// Lets a container read the workload's ConfigMap as variables, before its own sources.
+fn read_configs(container: &mut Container, name: &str) {
+    let reference = ConfigMapEnvSource {
+        name: name.to_owned(),
+        optional: None,
+    };
+    let source = EnvFromSource {
+        config_map_ref: Some(reference),
+        ..EnvFromSource::default()
+    };
+    let sources = container.env_from.get_or_insert_default();
+    if !sources.contains(&source) {
+        sources.insert(0, source);
+    }
+}
+
+/// A short hash of the configuration: variables are read when a container starts, so pods must be
+/// replaced when it changes.
+fn hash(configs: &BTreeMap<String, String>) -> String {
+    let mut hasher = Sha256::new();
+    for (key, value) in configs {
+        hasher.update((key.len() as u64).to_le_bytes());
+        hasher.update(key);
+        hasher.update((value.len() as u64).to_le_bytes());
+        hasher.update(value);
+    }
+    hex::encode(&hasher.finalize()[..8])
+}
+
+fn load_balancer(translation: &Translation<'_>, balancer: &LoadBalancer) -> Service {
+    let target = balancer
+        .targetport
+        .clone()
+        .unwrap_or(IntOrString::Int(balancer.port));
+    Service {
+        metadata: translation.object(translation.name()),
+        spec: Some(ServiceSpec {
+            type_: Some("LoadBalancer".into()),
+            selector: translation.selector().match_labels,
+            ports: Some(vec![ServicePort {
+                name: Some("main".into()),
+                port: balancer.port,
+                target_port: Some(target),
+                protocol: Some("TCP".into()),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        status: None,
+    }
+}
+
+fn autoscaler(translation: &Translation<'_>, autoscaling: &Autoscaling) -> HorizontalPodAutoscaler {
+    let utilization = |name: &str, percent: Option<i32>| {
+        percent.map(|percent| MetricSpec {
+            type_: "Resource".into(),
+            resource: Some(ResourceMetricSource {
+                name: name.into(),
+                target: MetricTarget {
+                    type_: "Utilization".into(),
+                    average_utilization: Some(percent),
+                    ..MetricTarget::default()
+                },
+            }),
+            ..MetricSpec::default()
+        })
+    };
+    let own = [
+        utilization("cpu", autoscaling.cpu),
+        utilization("memory", autoscaling.memory),
+    ];
+    let metrics = own
+        .into_iter()
+        .flatten()
+        .chain(autoscaling.metrics.iter().cloned());
+    HorizontalPodAutoscaler {
+        metadata: translation.object(translation.name()),
+        spec: Some(HorizontalPodAutoscalerSpec {
+            scale_target_ref: CrossVersionObjectReference {
+                api_version: Some(API_VERSION.into()),
+                kind: Kind::Service.name().into(),
+                name: translation.name().into(),
+            },
+            min_replicas: Some(autoscaling.min),
+            max_replicas: autoscaling.max,
+            metrics: Some(metrics.collect()),
+            behavior: autoscaling.behavior.clone(),
+        }),
+        status: None,
+    }
+}
+
+fn disruption_budget(translation: &Translation<'_>) -> PodDisruptionBudget {
+    PodDisruptionBudget {
+        metadata: translation.object(translation.name()),
+        spec: Some(PodDisruptionBudgetSpec {
+            max_unavailable: Some(IntOrString::Int(1)),
+            selector: Some(translation.selector()),
+            // Pods that are not ready anyway must not keep a node from being drained.
+            unhealthy_pod_eviction_policy: Some("AlwaysAllow".into()),
+            ..PodDisruptionBudgetSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// The name by which an autoscaler finds the pods.
+pub fn selector(service: &PinterestService) -> String {
+    format!(
+        "{}={}",
+        crate::names::NAME_LABEL,
+        service.meta().name.as_deref().unwrap_or_default()
+    )
+}
