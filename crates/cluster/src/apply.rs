@@ -1,0 +1,275 @@
+//! Writes to the cluster: the workload's resource, its namespace, its end.
+//!
+//! Guarantees: an apply is server-side and idempotent; the number of replicas is left to whoever
+//! else has set it, also when they do so at the same moment; nothing takes longer than
+//! [`ANSWER_WITHIN`] a request.
+
+use std::time::Duration;
+
+use hermez_kinds::names::{
+    COMMIT_ANNOTATION, DEPLOY_ANNOTATION, DEPLOY_MANAGER, MANAGED_BY, MANAGED_BY_LABEL,
+    REPOSITORY_ANNOTATION, WORKLOAD_LABEL,
+};
+use hermez_kinds::{Kind, Resource};
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::api::{
+    Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, PropagationPolicy,
+};
+use kube::{Client, ResourceExt};
+use serde_json::Value;
+
+use crate::{ClusterError, WorkloadKey};
+
+/// What a deploy writes beside the resource itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeployMark {
+    /// Number of the deploy.
+    pub deploy_id: i64,
+    /// Commit (40 hexadecimal digits).
+    pub commit: String,
+    /// The repository's URL, without credentials.
+    pub repository: String,
+}
+
+/// How long the API server may take for one request.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// Tries while others change the resource at the same time.
+const TRIES: u32 = 10;
+
+/// The answer to a request about `object`, or what it means that there is none.
+async fn answer<T>(
+    object: &str,
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, ClusterError> {
+    match tokio::time::timeout(ANSWER_WITHIN, request).await {
+        Ok(answer) => answer.map_err(|error| ClusterError::from_kube(&error, object)),
+        Err(_) => Err(ClusterError::timed_out(ANSWER_WITHIN)),
+    }
+}
+
+pub(crate) async fn apply(
+    client: &Client,
+    resource: &Resource,
+    deploy: &DeployMark,
+) -> Result<(), ClusterError> {
+    let kind = resource.kind();
+    let name = resource.name();
+    let object = format!("{}/{name}", kind.name());
+    ensure_namespace(client, resource.namespace()).await?;
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), resource.namespace(), &kind.api_resource());
+    let params = PatchParams::apply(DEPLOY_MANAGER).force();
+    for _ in 0..TRIES {
+        let live = answer(&object, api.get_opt(name)).await?;
+        let body = manifest(resource, deploy, live.as_ref());
+        match tokio::time::timeout(
+            ANSWER_WITHIN,
+            api.patch(name, &params, &Patch::Apply(&body)),
+        )
+        .await
+        {
+            Ok(Ok(_)) => return Ok(()),
+            // Somebody changed it in between: who owns the replicas must be looked at again.
+            Ok(Err(kube::Error::Api(status))) if status.code == 409 => {}
+            Ok(Err(error)) => return Err(ClusterError::from_kube(&error, &object)),
+            Err(_) => return Err(ClusterError::timed_out(ANSWER_WITHIN)),
+        }
+    }
+    Err(ClusterError::Unavailable(format!(
+        "{object} changes all the time"
+    )))
+}
+
+/// Who owns the number of replicas in the cluster, and what it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Scale {
+    others: bool,
+    replicas: Option<i64>,
+}
+
+impl Scale {
+    fn of(live: &DynamicObject) -> Scale {
+        Scale {
+            others: others_own_replicas(live.managed_fields()),
+            replicas: live.data.pointer("/spec/replicas").and_then(Value::as_i64),
+        }
+    }
+}
+
+/// What is applied: the resource with the deploy's marks, without a status, and without the number
+/// of replicas when that is somebody else's.
+///
+/// It names the version that the decision was made on, so that a later one refuses it.
+fn manifest(resource: &Resource, deploy: &DeployMark, live: Option<&DynamicObject>) -> Value {
+    let scale = live.map(Scale::of).unwrap_or_default();
+    let mut resource = resource.clone();
+    let name = resource.name().to_owned();
+    resource.metadata_mut().resource_version = live.and_then(ResourceExt::resource_version);
+    let labels = resource.metadata_mut().labels.get_or_insert_default();
+    labels.insert(MANAGED_BY_LABEL.into(), MANAGED_BY.into());
+    labels.insert(WORKLOAD_LABEL.into(), name);
+    let annotations = resource.metadata_mut().annotations.get_or_insert_default();
+    annotations.insert(COMMIT_ANNOTATION.into(), deploy.commit.clone());
+    annotations.insert(DEPLOY_ANNOTATION.into(), deploy.deploy_id.to_string());
+    annotations.insert(REPOSITORY_ANNOTATION.into(), deploy.repository.clone());
+    let mut body = resource.to_json();
+    let Value::Object(fields) = &mut body else {
+        return body;
+    };
+    fields.remove("status");
+    let Some(Value::Object(spec)) = fields.get_mut("spec") else {
+        return body;
+    };
+    let bounds = spec.get("autoscaling").map(|autoscaling| {
+        let bound = |name: &str| autoscaling.get(name).and_then(Value::as_i64).unwrap_or(1);
+        (bound("min"), bound("max"))
+    });
+    match (bounds, scale.replicas) {
+        (_, _) if scale.others => drop(spec.remove("replicas")),
+        // The autoscaler has not spoken yet: it begins from what runs.
+        (Some((min, max)), Some(live)) => {
+            spec.insert("replicas".into(), live.clamp(min, max.max(min)).into());
+        }
+        (Some((min, _)), None) => drop(spec.insert("replicas".into(), min.into())),
+        (None, _) => {}
+    }
+    body
+}
+
+/// Whether somebody other than a deploy has set `spec.replicas`.
+///
+/// Kubernetes notes who used a custom resource's scale subresource only if `replicas` had an owner
+/// before (kubernetes/kubernetes#131892): the first apply must always name the number.
+fn others_own_replicas(managed: &[ManagedFieldsEntry]) -> bool {
+    managed
+        .iter()
+        .filter(|entry| entry.manager.as_deref() != Some(DEPLOY_MANAGER))
+        .any(|entry| {
+            let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
+            fields.is_some_and(|fields| fields.pointer("/f:spec/f:replicas").is_some())
+        })
+}
+
+async fn ensure_namespace(client: &Client, name: &str) -> Result<(), ClusterError> {
+    let object = format!("Namespace/{name}");
+    let api: Api<Namespace> = Api::all(client.clone());
+    match answer(&object, api.get_metadata_opt(name)).await {
+        Ok(None) => {}
+        // An account that may not look at namespaces may write into those that there are.
+        Ok(Some(_)) | Err(ClusterError::Forbidden(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    let mut namespace = Namespace::default();
+    namespace.metadata.name = Some(name.to_owned());
+    let params = PostParams {
+        field_manager: Some(DEPLOY_MANAGER.into()),
+        ..PostParams::default()
+    };
+    let create = async {
+        match api.create(&params, &namespace).await {
+            // Somebody else was faster.
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+            other => other.map(drop),
+        }
+    };
+    answer(&object, create).await
+}
+
+pub(crate) async fn delete(
+    client: &Client,
+    kind: Kind,
+    key: &WorkloadKey,
+) -> Result<(), ClusterError> {
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), &key.namespace, &kind.api_resource());
+    let params = DeleteParams {
+        propagation_policy: Some(PropagationPolicy::Background),
+        ..DeleteParams::default()
+    };
+    let delete = async {
+        match api.delete(&key.name, &params).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            other => other.map(drop),
+        }
+    };
+    answer(&format!("{}/{}", kind.name(), key.name), delete).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn service(more: &str) -> Resource {
+        let file = format!(
+            "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: hello\nspec:\n  replicas: 3\n{more}  template:\n    spec:\n      containers:\n        - name: hello\n          image: x\n"
+        );
+        hermez_kinds::config::parse("hello.yaml", file.as_bytes())
+            .expect("valid")
+            .resource
+    }
+
+    fn mark() -> DeployMark {
+        DeployMark {
+            deploy_id: 7,
+            commit: "c".repeat(40),
+            repository: "http://git/x".into(),
+        }
+    }
+
+    /// A live resource with that many replicas, set by `manager`.
+    fn mk_live(manager: &str, replicas: i64) -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "pinterest.com/v1", "kind": "PinterestService",
+            "metadata": {
+                "name": "hello", "resourceVersion": "42",
+                "managedFields": [
+                    {"manager": manager, "fieldsV1": {"f:spec": {"f:replicas": {}}}},
+                    {"manager": "other", "fieldsV1": {"f:metadata": {}}},
+                ],
+            },
+            "spec": {"replicas": replicas},
+        }))
+        .expect("an object")
+    }
+
+    #[test]
+    fn the_marks_of_the_deploy_are_written() {
+        let body = manifest(&service(""), &mark(), None);
+        let annotations = &body["metadata"]["annotations"];
+        assert_eq!(annotations[DEPLOY_ANNOTATION], "7");
+        assert_eq!(annotations[COMMIT_ANNOTATION], "c".repeat(40));
+        assert_eq!(annotations[REPOSITORY_ANNOTATION], "http://git/x");
+        assert_eq!(body["metadata"]["labels"][WORKLOAD_LABEL], "hello");
+        assert_eq!(body["spec"]["replicas"], 3);
+        assert!(body.get("status").is_none());
+        assert!(body["metadata"].get("resourceVersion").is_none());
+    }
+
+    #[test]
+    fn replicas_are_left_to_whoever_set_them() {
+        let replicas = |manager| {
+            let body = manifest(&service(""), &mark(), Some(&mk_live(manager, 5)));
+            assert_eq!(body["metadata"]["resourceVersion"], "42");
+            body["spec"].get("replicas").and_then(Value::as_i64)
+        };
+        assert_eq!(replicas("kubectl"), None);
+        assert_eq!(replicas("kube-controller-manager"), None);
+        assert_eq!(replicas(DEPLOY_MANAGER), Some(3));
+    }
+
+    #[test]
+    fn an_autoscaler_begins_from_what_runs() {
+        let mut value = service("").to_json();
+        value["spec"]["autoscaling"] = json!({"min": 2, "max": 4, "cpu": 70});
+        let resource = Kind::Service.read(value).expect("a service");
+        let replicas = |live: Option<DynamicObject>| {
+            manifest(&resource, &mark(), live.as_ref())["spec"]["replicas"].clone()
+        };
+        assert_eq!(replicas(None), 2);
+        assert_eq!(replicas(Some(mk_live(DEPLOY_MANAGER, 3))), 3);
+        assert_eq!(replicas(Some(mk_live(DEPLOY_MANAGER, 9))), 4);
+    }
+}

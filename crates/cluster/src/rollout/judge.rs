@@ -1,0 +1,153 @@
+//! A Deployment that stands for the deploy in question: how far is it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::pod::{self, Look, Trouble};
+use super::words::{self, counts};
+use super::{FailureCause, GRACE, Rollout};
+use crate::index::Workload;
+use crate::text::clip;
+use crate::view::{ContainerState, DeploymentView, PodView, ReplicaSetView};
+
+/// How far a Deployment is that Kubernetes has taken up.
+pub(super) fn judge(workload: &Workload, deployment: &DeploymentView, now: Timestamp) -> Rollout {
+    let desired = deployment.desired;
+    let done = deployment.updated == desired
+        && deployment.total == desired
+        && deployment.available == desired;
+    if done {
+        // All pods are of the new version.
+        let ready = deployment.ready;
+        return Rollout::Complete { ready, desired };
+    }
+    let newest = workload.newest();
+    let pods = new_pods(workload, newest);
+    let ready = pods.iter().filter(|pod| pod.ready).count() as i32;
+    let failed = |cause, message, hint| Rollout::Failed {
+        cause,
+        ready,
+        desired,
+        message,
+        hint,
+    };
+    if let Some(message) = refused(deployment, newest, now) {
+        let cause = words::refusal_cause(&message);
+        let counts = counts(ready, desired);
+        let message = format!("{counts}; the cluster refuses more: {message}");
+        return failed(cause, message, Some(words::refusal_hint(cause).to_owned()));
+    }
+    let troubles: Vec<Trouble> = pods
+        .iter()
+        .filter_map(|pod| pod::trouble(look(pod, workload, now)))
+        .collect();
+    if let Some((trouble, count)) = most_common(troubles.iter().filter(|t| t.certain)) {
+        let message = say(trouble, count, ready, desired);
+        return failed(trouble.cause, message, trouble.hint.clone());
+    }
+    let common = most_common(troubles.iter());
+    if deployment.deadline_exceeded {
+        return match common {
+            Some((trouble, count)) => {
+                let message = say(trouble, count, ready, desired);
+                failed(trouble.cause, message, trouble.hint.clone())
+            }
+            None => too_late(deployment, &pods, ready),
+        };
+    }
+    let message = match common {
+        Some((trouble, count)) => say(trouble, count, ready, desired),
+        None => progress(deployment, ready),
+    };
+    Rollout::Progressing {
+        ready,
+        desired,
+        message,
+    }
+}
+
+/// How a pod is looked at, among the others of its workload.
+pub(super) fn look<'a>(pod: &'a PodView, workload: &'a Workload, now: Timestamp) -> Look<'a> {
+    Look {
+        pod,
+        events: &workload.events,
+        now,
+        others_end: workload.pods.iter().any(|pod| pod.deleting),
+    }
+}
+
+/// The pods of the newest version that are not on their way out.
+fn new_pods<'a>(workload: &'a Workload, newest: Option<&ReplicaSetView>) -> Vec<&'a PodView> {
+    let is_new = |pod: &&PodView| !pod.deleting && newest.is_some_and(|set| set.hash == pod.hash);
+    let pods = workload.pods.iter().map(AsRef::as_ref);
+    pods.filter(is_new).collect()
+}
+
+/// Why Kubernetes cannot make the new version's pods.
+fn refused(
+    deployment: &DeploymentView,
+    newest: Option<&ReplicaSetView>,
+    now: Timestamp,
+) -> Option<String> {
+    let failure = newest.and_then(|set| set.replica_failure.as_ref());
+    let failure = failure.or(deployment.set_failure.as_ref())?;
+    let since = failure.since;
+    let waited = since.is_some_and(|since| now.duration_since(since) >= GRACE);
+    let certain = waited || !words::refusal_may_mend(&failure.message);
+    certain.then(|| clip(&failure.message, 600))
+}
+
+/// The trouble that most pods share, and how many they are.
+fn most_common<'a>(troubles: impl Iterator<Item = &'a Trouble>) -> Option<(&'a Trouble, i32)> {
+    let mut groups: BTreeMap<(&str, &str), (&Trouble, i32)> = BTreeMap::new();
+    for trouble in troubles {
+        let key = (trouble.cause.as_str(), trouble.singular.as_str());
+        groups.entry(key).or_insert((trouble, 0)).1 += 1;
+    }
+    groups.into_values().max_by_key(|(_, count)| *count)
+}
+
+fn say(trouble: &Trouble, count: i32, ready: i32, desired: i32) -> String {
+    words::sentence(ready, desired, count, &trouble.singular, &trouble.plural)
+}
+
+/// What happens while nothing is wrong.
+fn progress(deployment: &DeploymentView, ready: i32) -> String {
+    let counts = counts(ready, deployment.desired);
+    let old = deployment.total - deployment.updated;
+    if old <= 0 || ready < deployment.desired {
+        return counts;
+    }
+    let pods = if old == 1 { "pod runs" } else { "pods run" };
+    format!("{counts}; {old} old {pods} still")
+}
+
+/// The deadline has passed, and no pod says why.
+fn too_late(deployment: &DeploymentView, pods: &[&PodView], ready: i32) -> Rollout {
+    let (desired, deadline) = (deployment.desired, deployment.deadline_seconds);
+    let runs = |pod: &&&PodView| {
+        let mut own = pod.containers.iter().filter(|c| !c.init).peekable();
+        own.peek().is_some() && own.all(|c| c.state == ContainerState::Running)
+    };
+    let running = pods.iter().filter(|pod| !pod.ready).filter(runs).count() as i32;
+    let (cause, message) = if running > 0 {
+        let singular = format!("runs and was not ready within {deadline} s");
+        let plural = format!("run and were not ready within {deadline} s");
+        let message = words::sentence(ready, desired, running, &singular, &plural);
+        (FailureCause::Probe, message)
+    } else {
+        let counts = counts(ready, desired);
+        let message = format!("{counts}; nothing has changed for {deadline} s");
+        (FailureCause::Deadline, message)
+    };
+    let hint =
+        "Look at the pods' events and logs; a slow start needs a larger progressdeadlineseconds.";
+    Rollout::Failed {
+        cause,
+        ready,
+        desired,
+        message,
+        hint: Some(hint.to_owned()),
+    }
+}

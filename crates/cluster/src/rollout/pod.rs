@@ -1,0 +1,279 @@
+//! One pod: what is wrong with it, and whether that is certain.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::words::{self, image_trouble};
+use super::{FailureCause, GRACE};
+use crate::text::clip;
+use crate::view::{ContainerState, ContainerView, End, EventView, PodView};
+
+/// How long a registry that does not answer is waited for.
+const REGISTRY_GRACE: SignedDuration = SignedDuration::from_secs(30);
+/// How long a ConfigMap or Secret that a container reads is waited for.
+const CONFIG_GRACE: SignedDuration = SignedDuration::from_secs(5);
+/// Longest part of a sentence that is the cluster's own words, in bytes.
+const QUOTE_BYTES: usize = 300;
+
+/// What is wrong with a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub cause: FailureCause,
+    /// Of one pod: "cannot pull its image: …".
+    pub singular: String,
+    /// Of several: "cannot pull their image: …".
+    pub plural: String,
+    pub hint: Option<String>,
+    /// Whether it will not mend itself.
+    pub certain: bool,
+}
+
+/// A pod among the others of its workload.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look<'a> {
+    pub pod: &'a PodView,
+    pub events: &'a [Arc<EventView>],
+    pub now: Timestamp,
+    /// Whether pods of this workload are ending, and give back what they hold.
+    pub others_end: bool,
+}
+
+impl<'a> Look<'a> {
+    /// Time since the pod was made.
+    fn age(self) -> SignedDuration {
+        let made = self.pod.created_at;
+        made.map_or(SignedDuration::ZERO, |made| self.now.duration_since(made))
+    }
+
+    /// The pod's own events of that reason.
+    fn events(self, reason: &'a str) -> impl Iterator<Item = &'a EventView> {
+        let events = self.events.iter().map(AsRef::as_ref);
+        events.filter(move |event: &&EventView| {
+            event.reason == reason && event.is_about("Pod", &self.pod.name)
+        })
+    }
+}
+
+/// What is wrong with a pod that is not ready; certain things first.
+pub(super) fn trouble(look: Look<'_>) -> Option<Trouble> {
+    if look.pod.ready || look.pod.deleting {
+        return None;
+    }
+    let mut found: Vec<Trouble> = look
+        .pod
+        .containers
+        .iter()
+        .filter_map(|container| container_trouble(look, container))
+        .chain(unschedulable(look))
+        .chain(mount_trouble(look))
+        .collect();
+    found.sort_by_key(|trouble| !trouble.certain);
+    found.into_iter().next().or_else(|| probe_trouble(look))
+}
+
+fn container_trouble(look: Look<'_>, container: &ContainerView) -> Option<Trouble> {
+    let message = container.message.as_deref().unwrap_or_default();
+    let reason = container.reason.as_deref().unwrap_or_default();
+    match (container.state, reason) {
+        (
+            ContainerState::Waiting,
+            "ErrImagePull"
+            | "ImagePullBackOff"
+            | "InvalidImageName"
+            | "ErrImageNeverPull"
+            | "ImageInspectError"
+            | "RegistryUnavailable"
+            | "SignatureValidationFailed",
+        ) => return Some(image(look, container, reason, message)),
+        (ContainerState::Waiting, "CreateContainerConfigError") => {
+            let certain = look.age() >= CONFIG_GRACE;
+            return Some(missing(
+                &format!("cannot start: {}", quote(message)),
+                certain,
+            ));
+        }
+        (
+            ContainerState::Waiting,
+            "CreateContainerError" | "RunContainerError" | "CrashLoopBackOff",
+        ) => {
+            let certain = reason == "CrashLoopBackOff" || container.restarts >= 2;
+            return Some(crash(look, container, message, certain));
+        }
+        _ => {}
+    }
+    let ended_badly = container.end.as_ref().is_some_and(|end| end.exit_code != 0);
+    let unready = ended_badly && !container.ready;
+    unready.then(|| crash(look, container, "", container.restarts >= 2))
+}
+
+fn image(look: Look<'_>, container: &ContainerView, reason: &str, message: &str) -> Trouble {
+    // The back-off's message may not say why; the failure's event does.
+    let failures: Vec<_> = look
+        .events("Failed")
+        .filter(|e| e.message.contains("pull"))
+        .collect();
+    let telling = failures.iter().filter(|event| event.message.contains(": "));
+    let event = telling.max_by_key(|event| event.at);
+    let message = match event {
+        Some(event) if !message.contains("rpc error") && !message.contains("failed to") => {
+            event.message.as_str()
+        }
+        _ => message,
+    };
+    let trouble = image_trouble(reason, message);
+    let count: i32 = failures.iter().map(|event| event.count).sum();
+    // One failure may be a hiccup; a back-off is at least one, and the next try is seconds away.
+    let repeated = reason != "ErrImagePull" || count >= 2;
+    let waited = !trouble.may_mend || look.age() >= REGISTRY_GRACE;
+    let image = &container.image;
+    let hint = if trouble.is_outage {
+        format!("Look whether the registry of {image} runs and the nodes reach it.")
+    } else {
+        format!("Look whether {image} is in its registry, and whether the nodes may pull it.")
+    };
+    Trouble {
+        cause: FailureCause::ImagePull,
+        singular: format!("cannot pull its image: {}", trouble.text),
+        plural: format!("cannot pull their image: {}", trouble.text),
+        hint: Some(hint),
+        certain: repeated && waited,
+    }
+}
+
+fn crash(look: Look<'_>, container: &ContainerView, message: &str, certain: bool) -> Trouble {
+    let noun = if container.init {
+        "init container"
+    } else {
+        "container"
+    };
+    let name = format!("{noun} {}", container.name);
+    let mut how = match &container.end {
+        Some(end) => ending(&name, end),
+        None => format!("{name} cannot be started: {}", quote(message)),
+    };
+    let mut cause = FailureCause::CrashLoop;
+    let mut hint = "The last words of the container are in the log of its previous run.";
+    // The kubelet ends what does not pass its liveness or startup probe.
+    let killed = container.end.as_ref().is_some_and(|end| {
+        matches!(end.exit_code, 137 | 143) && end.reason.as_deref() != Some("OOMKilled")
+    });
+    let probes = look.events("Unhealthy");
+    let probe = probes.filter(|event| !event.message.starts_with("Readiness"));
+    if let Some(event) = probe.max_by_key(|event| event.at).filter(|_| killed) {
+        let (probe, answer) = words::probe(&event.message);
+        cause = FailureCause::Probe;
+        how = format!("{name} was ended because it did not pass its {probe}: {answer}");
+        hint = "Look at the probe's path, port and delays, and at the container's log.";
+    }
+    match &container.end {
+        Some(End {
+            reason: Some(reason),
+            ..
+        }) if reason == "OOMKilled" => {
+            hint = "Raise resources.limits.memory, or use less memory.";
+        }
+        Some(End { exit_code: 0, .. }) if !container.init => {
+            hint = "The containers of a service must not end: run the program in the foreground.";
+        }
+        _ => {}
+    }
+    Trouble {
+        cause,
+        singular: format!("crashes again and again: {how}"),
+        plural: format!("crash again and again: {how}"),
+        hint: Some(hint.to_owned()),
+        certain,
+    }
+}
+
+/// How a container ended, as a clause.
+fn ending(name: &str, end: &End) -> String {
+    match end.reason.as_deref() {
+        Some("OOMKilled") => format!("{name} ran out of memory"),
+        Some("StartError" | "ContainerCannotRun") => {
+            let message = end.message.as_deref().unwrap_or_default();
+            let why = message.rsplit("exec: ").next().unwrap_or(message);
+            format!("{name} cannot be started: {}", quote(why))
+        }
+        _ => match end.signal {
+            Some(signal) => format!("{name} was ended by signal {signal}"),
+            None => format!("{name} ended with exit code {}", end.exit_code),
+        },
+    }
+}
+
+fn unschedulable(look: Look<'_>) -> Option<Trouble> {
+    let (since, message) = look.pod.unschedulable.as_ref()?;
+    // "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: …"
+    let why = message.split(" no new claims").next().unwrap_or(message);
+    let why = why.split(" preemption:").next().unwrap_or(why);
+    let why = quote(why);
+    let since = since.or(look.pod.created_at);
+    let waited = since.is_some_and(|since| look.now.duration_since(since) >= GRACE);
+    let node_comes = look.events("TriggeredScaleUp").next().is_some();
+    Some(Trouble {
+        cause: FailureCause::Unschedulable,
+        singular: format!("fits on no node: {why}"),
+        plural: format!("fit on no node: {why}"),
+        hint: Some("Ask for less CPU or memory, change the node selector, or add nodes.".into()),
+        certain: waited && !node_comes && !look.others_end,
+    })
+}
+
+fn mount_trouble(look: Look<'_>) -> Option<Trouble> {
+    if look
+        .pod
+        .containers
+        .iter()
+        .any(|c| c.state != ContainerState::Waiting)
+    {
+        return None;
+    }
+    let failures = look
+        .events("FailedMount")
+        .filter(|event| event.message.contains("not found"));
+    let event = failures.max_by_key(|event| event.at)?;
+    let why = event.message.rsplit(" : ").next().unwrap_or(&event.message);
+    let certain = look.age() >= GRACE && event.count >= 2;
+    Some(missing(
+        &format!("cannot mount a volume: {}", quote(why)),
+        certain,
+    ))
+}
+
+fn missing(predicate: &str, certain: bool) -> Trouble {
+    Trouble {
+        cause: FailureCause::ConfigMissing,
+        singular: predicate.to_owned(),
+        plural: predicate.to_owned(),
+        hint: Some("Make what is missing, or take it out of the config file.".to_owned()),
+        certain,
+    }
+}
+
+/// A pod that runs and does not get ready; never certain before the deadline.
+fn probe_trouble(look: Look<'_>) -> Option<Trouble> {
+    let own = look
+        .pod
+        .containers
+        .iter()
+        .filter(|container| !container.init);
+    let mut unready = own.filter(|c| !c.ready && c.state == ContainerState::Running);
+    unready.next()?;
+    let event = look.events("Unhealthy").max_by_key(|event| event.at)?;
+    let (probe, answer) = words::probe(&event.message);
+    Some(Trouble {
+        cause: FailureCause::Probe,
+        singular: format!("does not pass its {probe}: {answer}"),
+        plural: format!("do not pass their {probe}: {answer}"),
+        hint: Some("Look at the probe's path and port, and at the container's log.".to_owned()),
+        certain: false,
+    })
+}
+
+/// The cluster's own words within a sentence: bounded, on one line, without a full stop.
+fn quote(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    clip(line.trim_end_matches(['.', ',', ' ']), QUOTE_BYTES)
+}

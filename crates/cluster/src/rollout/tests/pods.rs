@@ -1,0 +1,227 @@
+//! What is wrong with pods, and when that is certain.
+
+use serde_json::{Value, json};
+
+use super::road::late;
+use super::*;
+
+const NOT_FOUND: &str = "Back-off pulling image \"registry/app@sha256:1\": ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack image: registry/app@sha256:1: not found";
+
+#[test]
+fn an_image_that_cannot_be_pulled_is_said_at_once() {
+    let bad = mk_pod("c", "new", false, waiting("ImagePullBackOff", NOT_FOUND));
+    let workload = mk_workload(vec![mk_ready("a"), mk_ready("b"), bad]);
+    assert_eq!(
+        failure(&workload, 3),
+        (
+            FailureCause::ImagePull,
+            "2 of 3 pods are ready; the third cannot pull its image: manifest unknown".into()
+        )
+    );
+}
+
+#[test]
+fn one_failed_pull_is_not_yet_a_failure() {
+    let pod = mk_pod(
+        "c",
+        "new",
+        false,
+        waiting("ErrImagePull", "unexpected status: 401 Unauthorized"),
+    );
+    let mut workload = mk_workload(vec![pod]);
+    assert!(is_progressing(&workload, 3));
+    workload.events = vec![mk_event(
+        "c",
+        "Failed",
+        "Failed to pull image \"i\": 401 Unauthorized",
+        2,
+    )];
+    assert_eq!(failure(&workload, 3).0, FailureCause::ImagePull);
+}
+
+#[test]
+fn a_registry_that_does_not_answer_is_waited_for() {
+    let message = "dial tcp 127.0.0.1:5000: connect: connection refused";
+    let pod = mk_pod("c", "new", false, waiting("ImagePullBackOff", message));
+    let workload = mk_workload(vec![pod]);
+    assert!(is_progressing(&workload, 29));
+    let (cause, message) = failure(&workload, 30);
+    assert_eq!(cause, FailureCause::ImagePull);
+    assert!(
+        message.ends_with("the registry does not answer"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_event_tells_why_when_the_back_off_does_not() {
+    let pod = mk_pod(
+        "c",
+        "new",
+        false,
+        waiting("ImagePullBackOff", "Back-off pulling image \"i\""),
+    );
+    let mut workload = mk_workload(vec![pod]);
+    workload.events = vec![mk_event(
+        "c",
+        "Failed",
+        "Failed to pull image \"i\": rpc error: code = NotFound desc = i: not found",
+        1,
+    )];
+    let (_, message) = failure(&workload, 3);
+    assert!(message.ends_with("manifest unknown"), "{message}");
+}
+
+#[test]
+fn a_container_that_crashes_again_and_again() {
+    let crash = |end: Value| {
+        let pod = |name: &str| mk_pod(name, "new", false, crashed(2, end.clone()));
+        failure(&mk_workload(vec![pod("a"), pod("b"), pod("c")]), 3)
+    };
+    let (cause, message) = crash(json!({"exitCode": 3, "reason": "Error"}));
+    assert_eq!(cause, FailureCause::CrashLoop);
+    assert_eq!(
+        message,
+        "0 of 3 pods are ready; they crash again and again: container app ended with exit code 3"
+    );
+    let (_, message) = crash(json!({"exitCode": 137, "reason": "OOMKilled"}));
+    assert!(
+        message.ends_with("container app ran out of memory"),
+        "{message}"
+    );
+    let (_, message) = crash(json!({
+        "exitCode": 128, "reason": "StartError",
+        "message": "failed to create task: exec: \"nope\": executable file not found in $PATH",
+    }));
+    assert!(
+        message.ends_with(
+            "container app cannot be started: \"nope\": executable file not found in $PATH"
+        ),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_first_crash_may_be_come_over_and_an_old_one_is_forgotten() {
+    let ended = json!({"state": {"terminated": {"exitCode": 1}}, "restartCount": 0});
+    let pod = mk_pod("a", "new", false, ended);
+    assert!(is_progressing(&mk_workload(vec![pod]), 3));
+    let recovered = json!({
+        "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 1}}, "restartCount": 9,
+    });
+    let pod = mk_pod("a", "new", true, recovered);
+    assert!(is_progressing(&mk_workload(vec![pod]), 3));
+}
+
+#[test]
+fn a_pod_that_fits_on_no_node_is_given_ten_seconds() {
+    let mut pod = mk_pod("a", "new", false, json!({}));
+    pod["status"] = json!({
+        "phase": "Pending",
+        "conditions": [{
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+            "message": "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes.",
+            "lastTransitionTime": time(0),
+        }],
+    });
+    let mut workload = mk_workload(vec![pod]);
+    assert!(is_progressing(&workload, 9));
+    let (cause, message) = failure(&workload, 10);
+    assert_eq!(cause, FailureCause::Unschedulable);
+    assert_eq!(
+        message,
+        "0 of 3 pods are ready; one fits on no node: 0/1 nodes are available: 1 Insufficient cpu"
+    );
+    workload.events = vec![mk_event("a", "TriggeredScaleUp", "1->2", 1)];
+    assert!(is_progressing(&workload, 60), "a node is on its way");
+    workload.events.clear();
+    let mut ending = mk_pod("z", "old", true, json!({}));
+    ending["metadata"]["deletionTimestamp"] = json!(time(1));
+    workload.pods.push(Arc::new((&read::<Pod>(ending)).into()));
+    assert!(
+        is_progressing(&workload, 60),
+        "an old pod is about to make room"
+    );
+}
+
+#[test]
+fn a_missing_config_map_is_named() {
+    let message = "configmap \"hello-configs\" not found";
+    let pod = mk_pod(
+        "a",
+        "new",
+        false,
+        waiting("CreateContainerConfigError", message),
+    );
+    let workload = mk_workload(vec![pod]);
+    assert!(is_progressing(&workload, 4), "it may come a moment later");
+    let (cause, message) = failure(&workload, 5);
+    assert_eq!(cause, FailureCause::ConfigMissing);
+    assert!(
+        message.ends_with("one cannot start: configmap \"hello-configs\" not found"),
+        "{message}"
+    );
+
+    let pod = mk_pod("a", "new", false, waiting("ContainerCreating", ""));
+    let mut workload = mk_workload(vec![pod]);
+    let event = "MountVolume.SetUp failed for volume \"v\" : secret \"key\" not found";
+    workload.events = vec![mk_event("a", "FailedMount", event, 5)];
+    let (cause, message) = failure(&workload, 10);
+    assert_eq!(cause, FailureCause::ConfigMissing);
+    assert!(
+        message.ends_with("one cannot mount a volume: secret \"key\" not found"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_probe_that_does_not_pass_fails_at_the_deadline() {
+    let pod = mk_pod("a", "new", false, json!({"state": {"running": {}}}));
+    let mut workload = mk_workload(vec![pod]);
+    workload.events = vec![mk_event(
+        "a",
+        "Unhealthy",
+        "Readiness probe failed: HTTP probe failed with statuscode: 503",
+        9,
+    )];
+    let Rollout::Progressing { message, .. } = at(&workload, 30) else {
+        panic!("it may still pass")
+    };
+    assert!(
+        message.ends_with("one does not pass its readiness probe: HTTP status 503"),
+        "{message}"
+    );
+    workload.deployment = Some(mk_deployment(3, late()));
+    assert_eq!(failure(&workload, 60).0, FailureCause::Probe);
+    workload.events.clear();
+    let (cause, message) = failure(&workload, 60);
+    assert_eq!(cause, FailureCause::Probe);
+    assert!(
+        message.ends_with("one runs and was not ready within 60 s"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_liveness_probe_is_the_cause_of_its_restarts() {
+    let pod = mk_pod(
+        "a",
+        "new",
+        false,
+        crashed(3, json!({"exitCode": 137, "reason": "Error"})),
+    );
+    let mut workload = mk_workload(vec![pod]);
+    assert_eq!(failure(&workload, 60).0, FailureCause::CrashLoop);
+    workload.events = vec![mk_event(
+        "a",
+        "Unhealthy",
+        "Liveness probe failed: Get \"http://10.0.0.1/\": connect: connection refused",
+        3,
+    )];
+    let (cause, message) = failure(&workload, 60);
+    assert_eq!(cause, FailureCause::Probe);
+    assert!(
+        message.contains("did not pass its liveness probe: connection refused"),
+        "{message}"
+    );
+}
