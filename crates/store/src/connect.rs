@@ -1,0 +1,151 @@
+//! Opening the database, and telling watchers what changed.
+
+use std::time::Duration;
+
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use tokio::sync::broadcast;
+
+use crate::{StoreError, migration};
+
+/// Changes that a slow watcher may be behind before it is told that it missed some.
+const CHANGES_KEPT: usize = 1024;
+/// How long a call waits for a free connection, and SQLite for another process's lock.
+const WAIT: Duration = Duration::from_secs(5);
+/// Connections to PostgreSQL.
+const POSTGRES_CONNECTIONS: u32 = 10;
+/// Reading connections to SQLite (it has one writer).
+const SQLITE_READERS: u32 = 4;
+
+/// Which database answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// SQLite: one server.
+    Sqlite,
+    /// PostgreSQL: any number of servers.
+    Postgres,
+}
+
+/// Something that changed, announced after its transaction was committed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// A build's row, its steps or its log.
+    Build(i64),
+    /// A deploy's row or its timeline.
+    Deploy(i64),
+    /// A workload's row or its repository's, by the workload's name.
+    Workload(String),
+}
+
+/// The database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// For reading outside of transactions.
+    pub(crate) read: DatabaseConnection,
+    /// For writing. With SQLite it is one connection: writers queue here in order, instead of
+    /// finding the file locked.
+    pub(crate) write: DatabaseConnection,
+    changes: broadcast::Sender<Change>,
+}
+
+impl Store {
+    /// Opens the database at `url` (`sqlite://path`, made where there is none, or `postgres://…`)
+    /// and brings its schema up to date.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let (changes, _) = broadcast::channel(CHANGES_KEPT);
+        let (read, write) = match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => {
+                let write = Database::connect(sqlite(url, false)).await?;
+                (Database::connect(sqlite(url, true)).await?, write)
+            }
+            Some("postgres" | "postgresql") => {
+                let pool = Database::connect(postgres(url)).await?;
+                (pool.clone(), pool)
+            }
+            other => {
+                let scheme = other.unwrap_or_default().chars().take(20).collect();
+                return Err(StoreError::UnknownScheme { scheme });
+            }
+        };
+        let store = Self {
+            read,
+            write,
+            changes,
+        };
+        migration::migrate(&store).await?;
+        Ok(store)
+    }
+
+    /// Which database answers.
+    pub fn engine(&self) -> Engine {
+        match self.write.get_database_backend() {
+            DbBackend::Postgres => Engine::Postgres,
+            _ => Engine::Sqlite,
+        }
+    }
+
+    /// Asks the database for a sign of life.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        Ok(self.read.ping().await?)
+    }
+
+    /// Changes from now on, made by this process.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// Announces a change; fine when nobody listens.
+    pub(crate) fn announce(&self, change: Change) {
+        let _ = self.changes.send(change);
+    }
+
+    /// Begins a transaction that writes: SQLite takes its lock at once, so that what is read in it
+    /// still holds when it writes.
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        Ok(self.write.begin_with_options(options).await?)
+    }
+}
+
+fn sqlite(url: &str, reader: bool) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(if reader { SQLITE_READERS } else { 1 })
+        .min_connections(1)
+        .acquire_timeout(WAIT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |options: SqliteConnectOptions| {
+            let options = options
+                .create_if_missing(!reader)
+                .journal_mode(SqliteJournalMode::Wal)
+                // What was answered as accepted survives a power cut, not only a killed process.
+                .synchronous(SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(WAIT);
+            if reader {
+                options.pragma("query_only", "ON")
+            } else {
+                options
+            }
+        });
+    options
+}
+
+fn postgres(url: &str) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(POSTGRES_CONNECTIONS)
+        .min_connections(1)
+        .acquire_timeout(WAIT)
+        .sqlx_logging(false)
+        .set_application_name("hermez");
+    options
+}

@@ -1,0 +1,310 @@
+//! Working on deploys: leases, fenced writes, and what else goes on with the same instance.
+
+use hermez_api::DeployState;
+use jiff::Timestamp;
+use sea_orm::sea_query::{Condition, Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany};
+
+use crate::deploys::{WHAT, append_event, has_ended, is_changing, missing, one, open};
+use crate::entity::build::{self, Column as BuildColumn};
+use crate::entity::deploy::{Column, Entity, Model};
+use crate::words::{ms, value, word};
+use crate::{Change, DeployRecord, Lease, Store, StoreError};
+
+/// What a leased deploy becomes. Absent fields stay.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeployWrite {
+    /// New state; entering one that changes the cluster takes the instance's one place.
+    pub state: Option<DeployState>,
+    /// What happens now.
+    pub message: Option<String>,
+    /// Whether the message goes into the timeline (a change of state always does).
+    pub note: bool,
+    /// Ready pods of the new version, and wanted pods.
+    pub pods: Option<(i32, i32)>,
+    /// Its build.
+    pub build_id: Option<i64>,
+    /// A stable word for why it failed.
+    pub failure_cause: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// When the state ends in failure; `Some(None)` takes the deadline away.
+    pub deadline_at: Option<Option<Timestamp>>,
+    /// Tries of what failed last for a reason around it.
+    pub retries: Option<i32>,
+}
+
+/// What else goes on with the same Kubernetes object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LaneFacts {
+    /// A newer deploy that has not ended, or has succeeded.
+    pub newer: Option<i64>,
+    /// Another deploy that changes it now.
+    pub busy: Option<i64>,
+}
+
+/// Entries of a timeline after which only changes of state are added: a rollout that flaps does
+/// not fill the database.
+const MAX_NOTES: i64 = 500;
+
+/// Of all that has not ended.
+fn not_ended() -> Select<Entity> {
+    Entity::find().filter(Column::State.is_in(open()))
+}
+
+/// Of what nobody holds.
+fn unheld(now: Timestamp) -> Condition {
+    Condition::any()
+        .add(Column::LeaseUntilMs.is_null())
+        .add(Column::LeaseUntilMs.lte(ms(now)))
+}
+
+/// Takes the lease away.
+fn unlease(update: UpdateMany<Entity>) -> UpdateMany<Entity> {
+    update
+        .col_expr(Column::LeaseOwner, Expr::val(Option::<String>::None))
+        .col_expr(Column::LeaseUntilMs, Expr::val(Option::<i64>::None))
+}
+
+fn lost(lease: Lease) -> StoreError {
+    StoreError::LeaseLost {
+        what: WHAT,
+        id: lease.id,
+    }
+}
+
+/// The columns that a write changes, with their new values.
+fn columns_of(
+    deploy: &Model,
+    before: DeployState,
+    write: &DeployWrite,
+    now: Timestamp,
+) -> Vec<(Column, Expr)> {
+    let mut columns = Vec::new();
+    if let Some(state) = write.state {
+        let lane = format!("{}/{}", deploy.workload_id, deploy.instance);
+        let lane = is_changing(state).then_some(lane);
+        columns.push((Column::State, Expr::val(word(&state))));
+        columns.push((Column::LaneKey, Expr::val(lane)));
+        if is_changing(state) && !is_changing(before) {
+            columns.push((Column::StartedAtMs, Expr::val(ms(now))));
+        }
+        if has_ended(state) {
+            columns.push((Column::FinishedAtMs, Expr::val(ms(now))));
+            columns.push((Column::LeaseOwner, Expr::val(Option::<String>::None)));
+            columns.push((Column::LeaseUntilMs, Expr::val(Option::<i64>::None)));
+        }
+    }
+    if let Some(message) = &write.message {
+        columns.push((Column::Message, Expr::val(message.as_str())));
+    }
+    if let Some((ready, desired)) = write.pods {
+        columns.push((Column::PodsReady, Expr::val(ready)));
+        columns.push((Column::PodsDesired, Expr::val(desired)));
+    }
+    if let Some(build_id) = write.build_id {
+        columns.push((Column::BuildId, Expr::val(build_id)));
+    }
+    if let Some(cause) = &write.failure_cause {
+        columns.push((Column::FailureCause, Expr::val(cause.as_str())));
+    }
+    if let Some(hint) = &write.hint {
+        columns.push((Column::Hint, Expr::val(hint.as_str())));
+    }
+    if let Some(deadline) = write.deadline_at {
+        columns.push((Column::DeadlineAtMs, Expr::val(deadline.map(ms))));
+    }
+    if let Some(retries) = write.retries {
+        columns.push((Column::Retries, Expr::val(retries)));
+    }
+    columns
+}
+
+impl Store {
+    /// Numbers of deploys that have not ended and that nobody holds, oldest first, after `after`
+    /// (0 for all), at most `limit`.
+    pub async fn open_deploys(
+        &self,
+        after: i64,
+        now: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<i64>, StoreError> {
+        let find = not_ended()
+            .filter(Column::Id.gt(after))
+            .filter(unheld(now))
+            .order_by_asc(Column::Id)
+            .limit(limit);
+        let deploys = find.all(&self.read).await?;
+        Ok(deploys.into_iter().map(|deploy| deploy.id).collect())
+    }
+
+    /// Numbers of deploys that have not ended and wait for this build.
+    pub async fn deploys_waiting_for(&self, build_id: i64) -> Result<Vec<i64>, StoreError> {
+        let find = not_ended()
+            .filter(Column::BuildId.eq(build_id))
+            .order_by_asc(Column::Id);
+        let deploys = find.all(&self.read).await?;
+        Ok(deploys.into_iter().map(|deploy| deploy.id).collect())
+    }
+
+    /// Numbers of the other deploys of the same instance that have not ended, oldest first.
+    pub async fn lane_mates(&self, deploy: &DeployRecord) -> Result<Vec<i64>, StoreError> {
+        let find = not_ended()
+            .filter(Column::WorkloadId.eq(deploy.workload_id))
+            .filter(Column::Instance.eq(deploy.instance.as_str()))
+            .filter(Column::Id.ne(deploy.id))
+            .order_by_asc(Column::Id);
+        let deploys = find.all(&self.read).await?;
+        Ok(deploys.into_iter().map(|deploy| deploy.id).collect())
+    }
+
+    /// What else goes on with the Kubernetes object of this deploy.
+    pub async fn lane_facts(&self, deploy: &DeployRecord) -> Result<LaneFacts, StoreError> {
+        let mut relevant = open().to_vec();
+        relevant.push(word(&DeployState::Succeeded));
+        let newer = Entity::find()
+            .filter(Column::WorkloadId.eq(deploy.workload_id))
+            .filter(Column::Instance.eq(deploy.instance.as_str()))
+            .filter(Column::Id.gt(deploy.id))
+            .filter(Column::State.is_in(relevant))
+            .order_by_desc(Column::Id)
+            .one(&self.write)
+            .await?;
+        let lane = format!("{}/{}", deploy.workload_id, deploy.instance);
+        let busy = Entity::find()
+            .filter(Column::LaneKey.eq(lane))
+            .filter(Column::Id.ne(deploy.id))
+            .one(&self.write)
+            .await?;
+        Ok(LaneFacts {
+            newer: newer.map(|deploy| deploy.id),
+            busy: busy.map(|deploy| deploy.id),
+        })
+    }
+
+    /// Leases the deploy with this number, if it has not ended and nobody else holds it.
+    pub async fn acquire_deploy(
+        &self,
+        id: i64,
+        owner: &str,
+        now: Timestamp,
+        lease_ms: i64,
+    ) -> Result<Option<(Lease, DeployRecord)>, StoreError> {
+        let transaction = self.begin().await?;
+        let find = not_ended().filter(Column::Id.eq(id)).filter(unheld(now));
+        let Some(deploy) = find.lock_exclusive().one(&transaction).await? else {
+            return Ok(None);
+        };
+        let lease = Lease {
+            id,
+            fence: deploy.fence + 1,
+        };
+        Entity::update_many()
+            .col_expr(Column::LeaseOwner, Expr::val(owner))
+            .col_expr(Column::LeaseUntilMs, Expr::val(ms(now) + lease_ms))
+            .col_expr(Column::Fence, Expr::val(lease.fence))
+            .filter(Column::Id.eq(id))
+            .exec(&transaction)
+            .await?;
+        let record = one(&transaction, id).await?.ok_or_else(|| missing(id))?;
+        transaction.commit().await?;
+        Ok(Some((lease, record)))
+    }
+
+    /// Prolongs a deploy's lease and reads it again.
+    pub async fn renew_deploy(
+        &self,
+        lease: Lease,
+        now: Timestamp,
+        lease_ms: i64,
+    ) -> Result<DeployRecord, StoreError> {
+        let renewed = Entity::update_many()
+            .col_expr(Column::LeaseUntilMs, Expr::val(ms(now) + lease_ms))
+            .filter(Column::Id.eq(lease.id))
+            .filter(Column::Fence.eq(lease.fence))
+            .filter(Column::State.is_in(open()))
+            .exec(&self.write)
+            .await?;
+        if renewed.rows_affected == 0 {
+            return Err(lost(lease));
+        }
+        one(&self.write, lease.id)
+            .await?
+            .ok_or_else(|| missing(lease.id))
+    }
+
+    /// Writes a leased deploy and its timeline in one transaction. `Ok(None)` when it wanted to
+    /// change the cluster and another deploy of the same instance does: nothing was written.
+    pub async fn write_deploy(
+        &self,
+        lease: Lease,
+        write: &DeployWrite,
+        now: Timestamp,
+    ) -> Result<Option<DeployRecord>, StoreError> {
+        let transaction = self.begin().await?;
+        let find = not_ended()
+            .filter(Column::Id.eq(lease.id))
+            .filter(Column::Fence.eq(lease.fence));
+        let Some(deploy) = find.lock_exclusive().one(&transaction).await? else {
+            return Err(lost(lease));
+        };
+        let before: DeployState = value("deploy.state", &deploy.state)?;
+        let columns = columns_of(&deploy, before, write, now);
+        if !columns.is_empty() {
+            let update = columns
+                .into_iter()
+                .fold(Entity::update_many(), |update, (column, value)| {
+                    update.col_expr(column, value)
+                })
+                .filter(Column::Id.eq(lease.id));
+            match update.exec(&transaction).await {
+                Err(error) if StoreError::is_unique_violation(&error) => return Ok(None),
+                done => done?,
+            };
+        }
+        let state = write.state.unwrap_or(before);
+        let message = write.message.as_deref().unwrap_or(&deploy.message);
+        let note = write.note && message != deploy.message && deploy.event_seq < MAX_NOTES;
+        if state != before || note {
+            append_event(&transaction, &deploy, &word(&state), message, now).await?;
+        }
+        let record = one(&transaction, lease.id)
+            .await?
+            .ok_or_else(|| missing(lease.id))?;
+        transaction.commit().await?;
+        self.announce(Change::Deploy(lease.id));
+        if has_ended(state) {
+            self.announce(Change::Workload(record.workload.clone()));
+        }
+        Ok(Some(record))
+    }
+
+    /// Gives a deploy's lease back. Announces nothing: nothing that is seen changed.
+    pub async fn release_deploy(&self, lease: Lease) -> Result<(), StoreError> {
+        unlease(Entity::update_many())
+            .filter(Column::Id.eq(lease.id))
+            .filter(Column::Fence.eq(lease.fence))
+            .exec(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// Ends all leases that somebody other than `owner` holds: for a server that is alone on its
+    /// database (SQLite) and has just started, so that what its dead predecessor held goes on at
+    /// once. Says how many.
+    pub async fn end_foreign_leases(&self, owner: &str) -> Result<u64, StoreError> {
+        let deploys = unlease(Entity::update_many())
+            .filter(Column::LeaseOwner.is_not_null())
+            .filter(Column::LeaseOwner.ne(owner))
+            .exec(&self.write)
+            .await?;
+        let builds = build::Entity::update_many()
+            .col_expr(BuildColumn::LeaseOwner, Expr::val(Option::<String>::None))
+            .col_expr(BuildColumn::LeaseUntilMs, Expr::val(Option::<i64>::None))
+            .filter(BuildColumn::LeaseOwner.is_not_null())
+            .filter(BuildColumn::LeaseOwner.ne(owner))
+            .exec(&self.write)
+            .await?;
+        Ok(deploys.rows_affected + builds.rows_affected)
+    }
+}

@@ -1,0 +1,393 @@
+//! Deploys and their timelines: asking, looking, stopping. Working on them is in
+//! `deploy_leases`.
+
+use hermez_api::{Deploy, DeployEvent, DeployKind, DeployState, Page};
+use jiff::Timestamp;
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, UnionType};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult, JoinType,
+    QueryFilter, QueryOrder, QuerySelect, RelationDef, Select,
+};
+
+use crate::entity::deploy::{ActiveModel, Column, Entity, Model};
+use crate::entity::{deploy_event, workload};
+use crate::page::MapPage;
+use crate::words::{at, maybe_at, ms, value, word};
+use crate::workloads::require_living;
+use crate::{Change, DeployRecord, PageRequest, Store, StoreError};
+
+/// A deploy to ask for.
+#[derive(Debug, Clone)]
+pub struct NewDeploy {
+    /// Its workload.
+    pub workload_id: i64,
+    /// Name of the Kubernetes object that it changes.
+    pub instance: String,
+    /// Commit (40 hexadecimal digits).
+    pub commit: String,
+    /// First line of the commit's message.
+    pub title: String,
+    /// The commit's author.
+    pub author: String,
+    /// Who asks.
+    pub requested_by: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Which deploys are wanted; absent fields match everything.
+#[derive(Debug, Clone, Default)]
+pub struct DeployFilter {
+    /// Workload's number.
+    pub workload_id: Option<i64>,
+    /// States, any of these; empty matches all.
+    pub states: Vec<DeployState>,
+}
+
+/// What errors call a row.
+pub(crate) const WHAT: &str = "deploy";
+/// Name of this list in cursors.
+const LIST: &str = "deploy";
+/// Most entries of a timeline that one call gives.
+const MAX_EVENTS: u64 = 1000;
+
+/// States in which a deploy has not ended.
+const OPEN: [DeployState; 5] = [
+    DeployState::Pending,
+    DeployState::Building,
+    DeployState::Queued,
+    DeployState::Applying,
+    DeployState::RollingOut,
+];
+/// States in which a deploy changes its instance.
+const CHANGING: [DeployState; 2] = [DeployState::Applying, DeployState::RollingOut];
+
+/// Whether a deploy in this state changes its instance.
+pub(crate) fn is_changing(state: DeployState) -> bool {
+    CHANGING.contains(&state)
+}
+
+/// Whether a deploy in this state has ended.
+pub(crate) fn has_ended(state: DeployState) -> bool {
+    !OPEN.contains(&state)
+}
+
+/// The words of the open states.
+pub(crate) fn open() -> [String; 5] {
+    OPEN.map(|state| word(&state))
+}
+
+/// A deploy with its workload's name.
+#[derive(FromQueryResult)]
+pub(crate) struct Row {
+    #[sea_orm(nested)]
+    pub(crate) deploy: Model,
+    workload_name: String,
+}
+
+impl Row {
+    pub(crate) fn record(self) -> Result<DeployRecord, StoreError> {
+        let deploy = self.deploy;
+        Ok(DeployRecord {
+            id: deploy.id,
+            workload_id: deploy.workload_id,
+            workload: self.workload_name,
+            instance: deploy.instance,
+            kind: value("deploy.kind", &deploy.kind)?,
+            state: value("deploy.state", &deploy.state)?,
+            commit: deploy.commit_id,
+            title: deploy.title,
+            author: deploy.author,
+            requested_by: deploy.requested_by,
+            reason: deploy.reason,
+            created_at: at("deploy.created_at_ms", deploy.created_at_ms)?,
+            started_at: maybe_at("deploy.started_at_ms", deploy.started_at_ms)?,
+            finished_at: maybe_at("deploy.finished_at_ms", deploy.finished_at_ms)?,
+            message: deploy.message,
+            pods_ready: deploy.pods_ready,
+            pods_desired: deploy.pods_desired,
+            build_id: deploy.build_id,
+            failure_cause: deploy.failure_cause,
+            hint: deploy.hint,
+            cancel_requested: deploy.cancel_requested,
+            deadline_at: maybe_at("deploy.deadline_at_ms", deploy.deadline_at_ms)?,
+            retries: deploy.retries,
+        })
+    }
+}
+
+pub(crate) fn with_workload() -> Select<Entity> {
+    let workload: RelationDef = Entity::belongs_to(workload::Entity)
+        .from(Column::WorkloadId)
+        .to(workload::Column::Id)
+        .into();
+    Entity::find()
+        .join(JoinType::InnerJoin, workload)
+        .column_as(workload::Column::Name, "workload_name")
+}
+
+pub(crate) fn missing(id: i64) -> StoreError {
+    let key = id.to_string();
+    StoreError::NotFound { what: WHAT, key }
+}
+
+/// Appends an entry to a timeline; the caller holds the row and keeps its `event_seq`.
+pub(crate) async fn append_event(
+    transaction: &DatabaseTransaction,
+    deploy: &Model,
+    state: &str,
+    message: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let row = deploy_event::ActiveModel {
+        deploy_id: Set(deploy.id),
+        seq: Set(deploy.event_seq + 1),
+        at_ms: Set(ms(now)),
+        state: Set(state.to_owned()),
+        message: Set(message.to_owned()),
+    };
+    deploy_event::Entity::insert(row)
+        .exec_without_returning(transaction)
+        .await?;
+    Entity::update_many()
+        .col_expr(Column::EventSeq, Expr::val(deploy.event_seq + 1))
+        .filter(Column::Id.eq(deploy.id))
+        .exec(transaction)
+        .await?;
+    Ok(())
+}
+
+/// Numbers of the newest deploy of each workload, in `state` if one is given: one look into an
+/// index for each.
+fn newest_of(workloads: &[i64], state: Option<DeployState>) -> SelectStatement {
+    let mut newest = Query::select()
+        .column(("d", Column::Id))
+        .from_as(Entity, "d")
+        .and_where(
+            Expr::col(("d", Column::WorkloadId)).equals((workload::Entity, workload::Column::Id)),
+        )
+        .to_owned();
+    if let Some(state) = state {
+        newest.and_where(Expr::col(("d", Column::State)).eq(word(&state)));
+    }
+    newest
+        .order_by(("d", Column::Id), sea_orm::Order::Desc)
+        .limit(1);
+    Query::select()
+        .expr(Expr::SubQuery(None, Box::new(newest.into())))
+        .from(workload::Entity)
+        .and_where(workload::Column::Id.is_in(workloads.iter().copied()))
+        .to_owned()
+}
+
+impl Store {
+    /// Keeps a new deploy; [`StoreError::NotFound`] when the workload is deleted.
+    pub async fn request_deploy(
+        &self,
+        new: &NewDeploy,
+        now: Timestamp,
+    ) -> Result<DeployRecord, StoreError> {
+        let state = word(&DeployState::Pending);
+        let message = format!("{} asked for it", new.requested_by);
+        let row = ActiveModel {
+            workload_id: Set(new.workload_id),
+            instance: Set(new.instance.clone()),
+            kind: Set(word(&DeployKind::Regular)),
+            state: Set(state.clone()),
+            commit_id: Set(new.commit.clone()),
+            title: Set(new.title.clone()),
+            author: Set(new.author.clone()),
+            requested_by: Set(new.requested_by.clone()),
+            reason: Set(new.reason.clone()),
+            created_at_ms: Set(ms(now)),
+            message: Set(message.clone()),
+            pods_ready: Set(0),
+            pods_desired: Set(0),
+            cancel_requested: Set(false),
+            retries: Set(0),
+            fence: Set(0),
+            event_seq: Set(0),
+            ..Default::default()
+        };
+        let transaction = self.begin().await?;
+        require_living(&transaction, new.workload_id).await?;
+        let model = Entity::insert(row)
+            .exec_with_returning(&transaction)
+            .await?;
+        append_event(&transaction, &model, &state, &message, now).await?;
+        let record = one(&transaction, model.id)
+            .await?
+            .ok_or_else(|| missing(model.id))?;
+        transaction.commit().await?;
+        self.announce(Change::Deploy(record.id));
+        Ok(record)
+    }
+
+    /// The deploy with this number.
+    pub async fn deploy(&self, id: i64) -> Result<Option<DeployRecord>, StoreError> {
+        one(&self.read, id).await
+    }
+
+    /// The deploy with its images and timeline.
+    pub async fn deploy_in_full(&self, id: i64) -> Result<Option<Deploy>, StoreError> {
+        let Some(deploy) = self.deploy(id).await? else {
+            return Ok(None);
+        };
+        let artifact = self.artifact(deploy.workload_id, &deploy.commit).await?;
+        Ok(Some(Deploy {
+            build_id: deploy.build_id,
+            images: artifact.map(|artifact| artifact.images).unwrap_or_default(),
+            timeline: self.deploy_events(id, 0).await?,
+            failure_cause: deploy.failure_cause.clone(),
+            hint: deploy.hint.clone(),
+            summary: deploy.summary(),
+        }))
+    }
+
+    /// Deploys, newest first.
+    pub async fn deploys(
+        &self,
+        filter: &DeployFilter,
+        page: &PageRequest,
+    ) -> Result<Page<DeployRecord>, StoreError> {
+        let mut find = with_workload()
+            .order_by_desc(Column::Id)
+            .limit(page.limit() + 1);
+        if let Some(workload_id) = filter.workload_id {
+            find = find.filter(Column::WorkloadId.eq(workload_id));
+        }
+        if !filter.states.is_empty() {
+            find = find.filter(Column::State.is_in(filter.states.iter().map(word)));
+        }
+        if let Some(after) = page.after_id(LIST)? {
+            find = find.filter(Column::Id.lt(after));
+        }
+        let rows = find.into_model::<Row>().all(&self.read).await?;
+        page.page(LIST, rows, |row| row.deploy.id)
+            .try_map(Row::record)
+    }
+
+    /// The last deploy of a workload that succeeded.
+    pub async fn current_deploy(
+        &self,
+        workload_id: i64,
+    ) -> Result<Option<DeployRecord>, StoreError> {
+        let find = with_workload()
+            .filter(Column::WorkloadId.eq(workload_id))
+            .filter(Column::State.eq(word(&DeployState::Succeeded)))
+            .order_by_desc(Column::Id);
+        let row = find.into_model::<Row>().one(&self.read).await?;
+        row.map(Row::record).transpose()
+    }
+
+    /// The newest deploy and the newest that succeeded of each of these workloads; one query.
+    pub(crate) async fn outstanding_deploys(
+        &self,
+        workloads: &[i64],
+    ) -> Result<Vec<DeployRecord>, StoreError> {
+        if workloads.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut ids = newest_of(workloads, None);
+        ids.union(
+            UnionType::All,
+            newest_of(workloads, Some(DeployState::Succeeded)),
+        );
+        let find = with_workload().filter(Column::Id.in_subquery(ids));
+        let rows = find.into_model::<Row>().all(&self.read).await?;
+        rows.into_iter().map(Row::record).collect()
+    }
+
+    /// The timeline after `after` (0 for all), oldest first, at most 1,000.
+    pub async fn deploy_events(
+        &self,
+        deploy_id: i64,
+        after: i64,
+    ) -> Result<Vec<DeployEvent>, StoreError> {
+        let find = deploy_event::Entity::find()
+            .filter(deploy_event::Column::DeployId.eq(deploy_id))
+            .filter(deploy_event::Column::Seq.gt(after))
+            .order_by_asc(deploy_event::Column::Seq)
+            .limit(MAX_EVENTS);
+        let mut events = Vec::new();
+        for row in find.all(&self.read).await? {
+            events.push(DeployEvent {
+                seq: row.seq,
+                at: at("deploy_event.at_ms", row.at_ms)?,
+                state: value("deploy_event.state", &row.state)?,
+                message: row.message,
+            });
+        }
+        Ok(events)
+    }
+
+    /// Wants a deploy stopped; one that has ended stays as it is. Wanting it again changes nothing.
+    pub async fn cancel_deploy(
+        &self,
+        id: i64,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<DeployRecord, StoreError> {
+        let transaction = self.begin().await?;
+        if !cancel(&transaction, id, by, now).await? {
+            return Err(missing(id));
+        }
+        transaction.commit().await?;
+        self.announce(Change::Deploy(id));
+        self.deploy(id).await?.ok_or_else(|| missing(id))
+    }
+}
+
+/// Wants a deploy stopped if it has not ended; says whether there is such a deploy.
+async fn cancel(
+    transaction: &DatabaseTransaction,
+    id: i64,
+    by: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let find = Entity::find_by_id(id).lock_exclusive();
+    let Some(deploy) = find.one(transaction).await? else {
+        return Ok(false);
+    };
+    if !deploy.cancel_requested && open().contains(&deploy.state) {
+        Entity::update_many()
+            .col_expr(Column::CancelRequested, Expr::val(true))
+            .filter(Column::Id.eq(id))
+            .exec(transaction)
+            .await?;
+        let message = format!("{by} asked to stop it");
+        append_event(transaction, &deploy, &deploy.state, &message, now).await?;
+    }
+    Ok(true)
+}
+
+/// Wants every deploy of a workload stopped that has not ended; gives their numbers.
+pub(crate) async fn cancel_all_of(
+    transaction: &DatabaseTransaction,
+    workload_id: i64,
+    by: &str,
+    now: Timestamp,
+) -> Result<Vec<i64>, StoreError> {
+    let find = Entity::find()
+        .filter(Column::WorkloadId.eq(workload_id))
+        .filter(Column::State.is_in(open()))
+        .order_by_asc(Column::Id);
+    let mut canceled = Vec::new();
+    for deploy in find.all(transaction).await? {
+        cancel(transaction, deploy.id, by, now).await?;
+        canceled.push(deploy.id);
+    }
+    Ok(canceled)
+}
+
+/// The deploy with this number.
+pub(crate) async fn one<C: ConnectionTrait>(
+    connection: &C,
+    id: i64,
+) -> Result<Option<DeployRecord>, StoreError> {
+    let find = with_workload()
+        .filter(Column::Id.eq(id))
+        .into_model::<Row>();
+    find.one(connection).await?.map(Row::record).transpose()
+}

@@ -1,0 +1,50 @@
+//! What happened: the database, in one set of entities and migrations for SQLite and PostgreSQL.
+//!
+//! Owns every table; nothing else writes SQL. Guarantees:
+//! - Every list is a page found by key (no OFFSET), and every query of a list is constant in
+//!   number, whatever the length of the page.
+//! - Every write of a leased build or deploy carries its fence: a process that lost its lease
+//!   changes nothing ([`StoreError::LeaseLost`]).
+//! - `audit_entry` is append-only; both databases refuse to change or delete a row of it.
+//! - A change that a watcher may care about is announced on [`Store::changes`] after its
+//!   transaction is committed, never before.
+//!
+//! Times come in from the caller (`now`): nothing here reads a clock.
+
+mod artifacts;
+mod audit;
+mod build_leases;
+mod build_logs;
+mod builds;
+mod connect;
+mod counts;
+mod deploy_leases;
+mod deploys;
+mod entity;
+mod error;
+mod idempotency;
+mod migration;
+mod page;
+mod principals;
+mod records;
+mod repositories;
+mod sessions;
+mod tokens;
+mod words;
+mod workloads;
+
+pub use audit::{AuditFilter, NewAuditEntry};
+pub use build_leases::BuildOutcome;
+pub use builds::{BuildFilter, NewBuild, RequestedBuild};
+pub use connect::{Change, Engine, Store};
+pub use deploy_leases::{DeployWrite, LaneFacts};
+pub use deploys::{DeployFilter, NewDeploy};
+pub use error::StoreError;
+pub use idempotency::Begun;
+pub use page::PageRequest;
+pub use records::{
+    ArtifactRecord, BuildRecord, DeployRecord, Lease, PrincipalRecord, RepositoryRecord,
+    SessionRecord, TokenRecord, WorkloadRecord, WorkloadRow,
+};
+pub use repositories::NewRepository;
+pub use workloads::{NewWorkload, WorkloadFilter};

@@ -1,0 +1,299 @@
+//! People, tokens, sessions, the record of changes, idempotency, and the schema itself.
+
+use futures::future::join_all;
+use hermez_store::{AuditFilter, Begun, NewAuditEntry, PageRequest, Store, StoreError};
+use sea_orm::ConnectionTrait;
+
+use super::{at, open};
+
+pub async fn migrations_run_once_even_at_once(url: &str) {
+    let opened = join_all((0..4).map(|_| Store::open(url))).await;
+    for store in opened {
+        store.unwrap().ping().await.unwrap();
+    }
+    open(url).await.ping().await.unwrap();
+}
+
+pub async fn a_newer_schema_is_refused(url: &str) {
+    drop(open(url).await);
+    let raw = sea_orm::Database::connect(url).await.unwrap();
+    raw.execute_unprepared("INSERT INTO schema_migration (name) VALUES ('9999_future')")
+        .await
+        .unwrap();
+    let error = Store::open(url).await.unwrap_err();
+    assert!(error.to_string().contains("9999_future"), "{error}");
+}
+
+pub async fn a_principal_is_made_once(url: &str) {
+    let store = open(url).await;
+    let made = join_all((0..10).map(|_| store.ensure_principal("ada", "owner", at(0)))).await;
+    let first = made[0].as_ref().unwrap();
+    assert!(made.iter().all(|one| one.as_ref().unwrap().id == first.id));
+    let again = store
+        .ensure_principal("ada", "viewer", at(1))
+        .await
+        .unwrap();
+    assert_eq!(again.role, "owner");
+    assert_eq!(
+        store.principal(first.id).await.unwrap().as_ref(),
+        Some(first)
+    );
+}
+
+pub async fn tokens_live_until_revoked(url: &str) {
+    let store = open(url).await;
+    let ada = store.ensure_principal("ada", "owner", at(0)).await.unwrap();
+    let bob = store
+        .ensure_principal("bob", "viewer", at(0))
+        .await
+        .unwrap();
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        let token = store
+            .create_token(ada.id, "laptop", &[n; 32], at(0))
+            .await
+            .unwrap();
+        assert_eq!((token.owner.as_str(), token.last_used_at), ("ada", None));
+        ids.push(token.id.parse::<i64>().unwrap());
+    }
+    store
+        .create_token(bob.id, "phone", &[9; 32], at(0))
+        .await
+        .unwrap();
+
+    store.touch_token(ids[1], at(60)).await.unwrap();
+    store.revoke_token(ids[1], at(90)).await.unwrap();
+    let again = store.revoke_token(ids[1], at(99)).await.unwrap();
+    assert_eq!(
+        (again.last_used_at, again.revoked_at),
+        (Some(at(60)), Some(at(90)))
+    );
+    let found = store.token_by_hash(&[1; 32]).await.unwrap().unwrap();
+    assert_eq!(
+        (found.principal.name.as_str(), found.revoked_at),
+        ("ada", Some(at(90)))
+    );
+    assert!(store.token_by_hash(&[7; 32]).await.unwrap().is_none());
+    assert!(matches!(
+        store.revoke_token(999, at(0)).await,
+        Err(StoreError::NotFound { .. })
+    ));
+
+    let page = store
+        .tokens(Some(ada.id), &PageRequest::first(2))
+        .await
+        .unwrap();
+    let next = PageRequest::new(page.next_cursor.clone(), Some(2));
+    let rest = store.tokens(Some(ada.id), &next).await.unwrap();
+    let seen: Vec<_> = page
+        .items
+        .iter()
+        .chain(&rest.items)
+        .map(|t| t.id.clone())
+        .collect();
+    let wanted: Vec<_> = ids.iter().rev().map(ToString::to_string).collect();
+    assert_eq!((seen, rest.next_cursor), (wanted, None));
+    assert_eq!(
+        store
+            .tokens(None, &PageRequest::first(9))
+            .await
+            .unwrap()
+            .items
+            .len(),
+        4
+    );
+}
+
+pub async fn a_login_link_opens_once(url: &str) {
+    let store = open(url).await;
+    let ada = store.ensure_principal("ada", "owner", at(0)).await.unwrap();
+    store
+        .create_login_link(ada.id, &[1; 32], at(0), at(600))
+        .await
+        .unwrap();
+    store
+        .create_login_link(ada.id, &[2; 32], at(0), at(600))
+        .await
+        .unwrap();
+    let tries = join_all((0..8).map(|_| store.redeem_login_link(&[1; 32], at(599)))).await;
+    let opened = tries
+        .into_iter()
+        .filter_map(Result::unwrap)
+        .collect::<Vec<_>>();
+    assert_eq!(opened, [ada]);
+    assert_eq!(
+        store.redeem_login_link(&[2; 32], at(600)).await.unwrap(),
+        None,
+        "too old"
+    );
+    assert_eq!(
+        store.redeem_login_link(&[3; 32], at(0)).await.unwrap(),
+        None,
+        "unknown"
+    );
+}
+
+pub async fn expired_things_go(url: &str) {
+    let store = open(url).await;
+    let ada = store.ensure_principal("ada", "owner", at(0)).await.unwrap();
+    let id = store
+        .create_session(ada.id, &[1; 32], at(0), at(100))
+        .await
+        .unwrap();
+    store
+        .create_session(ada.id, &[2; 32], at(0), at(100))
+        .await
+        .unwrap();
+    store.extend_session(id, at(60), at(160)).await.unwrap();
+    store
+        .create_login_link(ada.id, &[1; 32], at(0), at(10))
+        .await
+        .unwrap();
+    store
+        .begin_idempotent(ada.id, "k", "r", at(0), at(10))
+        .await
+        .unwrap();
+    assert_eq!(store.delete_expired(at(150)).await.unwrap(), 3);
+    let kept = store.session_by_hash(&[1; 32]).await.unwrap().unwrap();
+    assert_eq!((kept.last_used_at, kept.expires_at), (at(60), at(160)));
+    store.delete_session(id).await.unwrap();
+    assert!(store.session_by_hash(&[1; 32]).await.unwrap().is_none());
+}
+
+fn mk_entry(n: i64, principal: &str, action: &str) -> NewAuditEntry {
+    NewAuditEntry {
+        at: at(n),
+        principal: principal.to_owned(),
+        action: action.to_owned(),
+        target: "workload/hello".to_owned(),
+        outcome: "allowed",
+        detail: serde_json::json!({ "n": n }),
+    }
+}
+
+pub async fn the_record_is_append_only(url: &str) {
+    let store = open(url).await;
+    let id = store
+        .append_audit(mk_entry(1, "ada", "deploy.create"))
+        .await
+        .unwrap();
+    let raw = sea_orm::Database::connect(url).await.unwrap();
+    let mut attacks = vec![
+        "UPDATE audit_entry SET principal = 'bob'".to_owned(),
+        "DELETE FROM audit_entry".to_owned(),
+    ];
+    attacks.push(if url.starts_with("sqlite") {
+        format!("REPLACE INTO audit_entry VALUES ({id}, 1, 'bob', 'x', 'x', 'x', '{{}}')")
+    } else {
+        "TRUNCATE audit_entry".to_owned()
+    });
+    for attack in attacks {
+        let error = raw.execute_unprepared(&attack).await.unwrap_err();
+        assert!(
+            error.to_string().contains("append-only"),
+            "{attack}: {error}"
+        );
+    }
+    let entries = store
+        .audit(&AuditFilter::default(), &PageRequest::first(5))
+        .await
+        .unwrap();
+    assert_eq!(entries.items.len(), 1);
+    assert_eq!(entries.items[0].principal, "ada");
+    assert_eq!(entries.items[0].detail["n"], 1);
+}
+
+pub async fn the_record_is_paged_and_filtered(url: &str) {
+    let store = open(url).await;
+    for n in 1..=5 {
+        let action = if n % 2 == 0 {
+            "build.create"
+        } else {
+            "deploy.create"
+        };
+        store
+            .append_audit(mk_entry(n, "ada", action))
+            .await
+            .unwrap();
+    }
+    let filter = AuditFilter {
+        action: Some("deploy.create".to_owned()),
+        ..AuditFilter::default()
+    };
+    let first = store.audit(&filter, &PageRequest::first(2)).await.unwrap();
+    let next = PageRequest::new(first.next_cursor, Some(2));
+    let second = store.audit(&filter, &next).await.unwrap();
+    let times =
+        |entries: &[hermez_api::AuditEntry]| entries.iter().map(|e| e.at).collect::<Vec<_>>();
+    assert_eq!(times(&first.items), [at(5), at(3)]);
+    assert_eq!(times(&second.items), [at(1)]);
+    assert_eq!(second.next_cursor, None);
+    let nobody = AuditFilter {
+        principal: Some("bob".to_owned()),
+        ..AuditFilter::default()
+    };
+    assert!(
+        store
+            .audit(&nobody, &PageRequest::first(2))
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
+    let foreign = PageRequest::new(Some("Zm9v".to_owned()), None);
+    assert!(matches!(
+        store.audit(&filter, &foreign).await,
+        Err(StoreError::BadCursor)
+    ));
+}
+
+pub async fn an_idempotent_request_is_begun_once(url: &str) {
+    let store = open(url).await;
+    let begin = |key: &'static str, route: &'static str, now| {
+        store.begin_idempotent(1, key, route, at(now), at(now + 100))
+    };
+    let answers = join_all((0..8).map(|_| begin("k", "POST /a", 0))).await;
+    let new = answers
+        .iter()
+        .filter(|one| *one.as_ref().unwrap() == Begun::New)
+        .count();
+    assert_eq!(new, 1, "{answers:?}");
+    assert_eq!(begin("k", "POST /a", 1).await.unwrap(), Begun::UnderWay);
+    assert_eq!(begin("k", "POST /b", 1).await.unwrap(), Begun::Mismatch);
+    store.finish_idempotent(1, "k", 201, "{}").await.unwrap();
+    store.abandon_idempotent(1, "k").await.unwrap();
+    let done = Begun::Done {
+        status: 201,
+        body: "{}".to_owned(),
+    };
+    assert_eq!(
+        begin("k", "POST /a", 2).await.unwrap(),
+        done,
+        "an answer is not abandoned"
+    );
+    assert_eq!(
+        begin("k", "POST /a", 100).await.unwrap(),
+        Begun::New,
+        "it expired"
+    );
+    store.abandon_idempotent(1, "k").await.unwrap();
+    assert_eq!(
+        begin("k", "POST /b", 101).await.unwrap(),
+        Begun::New,
+        "it was abandoned"
+    );
+
+    let long = |now| store.begin_idempotent(1, "lost", "POST /a", at(now), at(now + 86_400));
+    assert_eq!(long(0).await.unwrap(), Begun::New);
+    assert_eq!(long(599).await.unwrap(), Begun::UnderWay);
+    assert_eq!(
+        long(600).await.unwrap(),
+        Begun::New,
+        "the server that began it died"
+    );
+    store.finish_idempotent(1, "lost", 202, "{}").await.unwrap();
+    assert!(matches!(
+        long(5000).await.unwrap(),
+        Begun::Done { status: 202, .. }
+    ));
+}

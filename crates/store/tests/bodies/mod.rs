@@ -1,0 +1,75 @@
+//! The tests themselves, the same for both databases. A test binary brings a `Database` and calls
+//! [`tests!`].
+
+pub mod access;
+pub mod builds;
+pub mod deploys;
+pub mod workloads;
+
+use hermez_api::Category;
+use hermez_store::{NewRepository, NewWorkload, Store, WorkloadRecord};
+use jiff::Timestamp;
+
+/// Makes a `#[tokio::test]` of every body.
+macro_rules! tests {
+    () => {
+        $crate::bodies::tests!(@ access: migrations_run_once_even_at_once, a_newer_schema_is_refused,
+            a_principal_is_made_once, tokens_live_until_revoked, a_login_link_opens_once,
+            expired_things_go, the_record_is_append_only, the_record_is_paged_and_filtered,
+            an_idempotent_request_is_begun_once);
+        $crate::bodies::tests!(@ workloads: a_repository_is_one_row, a_name_is_unique_among_the_living,
+            an_old_version_changes_nothing, lists_are_paged_by_name_with_their_deploys,
+            lists_are_filtered, deleting_stops_what_runs, a_deleted_workload_gets_no_new_work);
+        $crate::bodies::tests!(@ builds: a_commit_has_one_build, a_failed_build_is_tried_again_on_request,
+            a_build_is_leased_to_one, a_lost_lease_writes_nothing, a_build_that_waits_is_due_later,
+            success_publishes_the_artifact_once, logs_continue_over_tries, cancel_is_heard,
+            what_a_dead_server_held_is_free);
+        $crate::bodies::tests!(@ deploys: a_timeline_is_kept, one_deploy_changes_an_instance,
+            an_ended_deploy_stays, lanes_tell_what_else_goes_on, a_deploy_is_leased_to_one,
+            deploys_are_paged, changes_are_announced, a_timeline_is_bounded);
+    };
+    (@ $module:ident: $($name:ident),* $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                let database = Database::create().await;
+                $crate::bodies::$module::$name(database.url()).await;
+            }
+        )*
+    };
+}
+pub(crate) use tests;
+
+/// A fixed time, `seconds` after the first.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+pub async fn open(url: &str) -> Store {
+    Store::open(url).await.unwrap()
+}
+
+pub fn mk_commit(n: u8) -> String {
+    format!("{n:02x}").repeat(20)
+}
+
+pub async fn mk_workload(store: &Store, name: &str) -> WorkloadRecord {
+    let new = NewRepository {
+        identity: "http://forge/team/app".to_owned(),
+        url: "http://forge/team/app.git".to_owned(),
+        sealed_credential: None,
+        default_branch: Some("main".to_owned()),
+    };
+    let repository = store.upsert_repository(&new, at(0)).await.unwrap();
+    let new = NewWorkload {
+        name: name.to_owned(),
+        kind: "PinterestService".to_owned(),
+        category: Category::Production,
+        project: "demo".to_owned(),
+        namespace: "default".to_owned(),
+        repository_id: repository.id,
+        config_path: "app/service.yaml".to_owned(),
+        created_by: "ada".to_owned(),
+    };
+    store.create_workload(&new, at(0)).await.unwrap()
+}
