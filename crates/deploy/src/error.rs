@@ -1,0 +1,118 @@
+//! Why a request cannot be met.
+
+use hermez_access::KeyError;
+use hermez_api::Place;
+use hermez_build::{ConfigProblem, PlanError};
+use hermez_cluster::ClusterError;
+use hermez_kinds::ConfigError;
+use hermez_source::{RepositoryUrlError, SourceError};
+use hermez_store::StoreError;
+
+/// An error of [`crate::Road`].
+#[derive(Debug, thiserror::Error)]
+pub enum RoadError {
+    /// There is no such workload, build or deploy, or it exists already.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The repository's password cannot be sealed or opened.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The text is not the address of a repository.
+    #[error(transparent)]
+    Url(#[from] RepositoryUrlError),
+    /// The repository, the revision or a file cannot be had.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The config file is not right.
+    #[error("the config file is not right: {0}")]
+    Config(Box<ConfigError>),
+    /// The `.hermez.yaml` is not right.
+    #[error("{file} is not right: {problem}")]
+    HermezYaml {
+        /// Its path from the repository's root.
+        file: String,
+        /// What is wrong.
+        problem: ConfigProblem,
+    },
+    /// Config file, Dockerfile and `.hermez.yaml` do not fit together.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The cluster cannot be asked, or refused.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The config file at a commit is of another workload.
+    #[error(
+        "the config file at this commit says {field} `{found}`; this workload's is `{expected}`"
+    )]
+    AnotherWorkload {
+        /// `metadata.name`, `metadata.namespace` or `kind`.
+        field: &'static str,
+        /// What the file says.
+        found: String,
+        /// What the workload was created with.
+        expected: String,
+    },
+    /// A field of the request is out of its range.
+    #[error("{field} {message}")]
+    Invalid {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+impl From<ConfigError> for RoadError {
+    fn from(error: ConfigError) -> Self {
+        RoadError::Config(Box::new(error))
+    }
+}
+
+impl RoadError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            RoadError::Url(error) => error.hint(),
+            RoadError::Source(error) => error.hint(),
+            RoadError::Plan(error) => error.hint(),
+            RoadError::Cluster(error) => error.hint(),
+            RoadError::HermezYaml { problem, .. } => problem.hint.clone(),
+            RoadError::AnotherWorkload { field, .. } => Some(format!(
+                "Take {field} back to what it was, or create another workload from the changed file"
+            )),
+            RoadError::Store(StoreError::AlreadyExists { .. }) => Some(
+                "Change metadata.name in the config file, or delete the other workload".to_owned(),
+            ),
+            RoadError::Store(_)
+            | RoadError::Key(_)
+            | RoadError::Config(_)
+            | RoadError::Invalid { .. } => None,
+        }
+    }
+
+    /// Where in the user's files the trouble is.
+    pub fn places(&self) -> Vec<Place> {
+        match self {
+            RoadError::Config(error) => error.places(),
+            RoadError::HermezYaml { file, problem } => vec![Place {
+                file: file.clone(),
+                line: problem.line,
+                column: problem.column,
+                field: problem.field.clone(),
+                message: problem.message.clone(),
+                hint: problem.hint.clone(),
+            }],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the same call may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            RoadError::Store(error) => error.is_transient(),
+            RoadError::Source(error) => error.is_transient(),
+            RoadError::Cluster(error) => error.is_transient(),
+            _ => false,
+        }
+    }
+}

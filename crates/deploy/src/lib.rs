@@ -1,0 +1,22 @@
+//! Takes commits down the road: asked for, built, deployed.
+//!
+//! [`Road`] is what the server calls; [`Road::run`] does the work that was asked for. Guarantees:
+//! - What was asked for is in the database before the call returns; the work is leased, fenced and
+//!   idempotent, so that a process killed at any point is continued by the next one.
+//! - What to do next is decided by a pure function ([`state::next`]).
+//! - Nothing polls to find work: a request wakes the workers, a timer only catches what was missed.
+
+mod attempt;
+mod builder;
+mod drive;
+mod engine;
+mod error;
+mod inspect;
+mod progress;
+mod requests;
+mod road;
+pub mod state;
+mod workloads;
+
+pub use error::RoadError;
+pub use road::{Road, RoadConfig};

@@ -1,0 +1,313 @@
+//! What a deploy does next. Pure: a function of the deploy, of what was seen, and of `now`.
+//!
+//! ```text
+//! pending ─> building ─> queued ─> applying ─> rolling_out ─> succeeded
+//!    └─────────┴────────────┴─> superseded, canceled │             │
+//!              └──────────────────────────────────> failed, canceled
+//! ```
+//! A newer request supersedes what has not begun to change the cluster, never what has.
+
+use hermez_api::{BuildState, DeployState};
+use hermez_cluster::{FailureCause, Rollout};
+use hermez_store::{BuildRecord, DeployRecord, DeployWrite, LaneFacts};
+use jiff::{SignedDuration, Timestamp};
+
+/// Longest time that a deploy waits for the registry or the cluster to take it.
+pub const APPLY_WITHIN: SignedDuration = SignedDuration::from_mins(15);
+/// How long past its deadline a rollout may go on while the cluster does not answer.
+pub const AWAY_LIMIT: SignedDuration = SignedDuration::from_hours(1);
+/// What is added to the workload's own progress deadline, which Kubernetes itself watches.
+const SLACK: SignedDuration = SignedDuration::from_secs(60);
+
+/// What was seen of a deploy's surroundings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Whether the commit's artifact is there.
+    pub artifact: bool,
+    /// The deploy's build.
+    pub build: Option<BuildRecord>,
+    /// What else goes on with the same Kubernetes object.
+    pub lane: LaneFacts,
+    /// Whether the cluster answers.
+    pub connected: bool,
+    /// How far the rollout is; only asked for while it rolls out.
+    pub rollout: Option<Rollout>,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Write this and look again.
+    Write(Box<DeployWrite>),
+    /// Ask for the commit's build, then write its number with the state `building`.
+    RequestBuild,
+    /// Write the manifest to the cluster, then [`applied`] or [`apply_failed`].
+    Apply,
+    /// Nothing until something changes.
+    Wait,
+}
+
+/// What a deploy does next.
+pub fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
+    if deploy.cancel_requested {
+        let message = match deploy.state {
+            DeployState::Applying | DeployState::RollingOut => {
+                "canceled; what was already written to the cluster stays, deploy another commit to replace it"
+            }
+            _ => "canceled before anything was changed in the cluster",
+        };
+        return end(DeployState::Canceled, message);
+    }
+    match deploy.state {
+        DeployState::Pending | DeployState::Building | DeployState::Queued => {
+            if let Some(newer) = seen.lane.newer {
+                return end(
+                    DeployState::Superseded,
+                    &format!("deploy {newer} was asked for later and takes its place"),
+                );
+            }
+            match deploy.state {
+                DeployState::Queued => queued(deploy, seen, now),
+                _ if seen.artifact => enter(DeployState::Queued, "the artifact is there"),
+                DeployState::Pending => Next::RequestBuild,
+                _ => building(deploy, seen),
+            }
+        }
+        DeployState::Applying => applying(deploy, seen, now),
+        DeployState::RollingOut => rolling_out(deploy, seen, now),
+        DeployState::Succeeded
+        | DeployState::Failed
+        | DeployState::Canceled
+        | DeployState::Superseded => Next::Wait,
+    }
+}
+
+fn building(deploy: &DeployRecord, seen: &Seen) -> Next {
+    let Some(build) = &seen.build else {
+        return Next::RequestBuild;
+    };
+    let id = build.id;
+    match build.state {
+        BuildState::Failed => {
+            let error = build.error.as_deref().unwrap_or("it did not say why");
+            let hint = build
+                .hint
+                .clone()
+                .unwrap_or_else(|| format!("read the log: hermez build log {id}"));
+            fail(
+                "build",
+                &format!("build {id} failed: {error}"),
+                Some(hint),
+                None,
+            )
+        }
+        BuildState::Canceled => {
+            let hint = format!(
+                "build again: hermez build start {} --workload {} --retry",
+                deploy.commit, deploy.workload
+            );
+            fail(
+                "build",
+                &format!("build {id} was canceled"),
+                Some(hint),
+                None,
+            )
+        }
+        BuildState::Queued if build.message.is_empty() => {
+            say(deploy, &format!("build {id} waits for a free place"))
+        }
+        BuildState::Queued => say(deploy, &format!("build {id} waits: {}", build.message)),
+        BuildState::Running => say(deploy, &format!("build {id} runs")),
+        // Its artifact's row is written in the same transaction; the next look sees it.
+        BuildState::Succeeded => Next::Wait,
+    }
+}
+
+fn queued(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
+    if let Some(busy) = seen.lane.busy {
+        return say(deploy, &format!("waits for deploy {busy} to end"));
+    }
+    Next::Write(Box::new(DeployWrite {
+        state: Some(DeployState::Applying),
+        message: Some("writing to the cluster".to_owned()),
+        deadline_at: Some(Some(now + APPLY_WITHIN)),
+        ..DeployWrite::default()
+    }))
+}
+
+fn applying(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
+    if seen.connected {
+        return Next::Apply;
+    }
+    if is_past(deploy, now) {
+        let hint = Some("deploy again when the cluster answers".to_owned());
+        return fail(
+            "cluster",
+            "the cluster did not answer in time; nothing was changed in it",
+            hint,
+            None,
+        );
+    }
+    say(deploy, "waits for the cluster, which does not answer")
+}
+
+fn rolling_out(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
+    if !seen.connected {
+        if deploy
+            .deadline_at
+            .is_some_and(|deadline| now >= deadline + AWAY_LIMIT)
+        {
+            let hint =
+                Some("look at the pods when the cluster answers again: hermez status".to_owned());
+            let message = "the cluster has not answered for too long to tell how the rollout went";
+            return fail("cluster", message, hint, None);
+        }
+        // Pods go on without us; judging from what was seen last would be guessing.
+        return say(
+            deploy,
+            "waits for the cluster, which does not answer; the pods go on by themselves",
+        );
+    }
+    match &seen.rollout {
+        Some(Rollout::Complete { ready, desired }) => Next::Write(Box::new(DeployWrite {
+            state: Some(DeployState::Succeeded),
+            message: Some(match desired {
+                0 => "deployed with no pods, as asked".to_owned(),
+                1 => "the pod runs the new version".to_owned(),
+                _ => format!("all {desired} pods run the new version"),
+            }),
+            pods: Some((*ready, *desired)),
+            deadline_at: Some(None),
+            ..DeployWrite::default()
+        })),
+        Some(Rollout::Failed {
+            cause,
+            ready,
+            desired,
+            message,
+            hint,
+        }) => fail(
+            cause.as_str(),
+            message,
+            hint.clone(),
+            Some((*ready, *desired)),
+        ),
+        _ if is_past(deploy, now) => {
+            let message = format!("not finished in time: {}", deploy.message);
+            let hint = Some("look at the pods and their events: hermez status".to_owned());
+            fail(FailureCause::Deadline.as_str(), &message, hint, None)
+        }
+        Some(Rollout::Progressing {
+            ready,
+            desired,
+            message,
+        }) => {
+            let pods = Some((*ready, *desired));
+            let same = deploy.message == *message
+                && pods == Some((deploy.pods_ready, deploy.pods_desired));
+            if same {
+                return Next::Wait;
+            }
+            let message = Some(message.clone());
+            Next::Write(Box::new(DeployWrite {
+                message,
+                pods,
+                note: true,
+                ..DeployWrite::default()
+            }))
+        }
+        Some(Rollout::Waiting { message }) => say(deploy, message),
+        None => Next::Wait,
+    }
+}
+
+/// What to write when the manifest has been written to the cluster.
+pub fn applied(progress_deadline_seconds: u32, now: Timestamp) -> DeployWrite {
+    let deadline = now + SignedDuration::from_secs(i64::from(progress_deadline_seconds)) + SLACK;
+    DeployWrite {
+        state: Some(DeployState::RollingOut),
+        message: Some("written to the cluster; pods change".to_owned()),
+        deadline_at: Some(Some(deadline)),
+        retries: Some(0),
+        ..DeployWrite::default()
+    }
+}
+
+/// What to write when the manifest could not be written, and when to try again (if at all).
+///
+/// `cause` is a stable word (`registry`, `cluster`, `admission`), `transient` says whether trying
+/// again may help.
+pub fn apply_failed(
+    deploy: &DeployRecord,
+    cause: &str,
+    message: &str,
+    hint: Option<String>,
+    transient: bool,
+    now: Timestamp,
+) -> (DeployWrite, Option<SignedDuration>) {
+    if !transient || is_past(deploy, now) {
+        let Next::Write(write) = fail(cause, message, hint, None) else {
+            unreachable!("fail always writes")
+        };
+        return (*write, None);
+    }
+    let wait = SignedDuration::from_secs(1 << deploy.retries.clamp(0, 5));
+    let write = DeployWrite {
+        message: Some(format!("{message}; trying again")),
+        note: deploy.retries == 0,
+        retries: Some(deploy.retries + 1),
+        ..DeployWrite::default()
+    };
+    (write, Some(wait))
+}
+
+fn is_past(deploy: &DeployRecord, now: Timestamp) -> bool {
+    deploy.deadline_at.is_some_and(|deadline| now >= deadline)
+}
+
+fn enter(state: DeployState, message: &str) -> Next {
+    let message = Some(message.to_owned());
+    Next::Write(Box::new(DeployWrite {
+        state: Some(state),
+        message,
+        ..DeployWrite::default()
+    }))
+}
+
+/// Says what happens, once.
+fn say(deploy: &DeployRecord, message: &str) -> Next {
+    if deploy.message == message {
+        return Next::Wait;
+    }
+    let message = Some(message.to_owned());
+    Next::Write(Box::new(DeployWrite {
+        message,
+        note: true,
+        ..DeployWrite::default()
+    }))
+}
+
+fn end(state: DeployState, message: &str) -> Next {
+    let message = Some(message.to_owned());
+    Next::Write(Box::new(DeployWrite {
+        state: Some(state),
+        message,
+        deadline_at: Some(None),
+        ..DeployWrite::default()
+    }))
+}
+
+fn fail(cause: &str, message: &str, hint: Option<String>, pods: Option<(i32, i32)>) -> Next {
+    Next::Write(Box::new(DeployWrite {
+        state: Some(DeployState::Failed),
+        message: Some(message.to_owned()),
+        failure_cause: Some(cause.to_owned()),
+        hint,
+        pods,
+        deadline_at: Some(None),
+        ..DeployWrite::default()
+    }))
+}
+
+#[cfg(test)]
+mod tests;

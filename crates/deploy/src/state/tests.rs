@@ -1,0 +1,356 @@
+use hermez_api::DeployKind;
+use proptest::prelude::*;
+
+use super::*;
+
+const STATES: [DeployState; 9] = [
+    DeployState::Pending,
+    DeployState::Building,
+    DeployState::Queued,
+    DeployState::Applying,
+    DeployState::RollingOut,
+    DeployState::Succeeded,
+    DeployState::Failed,
+    DeployState::Canceled,
+    DeployState::Superseded,
+];
+
+fn mk_deploy(state: DeployState) -> DeployRecord {
+    DeployRecord {
+        id: 7,
+        workload_id: 1,
+        workload: "hello".into(),
+        instance: "hello".into(),
+        kind: DeployKind::Regular,
+        state,
+        commit: "95f6178".into(),
+        title: String::new(),
+        author: String::new(),
+        requested_by: "ada".into(),
+        reason: None,
+        created_at: Timestamp::UNIX_EPOCH,
+        started_at: None,
+        finished_at: None,
+        message: String::new(),
+        pods_ready: 0,
+        pods_desired: 0,
+        build_id: None,
+        failure_cause: None,
+        hint: None,
+        cancel_requested: false,
+        deadline_at: None,
+        retries: 0,
+    }
+}
+
+fn mk_build(state: BuildState) -> BuildRecord {
+    BuildRecord {
+        id: 3,
+        workload_id: 1,
+        workload: "hello".into(),
+        commit: "95f6178".into(),
+        title: String::new(),
+        state,
+        attempt: 1,
+        requested_by: "ada".into(),
+        created_at: Timestamp::UNIX_EPOCH,
+        started_at: None,
+        finished_at: None,
+        error: None,
+        hint: None,
+        message: String::new(),
+        cancel_requested: false,
+        waits: 0,
+    }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).expect("a time")
+}
+
+/// The state that follows, where one does.
+fn after(deploy: &DeployRecord, seen: &Seen) -> Option<DeployState> {
+    after_at(deploy, seen, at(0))
+}
+
+fn after_at(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Option<DeployState> {
+    match next(deploy, seen, now) {
+        Next::Write(write) => write.state,
+        _ => None,
+    }
+}
+
+#[test]
+fn the_whole_road() {
+    let nothing = Seen::default();
+    assert_eq!(
+        next(&mk_deploy(DeployState::Pending), &nothing, at(0)),
+        Next::RequestBuild
+    );
+    let there = Seen {
+        artifact: true,
+        connected: true,
+        ..Seen::default()
+    };
+    assert_eq!(
+        after(&mk_deploy(DeployState::Pending), &there),
+        Some(DeployState::Queued)
+    );
+    assert_eq!(
+        after(&mk_deploy(DeployState::Building), &there),
+        Some(DeployState::Queued)
+    );
+    assert_eq!(
+        after(&mk_deploy(DeployState::Queued), &there),
+        Some(DeployState::Applying)
+    );
+    assert_eq!(
+        next(&mk_deploy(DeployState::Applying), &there, at(0)),
+        Next::Apply
+    );
+    assert_eq!(applied(600, at(0)).state, Some(DeployState::RollingOut));
+    let done = Seen {
+        rollout: Some(Rollout::Complete {
+            ready: 2,
+            desired: 2,
+        }),
+        ..there
+    };
+    assert_eq!(
+        after(&mk_deploy(DeployState::RollingOut), &done),
+        Some(DeployState::Succeeded)
+    );
+}
+
+#[test]
+fn a_failed_build_fails_the_deploy_with_its_reason() {
+    let mut build = mk_build(BuildState::Failed);
+    build.error = Some("`RUN make` failed with exit code 2".into());
+    let seen = Seen {
+        build: Some(build),
+        ..Seen::default()
+    };
+    let Next::Write(write) = next(&mk_deploy(DeployState::Building), &seen, at(0)) else {
+        panic!("it fails")
+    };
+    assert_eq!(write.state, Some(DeployState::Failed));
+    assert_eq!(write.failure_cause.as_deref(), Some("build"));
+    assert!(
+        write
+            .message
+            .is_some_and(|message| message.contains("exit code 2"))
+    );
+    assert!(write.hint.is_some());
+}
+
+#[test]
+fn what_a_build_waits_for_is_said_once() {
+    let mut build = mk_build(BuildState::Queued);
+    build.message = "the registry does not answer".into();
+    let seen = Seen {
+        build: Some(build),
+        ..Seen::default()
+    };
+    let mut deploy = mk_deploy(DeployState::Building);
+    let Next::Write(write) = next(&deploy, &seen, at(0)) else {
+        panic!("it says so")
+    };
+    deploy.message = write.message.expect("a message");
+    assert!(deploy.message.contains("the registry does not answer"));
+    assert_eq!(next(&deploy, &seen, at(0)), Next::Wait);
+}
+
+#[test]
+fn without_its_cluster_a_deploy_waits_and_says_so() {
+    let seen = Seen {
+        artifact: true,
+        ..Seen::default()
+    };
+    let mut deploy = mk_deploy(DeployState::Applying);
+    deploy.deadline_at = Some(at(100));
+    let Next::Write(write) = next(&deploy, &seen, at(0)) else {
+        panic!("it says so")
+    };
+    assert_eq!(write.state, None);
+    assert!(
+        write
+            .message
+            .is_some_and(|message| message.contains("cluster"))
+    );
+    let Next::Write(write) = next(&deploy, &seen, at(100)) else {
+        panic!("it gives up")
+    };
+    assert_eq!(
+        (write.state, write.failure_cause.as_deref()),
+        (Some(DeployState::Failed), Some("cluster"))
+    );
+}
+
+#[test]
+fn a_rollout_is_not_judged_while_the_cluster_is_away() {
+    let mut deploy = mk_deploy(DeployState::RollingOut);
+    deploy.deadline_at = Some(at(1));
+    let seen = Seen {
+        rollout: Some(Rollout::Complete {
+            ready: 1,
+            desired: 1,
+        }),
+        ..Seen::default()
+    };
+    let Next::Write(write) = next(&deploy, &seen, at(50)) else {
+        panic!("it says so")
+    };
+    assert_eq!(write.state, None);
+}
+
+#[test]
+fn a_cluster_that_never_comes_back_ends_the_deploy() {
+    let mut deploy = mk_deploy(DeployState::RollingOut);
+    deploy.deadline_at = Some(at(1));
+    assert_eq!(after_at(&deploy, &Seen::default(), at(3_600)), None);
+    assert_eq!(
+        after_at(&deploy, &Seen::default(), at(3_601)),
+        Some(DeployState::Failed)
+    );
+}
+
+#[test]
+fn one_deploy_at_a_time_changes_a_workload() {
+    let seen = Seen {
+        lane: LaneFacts {
+            newer: None,
+            busy: Some(6),
+        },
+        connected: true,
+        ..Seen::default()
+    };
+    let Next::Write(write) = next(&mk_deploy(DeployState::Queued), &seen, at(0)) else {
+        panic!("it says so")
+    };
+    assert_eq!(write.state, None);
+    assert!(
+        write
+            .message
+            .is_some_and(|message| message.contains("deploy 6"))
+    );
+}
+
+#[test]
+fn what_can_be_tried_again_is_until_the_deadline() {
+    let mut deploy = mk_deploy(DeployState::Applying);
+    deploy.deadline_at = Some(at(100));
+    let (write, wait) = apply_failed(&deploy, "registry", "refused", None, true, at(0));
+    assert_eq!((write.state, write.retries), (None, Some(1)));
+    assert_eq!(wait, Some(SignedDuration::from_secs(1)));
+    deploy.retries = 9;
+    let (_, wait) = apply_failed(&deploy, "registry", "refused", None, true, at(0));
+    assert_eq!(wait, Some(SignedDuration::from_secs(32)));
+    let (write, wait) = apply_failed(&deploy, "registry", "refused", None, true, at(100));
+    assert_eq!((write.state, wait), (Some(DeployState::Failed), None));
+    let (write, _) = apply_failed(&deploy, "admission", "no", None, false, at(0));
+    assert_eq!(write.state, Some(DeployState::Failed));
+}
+
+fn rollouts() -> impl Strategy<Value = Option<Rollout>> {
+    let message = "m".to_owned();
+    prop_oneof![
+        Just(None),
+        Just(Some(Rollout::Waiting {
+            message: message.clone()
+        })),
+        Just(Some(Rollout::Progressing {
+            ready: 1,
+            desired: 2,
+            message: message.clone()
+        })),
+        Just(Some(Rollout::Complete {
+            ready: 2,
+            desired: 2
+        })),
+        Just(Some(Rollout::Failed {
+            cause: FailureCause::CrashLoop,
+            ready: 0,
+            desired: 2,
+            message,
+            hint: None
+        })),
+    ]
+}
+
+fn seens() -> impl Strategy<Value = Seen> {
+    let builds = prop_oneof![
+        Just(None),
+        Just(Some(mk_build(BuildState::Queued))),
+        Just(Some(mk_build(BuildState::Running))),
+        Just(Some(mk_build(BuildState::Succeeded))),
+        Just(Some(mk_build(BuildState::Failed))),
+        Just(Some(mk_build(BuildState::Canceled))),
+    ];
+    let lanes = (
+        proptest::option::of(8..9_i64),
+        proptest::option::of(1..2_i64),
+    );
+    (any::<bool>(), builds, lanes, any::<bool>(), rollouts()).prop_map(
+        |(artifact, build, (newer, busy), connected, rollout)| Seen {
+            artifact,
+            build,
+            lane: LaneFacts { newer, busy },
+            connected,
+            rollout,
+        },
+    )
+}
+
+/// How far along the road a state is; a deploy never goes back.
+fn place(state: DeployState) -> usize {
+    STATES
+        .iter()
+        .position(|found| *found == state)
+        .expect("a state")
+        .min(5)
+}
+
+proptest! {
+    #[test]
+    fn a_deploy_never_goes_back_and_its_end_is_its_end(
+        state in proptest::sample::select(&STATES[..]),
+        seen in seens(),
+        cancel in any::<bool>(),
+        deadline in proptest::option::of(0..200_i64),
+        now in 0..200_i64,
+    ) {
+        let mut deploy = mk_deploy(state);
+        deploy.cancel_requested = cancel && place(state) < 5;
+        deploy.deadline_at = deadline.map(at);
+        match next(&deploy, &seen, at(now)) {
+            Next::Write(write) => {
+                prop_assert!(place(state) < 5, "an ended deploy is never written");
+                if let Some(after) = write.state {
+                    prop_assert!(place(after) > place(state));
+                    prop_assert!(write.message.is_some(), "every change of state says why");
+                }
+                if write.state == Some(DeployState::Failed) {
+                    prop_assert!(write.failure_cause.is_some());
+                }
+                if write.state == Some(DeployState::Superseded) {
+                    prop_assert!(place(state) < place(DeployState::Applying), "never what is half-way");
+                }
+            }
+            Next::Apply => prop_assert_eq!(state, DeployState::Applying),
+            Next::RequestBuild => prop_assert!(place(state) < 2 && !seen.artifact),
+            Next::Wait => {}
+        }
+    }
+
+    #[test]
+    fn looking_twice_at_the_same_says_nothing_new(seen in seens(), state in proptest::sample::select(&STATES[..5])) {
+        let mut deploy = mk_deploy(state);
+        if let Next::Write(write) = next(&deploy, &seen, at(0)) && write.state.is_none() {
+            deploy.message = write.message.clone().expect("a message");
+            if let Some((ready, desired)) = write.pods {
+                (deploy.pods_ready, deploy.pods_desired) = (ready, desired);
+            }
+            prop_assert_eq!(next(&deploy, &seen, at(0)), Next::Wait);
+        }
+    }
+}

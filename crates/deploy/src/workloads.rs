@@ -1,0 +1,339 @@
+//! Workloads as a whole: created from a repository and a config file, fetched, deleted.
+
+use hermez_api::{CreateWorkload, WebhookState, WorkloadPlan};
+use hermez_source::forge::Gitea;
+use hermez_source::{CommitId, RepositoryUrl, SourceError};
+use hermez_store::{
+    BuildRecord, DeployFilter, NewBuild, NewRepository, NewWorkload, PageRequest, RepositoryRecord,
+    StoreError, WorkloadRecord,
+};
+use jiff::Timestamp;
+use url::Url;
+
+use hermez_cluster::WorkloadKey;
+use hermez_kinds::Kind;
+
+use crate::{Road, RoadError};
+
+/// Who asks for the builds of pushes.
+const PUSH: &str = "push";
+
+impl Road {
+    /// Reads the repository and the config file. Leaves nothing behind when it fails.
+    pub async fn plan(&self, ask: &CreateWorkload) -> Result<WorkloadPlan, RoadError> {
+        let _alone = self
+            .alone_on(&RepositoryUrl::parse(ask.repository.trim())?)
+            .await;
+        Ok(self.inspect(ask).await?.plan)
+    }
+
+    /// Plans and creates the workload, installs the webhook where the forge is known, and asks for
+    /// the build of the branch's newest commit. Leaves nothing behind when it fails.
+    pub async fn create_workload(
+        &self,
+        ask: &CreateWorkload,
+        by: &str,
+    ) -> Result<WorkloadRecord, RoadError> {
+        let alone = self
+            .alone_on(&RepositoryUrl::parse(ask.repository.trim())?)
+            .await;
+        let inspected = self.inspect(ask).await?;
+        let (store, url, plan) = (&self.parts().store, &inspected.url, &inspected.plan);
+        if store.workload(&plan.name).await?.is_some() {
+            return Err(StoreError::AlreadyExists {
+                what: "workload",
+                key: plan.name.clone(),
+            }
+            .into());
+        }
+        let sealed = match &inspected.credential {
+            Some(credential) if inspected.credential_is_new => Some(self.seal(url, credential)?),
+            _ => None,
+        };
+        let now = Timestamp::now();
+        let repository = NewRepository {
+            identity: url.identity(),
+            url: url.to_string(),
+            sealed_credential: sealed,
+            default_branch: Some(inspected.default_branch.clone()),
+        };
+        let repository = store.upsert_repository(&repository, now).await?;
+        let workload = NewWorkload {
+            name: plan.name.clone(),
+            kind: plan.workload_type.clone(),
+            category: plan.category,
+            project: plan.project.clone(),
+            namespace: plan.namespace.clone(),
+            repository_id: repository.id,
+            config_path: plan.config.clone(),
+            created_by: by.to_owned(),
+        };
+        let workload = match store.create_workload(&workload, now).await {
+            Ok(workload) => workload,
+            Err(error) => {
+                store.delete_repository_if_unused(repository.id).await?;
+                return Err(error.into());
+            }
+        };
+        store
+            .repository_fetched(repository.id, Some(&inspected.default_branch), now)
+            .await?;
+        drop(alone);
+        self.install_webhook(&repository, url).await?;
+        self.ask_for_build(&workload, url, &inspected.commit, by, false)
+            .await?;
+        Ok(workload)
+    }
+
+    /// Installs the repository's webhook, and notes whether that worked and why not.
+    async fn install_webhook(
+        &self,
+        repository: &RepositoryRecord,
+        url: &RepositoryUrl,
+    ) -> Result<(), RoadError> {
+        let result = match self.forge_of(url) {
+            None => Err("no forge is configured for this repository (--forge)".to_owned()),
+            Some(Err(reason)) => Err(reason),
+            Some(Ok(gitea)) => {
+                let secret = self.parts().gate.key().webhook_secret(repository.id);
+                let target = self.webhook_target(repository.id);
+                gitea
+                    .ensure_webhook(url, &target, secret.expose())
+                    .await
+                    .map_err(|error| error.to_string())
+            }
+        };
+        let store = &self.parts().store;
+        match result {
+            Ok(()) => {
+                store
+                    .set_webhook(repository.id, WebhookState::Installed, None)
+                    .await?;
+            }
+            Err(reason) => {
+                tracing::info!(repository = %url, reason, "the webhook is not installed");
+                store
+                    .set_webhook(repository.id, WebhookState::Missing, Some(&reason))
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn forge_of(&self, url: &RepositoryUrl) -> Option<Result<Gitea, String>> {
+        let config = self
+            .parts()
+            .forges
+            .iter()
+            .find(|forge| forge.matches(url))?;
+        Some(Gitea::new(config.clone()).map_err(|error| error.to_string()))
+    }
+
+    fn webhook_target(&self, repository_id: i64) -> Url {
+        let mut target = self.parts().public_url.clone();
+        let base = target.path().trim_end_matches('/').to_owned();
+        target.set_path(&format!("{base}/api/v1/webhooks/{repository_id}"));
+        target
+    }
+
+    /// Deletes the workload's objects from the cluster, and marks it as deleted; its history stays.
+    /// The webhook goes with the repository's last workload.
+    pub async fn delete_workload(
+        &self,
+        name: &str,
+        version: Option<i64>,
+        by: &str,
+    ) -> Result<WorkloadRecord, RoadError> {
+        let store = &self.parts().store;
+        let workload = self.workload(name).await?;
+        if let Some(expected) = version.filter(|expected| *expected != workload.version) {
+            let key = name.to_owned();
+            tracing::debug!(
+                expected,
+                current = workload.version,
+                "another version of the workload was meant"
+            );
+            return Err(StoreError::VersionMismatch {
+                what: "workload",
+                key,
+                current: workload.version,
+            }
+            .into());
+        }
+        let deployed = DeployFilter {
+            workload_id: Some(workload.id),
+            ..DeployFilter::default()
+        };
+        let ever_deployed = !store
+            .deploys(&deployed, &PageRequest::default())
+            .await?
+            .items
+            .is_empty();
+        if ever_deployed {
+            self.delete_from_cluster(&workload).await?;
+        }
+        let deleted = store
+            .delete_workload(name, version, by, Timestamp::now())
+            .await?;
+        if ever_deployed {
+            // A deploy that was at work when the first call was made may have written since.
+            self.delete_from_cluster(&workload).await?;
+        }
+        if store
+            .workloads_of_repository(workload.repository_id)
+            .await?
+            .is_empty()
+        {
+            self.forget_repository(workload.repository_id).await?;
+        }
+        Ok(deleted)
+    }
+
+    async fn delete_from_cluster(&self, workload: &WorkloadRecord) -> Result<(), RoadError> {
+        let Some(kind) = Kind::from_spelling(&workload.kind) else {
+            return Ok(());
+        };
+        let key = WorkloadKey {
+            namespace: workload.namespace.clone(),
+            name: workload.name.clone(),
+        };
+        self.cluster()?.delete(kind, &key).await?;
+        Ok(())
+    }
+
+    async fn forget_repository(&self, id: i64) -> Result<(), RoadError> {
+        let Some(repository) = self.parts().store.repository(id).await? else {
+            return Ok(());
+        };
+        let url = RepositoryUrl::parse(&repository.url)?;
+        let _alone = self.alone_on(&url).await;
+        if let Some(Ok(gitea)) = self.forge_of(&url)
+            && let Err(error) = gitea.remove_webhook(&url, &self.webhook_target(id)).await
+        {
+            tracing::warn!(repository = %url, %error, "the webhook could not be removed; it is answered with 401 from now on");
+        }
+        self.parts()
+            .store
+            .set_webhook(
+                id,
+                WebhookState::Missing,
+                Some("the repository has no workload"),
+            )
+            .await?;
+        self.parts().mirrors.remove(&url).await?;
+        Ok(())
+    }
+
+    /// Fetches the repository and notes how it went; says whether anything new came.
+    pub async fn sync(&self, repository_id: i64) -> Result<bool, RoadError> {
+        let store = &self.parts().store;
+        let key = repository_id.to_string();
+        let missing = StoreError::NotFound {
+            what: "repository",
+            key,
+        };
+        let repository = store.repository(repository_id).await?.ok_or(missing)?;
+        let url = RepositoryUrl::parse(&repository.url)?;
+        let credential = self.credential(&url, &repository)?;
+        match self.parts().mirrors.sync(&url, credential.as_ref()).await {
+            Ok(report) => {
+                let branch = self.parts().mirrors.default_branch(&url).await?;
+                store
+                    .repository_fetched(repository_id, Some(&branch), Timestamp::now())
+                    .await?;
+                Ok(!report.changed_branches.is_empty())
+            }
+            Err(error) => {
+                store
+                    .repository_fetch_failed(repository_id, &error.to_string())
+                    .await?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// A push came: fetches, and asks for a build of the pushed commit for every workload of the
+    /// repository whose config file is there.
+    pub async fn pushed(
+        &self,
+        repository_id: i64,
+        branch: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Vec<BuildRecord>, RoadError> {
+        let store = &self.parts().store;
+        let Some(repository) = store.repository(repository_id).await? else {
+            return Ok(Vec::new());
+        };
+        let url = RepositoryUrl::parse(&repository.url)?;
+        {
+            let _alone = self.alone_on(&url).await;
+            self.sync(repository_id).await?;
+        }
+        let (Some(_), Some(after)) = (branch, after) else {
+            return Ok(Vec::new());
+        };
+        let Ok(commit) = CommitId::parse(after) else {
+            return Ok(Vec::new());
+        };
+        let mut builds = Vec::new();
+        for workload in store.workloads_of_repository(repository_id).await? {
+            let there = match self
+                .parts()
+                .mirrors
+                .exists(&url, &commit, &workload.config_path)
+                .await
+            {
+                // The branch has moved on already and this commit is not part of it any more.
+                Err(SourceError::UnknownRevision { .. }) => false,
+                there => there?,
+            };
+            if there {
+                builds.push(
+                    self.ask_for_build(&workload, &url, &commit, PUSH, false)
+                        .await?,
+                );
+            }
+        }
+        Ok(builds)
+    }
+
+    /// Asks for a commit's one build.
+    pub(crate) async fn ask_for_build(
+        &self,
+        workload: &WorkloadRecord,
+        url: &RepositoryUrl,
+        commit: &CommitId,
+        by: &str,
+        retry: bool,
+    ) -> Result<BuildRecord, RoadError> {
+        let title = self.parts().mirrors.commit(url, commit).await?.title;
+        let new = NewBuild {
+            workload_id: workload.id,
+            commit: commit.as_str().to_owned(),
+            title,
+            requested_by: by.to_owned(),
+            retry,
+        };
+        let requested = self
+            .parts()
+            .store
+            .request_build(&new, Timestamp::now())
+            .await?;
+        self.inner.builds.notify_waiters();
+        Ok(requested.build)
+    }
+
+    /// The workload with this name.
+    pub(crate) async fn workload(&self, name: &str) -> Result<WorkloadRecord, RoadError> {
+        let missing = || StoreError::NotFound {
+            what: "workload",
+            key: name.to_owned(),
+        };
+        Ok(self
+            .parts()
+            .store
+            .workload(name)
+            .await?
+            .ok_or_else(missing)?)
+    }
+}
