@@ -1,0 +1,65 @@
+//! Everything a server is told at its start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use hermez_source::forge::ForgeConfig;
+use url::Url;
+
+/// Everything a server is told at its start. Nothing in it changes while it runs.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where the server listens. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Folder of the server's own files: database, secret key, mirrors, build contexts.
+    pub data_dir: PathBuf,
+    /// Database URL (`sqlite://…` or `postgres://…`); `hermez.db` in the data folder when absent.
+    pub database_url: Option<String>,
+    /// Kubeconfig file; the usual places (`KUBECONFIG`, `~/.kube/config`, in-cluster) when absent.
+    pub kubeconfig: Option<PathBuf>,
+    /// Registry for images and manifests, as `host:port`.
+    pub registry: String,
+    /// Whether the registry speaks plain HTTP.
+    pub registry_insecure: bool,
+    /// BuildKit's address, for example `unix:///run/buildkit/buildkitd.sock`.
+    pub buildkit_address: String,
+    /// The `buildctl` program.
+    pub buildctl: PathBuf,
+    /// URL under which people and forges reach the server; `http://<listen>` when absent.
+    pub public_url: Option<Url>,
+    /// File that the first owner's token is written to (mode 0600); `owner-token` in the data
+    /// folder when absent.
+    pub bootstrap_token_file: Option<PathBuf>,
+    /// Forges whose webhooks Hermez installs, matched to a repository by URL prefix.
+    pub forges: Vec<ForgeConfig>,
+    /// Builds that run at the same time (1 to 64).
+    pub build_concurrency: usize,
+    /// Bounds of what comes from outside.
+    pub limits: Limits,
+    /// Runtime profile of the six kinds (YAML); the built-in `plain` when absent.
+    pub profile: Option<PathBuf>,
+}
+
+/// Bounds of what comes from outside.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bounds of Git repositories.
+    pub source: hermez_source::Limits,
+    /// Largest body of a webhook, in bytes.
+    pub webhook_bytes: usize,
+    /// Largest body of any other request, in bytes.
+    pub body_bytes: usize,
+    /// Streams (status, logs) open at the same time over the whole server.
+    pub streams: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            source: hermez_source::Limits::default(),
+            webhook_bytes: 5 * 1024 * 1024,
+            body_bytes: 64 * 1024,
+            streams: 1_000,
+        }
+    }
+}

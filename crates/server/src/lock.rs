@@ -1,0 +1,59 @@
+//! One server for one data folder.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+/// Holds the data folder until it is dropped, or the process ends in whatever way.
+#[derive(Debug)]
+pub struct DataLock(
+    #[expect(dead_code, reason = "the lock lives as long as the file is open")] File,
+);
+
+/// Makes the data folder (mode 0700) and takes its lock.
+pub fn take(data_dir: &Path) -> anyhow::Result<DataLock> {
+    make_private(data_dir)?;
+    let path = data_dir.join("lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(DataLock(file)),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another Hermez server uses the data folder {}; stop it, or give this one a folder of its own (--data-dir)",
+            data_dir.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+fn make_private(folder: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("cannot make the data folder {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_server_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("a/b");
+        let first = take(&data).unwrap();
+        let error = take(&data).unwrap_err().to_string();
+        assert!(error.contains("--data-dir"), "{error}");
+        drop(first);
+        take(&data).unwrap();
+    }
+}

@@ -1,0 +1,190 @@
+//! Each error of the other crates as a problem.
+
+use hermez_access::AccessError;
+use hermez_cluster::ClusterError;
+use hermez_deploy::RoadError;
+use hermez_source::{RepositoryUrlError, SourceError};
+use hermez_store::StoreError;
+
+use super::{ApiError, catalog};
+use crate::auth;
+use crate::etag;
+use crate::paging;
+
+/// A sentence: begins with a capital (unless it begins with a name in quotes) and ends with a dot.
+pub fn sentence(text: impl std::fmt::Display) -> String {
+    let text = text.to_string();
+    let text = text.trim();
+    let mut chars = text.chars();
+    let first_word = text.split_whitespace().next().unwrap_or_default();
+    let mut out = match chars.next() {
+        // URLs and file names keep their spelling.
+        Some(first) if first.is_ascii_lowercase() && !first_word.contains(['/', '.', ':', '_']) => {
+            first.to_ascii_uppercase().to_string() + chars.as_str()
+        }
+        Some(_) => text.to_owned(),
+        None => return String::new(),
+    };
+    if !out.ends_with(['.', '!', '?', ':']) {
+        out.push('.');
+    }
+    out
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::BadCursor => paging::bad_cursor(),
+            StoreError::VersionMismatch { .. } => etag::changed(),
+            StoreError::NotFound { what, .. } => Self::new(
+                match *what {
+                    "workload" => catalog::WORKLOAD_NOT_FOUND,
+                    "build" => catalog::BUILD_NOT_FOUND,
+                    "deploy" => catalog::DEPLOY_NOT_FOUND,
+                    "token" => catalog::TOKEN_NOT_FOUND,
+                    _ => catalog::NOT_FOUND,
+                },
+                sentence(&error),
+            ),
+            StoreError::AlreadyExists {
+                what: "workload", ..
+            } => Self::new(catalog::WORKLOAD_EXISTS, sentence(&error))
+                .hint("Change `metadata.name` in the config file, or delete the other workload."),
+            StoreError::AlreadyExists { .. } => Self::new(catalog::CONFLICT, sentence(&error)),
+            error if error.is_transient() => Self::new(
+                catalog::DATABASE_UNAVAILABLE,
+                "The database did not answer; nothing was changed.",
+            )
+            .hint("Try again in a moment.")
+            .cause(error),
+            _ => Self::internal(error),
+        }
+    }
+}
+
+impl From<AccessError> for ApiError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::NotAuthenticated | AccessError::TooLarge { .. } => {
+                auth::unauthenticated(&sentence(error))
+            }
+            AccessError::Denied { .. } => Self::new(catalog::FORBIDDEN, sentence(error))
+                .hint("Ask an owner of this server to do it, or to give you the right to."),
+            AccessError::NotFound { what: "token", .. } => {
+                Self::new(catalog::TOKEN_NOT_FOUND, sentence(error))
+            }
+            AccessError::NotFound { .. } => Self::new(catalog::NOT_FOUND, sentence(error)),
+            AccessError::Invalid(_) => Self::new(catalog::INVALID_BODY, sentence(error)),
+            AccessError::Store(error) => error.into(),
+            AccessError::Key(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<RepositoryUrlError> for ApiError {
+    fn from(error: RepositoryUrlError) -> Self {
+        let hint = error.hint();
+        Self::new(catalog::REPOSITORY_URL_INVALID, sentence(error)).maybe_hint(hint)
+    }
+}
+
+impl From<SourceError> for ApiError {
+    fn from(error: SourceError) -> Self {
+        use SourceError as E;
+        let of = match &error {
+            E::NotFound { .. } | E::Moved { .. } | E::NotGit { .. } => {
+                catalog::REPOSITORY_NOT_FOUND
+            }
+            E::AuthenticationRequired { .. } | E::AuthenticationFailed { .. } => {
+                catalog::REPOSITORY_AUTHENTICATION
+            }
+            E::Unreachable { .. } => catalog::REPOSITORY_UNREACHABLE,
+            E::Empty { .. } => catalog::REPOSITORY_EMPTY,
+            E::TooLarge { .. } | E::ExportTooLarge { .. } => catalog::REPOSITORY_TOO_LARGE,
+            E::TimedOut { .. } => catalog::REPOSITORY_TIMED_OUT,
+            E::NotMirrored { .. } => catalog::CONFLICT,
+            E::PathOutside { .. }
+            | E::PathMissing { .. }
+            | E::IsDirectory { .. }
+            | E::IsSubmodule { .. }
+            | E::SymlinkOutside { .. }
+            | E::SymlinkBroken { .. }
+            | E::FileTooLarge { .. } => catalog::CONFIG_PATH_INVALID,
+            E::UnknownRevision { .. } | E::InvalidRevision { .. } | E::NotOnBranch { .. } => {
+                catalog::REVISION_UNKNOWN
+            }
+            E::AmbiguousRevision { .. } => catalog::REVISION_AMBIGUOUS,
+            E::Git { .. } | E::Io { .. } => return Self::internal(error),
+        };
+        let hint = error.hint();
+        Self::new(of, sentence(error)).maybe_hint(hint.map(sentence))
+    }
+}
+
+impl From<ClusterError> for ApiError {
+    fn from(error: ClusterError) -> Self {
+        let of = match &error {
+            ClusterError::Kubeconfig(_) | ClusterError::Unreachable(_) => {
+                catalog::CLUSTER_UNAVAILABLE
+            }
+            ClusterError::NotFound(_) => catalog::POD_NOT_FOUND,
+            _ => catalog::CLUSTER_REFUSED,
+        };
+        let hint = error.hint();
+        Self::new(of, sentence(error)).maybe_hint(hint.map(sentence))
+    }
+}
+
+impl From<RoadError> for ApiError {
+    fn from(error: RoadError) -> Self {
+        let (hint, places) = (error.hint().map(sentence), error.places());
+        match error {
+            RoadError::Store(error) => error.into(),
+            RoadError::Key(error) => Self::internal(error),
+            RoadError::Url(error) => error.into(),
+            RoadError::Source(error) => error.into(),
+            RoadError::Cluster(error) => error.into(),
+            RoadError::Config(_) | RoadError::HermezYaml { .. } => {
+                Self::new(catalog::CONFIG_INVALID, sentence(error))
+                    .maybe_hint(hint)
+                    .places(places)
+            }
+            RoadError::Plan(_) => Self::new(catalog::BUILD_PLAN_INVALID, sentence(error))
+                .maybe_hint(hint)
+                .places(places),
+            RoadError::AnotherWorkload { .. } => {
+                Self::new(catalog::CONFIG_OF_ANOTHER, sentence(error)).maybe_hint(hint)
+            }
+            RoadError::Invalid { .. } => {
+                Self::new(catalog::INVALID_BODY, sentence(error)).maybe_hint(hint)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_begin_and_end_like_sentences() {
+        assert_eq!(
+            sentence("there is no workload `a`"),
+            "There is no workload `a`."
+        );
+        assert_eq!(sentence("https://x/y has moved"), "https://x/y has moved.");
+        assert_eq!(sentence("`a` is a directory"), "`a` is a directory.");
+        assert_eq!(sentence("Done."), "Done.");
+        assert_eq!(sentence(""), "");
+    }
+
+    #[test]
+    fn a_database_error_never_reaches_the_client() {
+        let error = ApiError::from(StoreError::Corrupt {
+            column: "state",
+            value: "x".to_owned(),
+        });
+        assert_eq!(error.kind(), catalog::INTERNAL);
+        assert!(!error.to_string().contains("state"), "{error}");
+    }
+}

@@ -1,0 +1,281 @@
+//! Deploys: ask, list, read, follow, stop.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use futures::Stream;
+use hermez_access::{Action, Target};
+use hermez_api::{CreateDeploy, Deploy, DeployState, DeploySummary, Page};
+use hermez_store::{Change, DeployFilter, DeployRecord};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::builds::shown;
+use super::workloads;
+use crate::auth::Caller;
+use crate::change::{change, once};
+use crate::json::JsonBody;
+use crate::paging::{PageQuery, Paging};
+use crate::problem::responses::{Invalid, NotFound, Unavailable};
+use crate::problem::{ApiError, catalog};
+use crate::sse;
+use crate::state::AppState;
+use crate::wake::Wake;
+
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_of_workload, create))
+        .routes(routes!(list))
+        .routes(routes!(get))
+        .routes(routes!(cancel))
+        .routes(routes!(watch))
+}
+
+fn not_found(id: i64) -> ApiError {
+    ApiError::new(
+        catalog::DEPLOY_NOT_FOUND,
+        format!("There is no deploy {id}."),
+    )
+    .hint("`hermez history` shows those that there are.")
+}
+
+/// Which deploys are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct StateQuery {
+    /// State.
+    state: Option<DeployState>,
+}
+
+/// Which deploys are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct DeployQuery {
+    /// Workload's name.
+    workload: Option<String>,
+    /// State.
+    state: Option<DeployState>,
+}
+
+async fn page_of(
+    state: &AppState,
+    workload: Option<&str>,
+    deploy_state: Option<DeployState>,
+    paging: &Paging,
+) -> Result<Json<Page<DeploySummary>>, ApiError> {
+    let workload_id = match workload {
+        Some(name) => {
+            let found = state.store.workload(name).await?;
+            Some(found.ok_or_else(|| workloads::not_found(name))?.id)
+        }
+        None => None,
+    };
+    let filter = DeployFilter {
+        workload_id,
+        states: deploy_state.into_iter().collect(),
+    };
+    let page = state.store.deploys(&filter, &paging.request()).await?;
+    let items = page.items.iter().map(DeployRecord::summary).collect();
+    Ok(Json(Page {
+        items,
+        next_cursor: page.next_cursor,
+    }))
+}
+
+/// List the deploys of a workload
+#[utoipa::path(
+    get, path = "/workloads/{name}/deploys", operation_id = "listWorkloadDeploys", tag = "deploys",
+    params(("name" = String, Path, description = "The workload's name."), StateQuery, PageQuery),
+    responses((status = 200, description = "Deploys, newest first.", body = Page<DeploySummary>), NotFound),
+)]
+async fn list_of_workload(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+    Query(query): Query<StateQuery>,
+    paging: Paging,
+) -> Result<Json<Page<DeploySummary>>, ApiError> {
+    page_of(&state, Some(&name), query.state, &paging).await
+}
+
+/// List deploys
+#[utoipa::path(
+    get, path = "/deploys", operation_id = "listDeploys", tag = "deploys", params(DeployQuery, PageQuery),
+    responses((status = 200, description = "Deploys, newest first.", body = Page<DeploySummary>), NotFound),
+)]
+async fn list(
+    State(state): State<AppState>,
+    Query(query): Query<DeployQuery>,
+    paging: Paging,
+) -> Result<Json<Page<DeploySummary>>, ApiError> {
+    page_of(&state, query.workload.as_deref(), query.state, &paging).await
+}
+
+/// Deploy a commit
+///
+/// Builds it first where it has no artifact yet.
+#[utoipa::path(
+    post, path = "/workloads/{name}/deploys", operation_id = "createDeploy", tag = "deploys",
+    params(
+        ("name" = String, Path, description = "The workload's name."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request deploys once."),
+    ),
+    request_body = CreateDeploy,
+    responses((status = 202, description = "The deploy, which begins now.", body = DeploySummary), NotFound, Invalid),
+)]
+async fn create(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    JsonBody(ask): JsonBody<CreateDeploy>,
+) -> Result<Response, ApiError> {
+    let operation = format!("POST /workloads/{name}/deploys");
+    let (at, who, asked) = (state.clone(), caller.principal.clone(), ask.clone());
+    once(
+        &state,
+        &caller,
+        &headers,
+        &operation,
+        &asked,
+        Box::pin(async move {
+            let reason = ask
+                .reason
+                .as_ref()
+                .map(|reason| reason.chars().take(1000).collect::<String>());
+            let detail = json!({ "commit": shown(&ask.commit), "reason": reason });
+            let (road, by, target) = (
+                at.road.clone(),
+                who.name.clone(),
+                Target::Workload(name.clone()),
+            );
+            let deploy = change(
+                &at,
+                &who,
+                Action::DeployCreate,
+                target,
+                detail,
+                async move { Ok(road.request_deploy(&name, &ask, &by).await?) },
+            )
+            .await?;
+            Ok((StatusCode::ACCEPTED, deploy.summary()))
+        }),
+    )
+    .await
+}
+
+/// Read a deploy
+#[utoipa::path(
+    get, path = "/deploys/{id}", operation_id = "getDeploy", tag = "deploys",
+    params(("id" = i64, Path, description = "The deploy's number.")),
+    responses((status = 200, description = "The deploy with its images and timeline.", body = Deploy), NotFound),
+)]
+async fn get(State(state): State<AppState>, Path(id): Path<i64>) -> Result<Json<Deploy>, ApiError> {
+    Ok(Json(
+        state
+            .store
+            .deploy_in_full(id)
+            .await?
+            .ok_or_else(|| not_found(id))?,
+    ))
+}
+
+/// Stop a deploy
+///
+/// One that has ended stays as it is, and so does what was applied already.
+#[utoipa::path(
+    post, path = "/deploys/{id}/cancel", operation_id = "cancelDeploy", tag = "deploys",
+    params(("id" = i64, Path, description = "The deploy's number.")),
+    responses((status = 202, description = "It ends at its next step.", body = DeploySummary), NotFound),
+)]
+async fn cancel(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<i64>,
+) -> Result<(StatusCode, Json<DeploySummary>), ApiError> {
+    let (road, by) = (state.road.clone(), caller.principal.name.clone());
+    let deploy = change(
+        &state,
+        &caller.principal,
+        Action::DeployCancel,
+        Target::Deploy(id),
+        json!({}),
+        async move { Ok(road.cancel_deploy(id, &by).await?) },
+    )
+    .await?;
+    Ok((StatusCode::ACCEPTED, Json(deploy.summary())))
+}
+
+/// Follow a deploy
+///
+/// A stream: `event` (a `DeployEvent`, whose `seq` is the event's id) for all that happened and
+/// happens, `deploy` (a `DeploySummary`) when it changes; ends with the deploy. Resumes after
+/// `Last-Event-ID`.
+#[utoipa::path(
+    get, path = "/deploys/{id}/watch", operation_id = "watchDeploy", tag = "deploys",
+    params(
+        ("id" = i64, Path, description = "The deploy's number."),
+        ("Last-Event-ID" = Option<String>, Header, description = "The last event seen."),
+    ),
+    responses(
+        (status = 200, description = "Server-sent events.", body = String, content_type = "text/event-stream"),
+        NotFound, Unavailable,
+    ),
+)]
+async fn watch(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let after = sse::last_event_id(&headers)?.unwrap_or(0);
+    state.store.deploy(id).await?.ok_or_else(|| not_found(id))?;
+    sse::respond(&state, &caller, follow(state.clone(), id, after))
+}
+
+fn follow(
+    state: AppState,
+    id: i64,
+    mut seq: i64,
+) -> impl Stream<Item = axum::response::sse::Event> {
+    async_stream::stream! {
+        let mut wake = Wake::new(&state.store, Change::Deploy(id));
+        let mut told = None;
+        loop {
+            // The row is read before its timeline, so that an ended row has its whole timeline.
+            let Ok(Some(deploy)) = state.store.deploy(id).await else { return };
+            let Ok(events) = state.store.deploy_events(id, seq).await else { return };
+            let more = !events.is_empty();
+            for event in events {
+                seq = event.seq;
+                yield sse::numbered("event", seq, &event);
+            }
+            let summary = deploy.summary();
+            let words = serde_json::to_string(&summary).ok();
+            if told != words {
+                yield sse::event("deploy", &summary);
+                told = words;
+            }
+            if ended(deploy.state) && !more {
+                return;
+            }
+            if !ended(deploy.state) {
+                wake.wait().await;
+            }
+        }
+    }
+}
+
+/// Whether a deploy in this state never changes again.
+fn ended(state: DeployState) -> bool {
+    matches!(
+        state,
+        DeployState::Succeeded
+            | DeployState::Failed
+            | DeployState::Canceled
+            | DeployState::Superseded
+    )
+}

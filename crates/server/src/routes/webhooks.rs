@@ -1,0 +1,146 @@
+//! Pushes, told by forges.
+//!
+//! The signature is checked over the bytes as they came; a wrong signature and an unknown
+//! repository get the same answer. The answer is 202 before any work is done.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use hermez_access::{AccessError, Action, Presented, Principal, Target};
+use hermez_api::Accepted;
+use hermez_source::forge::{PushEvent, parse_push};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
+
+use crate::change::change;
+use crate::problem::responses::{Invalid, Unavailable};
+use crate::problem::{ApiError, catalog, sentence};
+use crate::state::AppState;
+
+pub fn router(limit_bytes: usize) -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(webhook).layer(DefaultBodyLimit::max(limit_bytes)))
+}
+
+/// Tell about a push
+///
+/// For forges. Signed with the webhook's secret, which Hermez gives the forge when it installs
+/// the webhook: `X-Gitea-Signature`, or `X-Hub-Signature-256`.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks/{repository_id}", operation_id = "receiveWebhook", tag = "webhooks",
+    security(()),
+    params(
+        ("repository_id" = String, Path, description = "The repository's number."),
+        ("X-Gitea-Event" = Option<String>, Header, description = "`push`; others are accepted and ignored. `X-GitHub-Event` does as well."),
+        ("X-Gitea-Signature" = Option<String>, Header, description = "HMAC-SHA256 of the body, in hexadecimal."),
+        ("X-Hub-Signature-256" = Option<String>, Header, description = "The same, after `sha256=`."),
+    ),
+    request_body(content = serde_json::Value, content_type = "application/json"),
+    responses(
+        (status = 202, description = "Taken; the work begins now.", body = Accepted),
+        (status = 401, description = "The signature is not right, or there is no such repository.",
+            body = hermez_api::Problem, content_type = "application/problem+json"),
+        Invalid, Unavailable,
+    ),
+)]
+async fn webhook(
+    State(state): State<AppState>,
+    Path(repository_id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Accepted>), ApiError> {
+    let answer = receive(&state, &repository_id, &headers, &body).await;
+    state.metrics.webhook(match &answer {
+        Ok(true) => "accepted",
+        Ok(false) => "ignored",
+        Err(_) => "refused",
+    });
+    let accepted = answer?;
+    Ok((StatusCode::ACCEPTED, Json(Accepted { accepted })))
+}
+
+/// Checks a webhook and begins its work; whether there is any.
+async fn receive(
+    state: &AppState,
+    repository_id: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<bool, ApiError> {
+    let text = |names: [&str; 2]| {
+        names
+            .iter()
+            .find_map(|name| headers.get(*name))
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    // A number that is none takes the same way as one that no repository has.
+    let repository_id = repository_id.parse().unwrap_or(i64::MAX);
+    let signature = text(["x-gitea-signature", "x-hub-signature-256"]);
+    let presented = Presented::Webhook {
+        repository_id,
+        body,
+        signature,
+    };
+    let principal = state.gate.authenticate(presented).await.map_err(refused)?;
+    let event = text(["x-gitea-event", "x-github-event"]);
+    let push = parse_push(event, body)
+        .map_err(|error| ApiError::new(catalog::INVALID_BODY, sentence(error)))?;
+    let Some(push) = push else { return Ok(false) };
+    begin(state, principal, repository_id, push)?;
+    Ok(true)
+}
+
+fn refused(error: AccessError) -> ApiError {
+    match error {
+        AccessError::NotAuthenticated | AccessError::TooLarge { .. } => ApiError::new(
+            catalog::UNAUTHENTICATED,
+            "The webhook's signature is not right for this address.",
+        )
+        .hint("Let Hermez install the webhook: create the workload again, or sync it."),
+        error => error.into(),
+    }
+}
+
+/// Fetches and asks for builds, through the gate and in the background.
+fn begin(
+    state: &AppState,
+    principal: Principal,
+    repository: i64,
+    push: PushEvent,
+) -> Result<(), ApiError> {
+    let Ok(place) = state.push_places.clone().try_acquire_owned() else {
+        return Err(ApiError::new(
+            catalog::TOO_MANY_PUSHES,
+            "More pushes wait than this server takes.",
+        )
+        .hint("Redeliver it in a minute, or sync the workload."));
+    };
+    let state = state.clone();
+    tokio::spawn(async move {
+        let _place = place;
+        let detail = json!({
+            "branch": push.branch,
+            "commit": push.after.as_ref().map(ToString::to_string),
+            "deleted": push.deleted,
+            "pusher": push.pusher,
+        });
+        let road = state.road.clone();
+        let work = async move {
+            match (&push.branch, &push.after) {
+                (Some(branch), Some(after)) => {
+                    road.pushed(repository, Some(branch), Some(after.as_str()))
+                        .await?;
+                }
+                // A tag, or a branch that is gone: nothing to build.
+                _ => drop(road.sync(repository).await?),
+            }
+            Ok(())
+        };
+        let target = Target::Repository(repository);
+        if let Err(error) = change(&state, &principal, Action::Push, target, detail, work).await {
+            tracing::warn!(%error, repository, "a push could not be followed");
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! Starts and stops everything.
+//!
+//! Order: the data folder's lock and the port first (what a person can mend fails at once), then
+//! database, key and owner; then the server answers, and all else joins when it can.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use hermez_access::{Gate, SecretKey};
+use hermez_artifact::Registry;
+use hermez_build::BuildKit;
+use hermez_deploy::{Road, RoadConfig};
+use hermez_kinds::RuntimeProfile;
+use hermez_source::Mirrors;
+use hermez_store::Store;
+use jiff::Timestamp;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::background::Background;
+use crate::cluster_link::ClusterLink;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::refresh::Refresher;
+use crate::state::{AppState, Shared};
+use crate::{ServerConfig, catch_up, controllers, lock, routes, serve};
+
+/// Pushes that are followed or wait at the same time.
+const PUSHES: usize = 1_000;
+/// How long background work may take to come to a safe point.
+const SETTLE: Duration = Duration::from_secs(10);
+const HOUSEKEEPING: Duration = Duration::from_hours(1);
+
+/// Runs the server until `shutdown` is canceled, then lets open requests end and returns. Work in
+/// progress (builds, deploys) is left as it is and goes on at the next start.
+///
+/// # Errors
+/// What a person must mend: the data folder, the port, the database, the key or the profile cannot
+/// be used. A cluster, registry, BuildKit or forge that is down is no error.
+pub async fn run(config: ServerConfig, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let _lock = lock::take(&config.data_dir)?;
+    let profile = read_profile(config.profile.as_deref())?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let tasks = Background::default();
+    // Ends with `run`, however it ends: no task is left behind by an error.
+    let ending = shutdown.child_token();
+    let _end = ending.clone().drop_guard();
+
+    let state = build_state(&config, address, profile, &tasks, &ending).await?;
+    start_work(&state, &tasks);
+    tracing::info!(%address, public_url = %state.public_url, "Hermez answers");
+    serve::serve(listener, routes::app(state), &ending).await;
+
+    ending.cancel();
+    if let Err(left) = tasks.ended(SETTLE).await {
+        tracing::warn!(
+            ?left,
+            "this did not come to a safe point in time; it goes on at the next start"
+        );
+    }
+    Ok(())
+}
+
+async fn build_state(
+    config: &ServerConfig,
+    address: SocketAddr,
+    profile: RuntimeProfile,
+    tasks: &Background,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<AppState> {
+    let database_url = config
+        .database_url
+        .clone()
+        .unwrap_or_else(|| format!("sqlite://{}", config.data_dir.join("hermez.db").display()));
+    let store = Store::open(&database_url)
+        .await
+        .context("cannot open the database")?;
+    let key = SecretKey::load_or_create(&config.data_dir.join("secret.key"))?;
+    let gate = Gate::new(store.clone(), key);
+    let token_file = config
+        .bootstrap_token_file
+        .clone()
+        .unwrap_or_else(|| config.data_dir.join("owner-token"));
+    if gate.bootstrap(&token_file).await?.token_written {
+        tracing::info!(file = %token_file.display(), "wrote a token of the owner");
+    }
+
+    let metrics = Metrics::new();
+    let cluster = join_cluster(config, profile, &metrics, tasks, shutdown);
+    let mirrors = Mirrors::new(
+        config.data_dir.join("mirrors"),
+        config.limits.source.clone(),
+    );
+    let public_url = config
+        .public_url
+        .clone()
+        .unwrap_or_else(|| local_url(address));
+    let road = Road::new(RoadConfig {
+        store: store.clone(),
+        gate: gate.clone(),
+        mirrors: mirrors.clone(),
+        forges: config.forges.clone(),
+        buildkit: BuildKit {
+            buildctl: config.buildctl.clone(),
+            address: config.buildkit_address.clone(),
+            registry: config.registry.clone(),
+            registry_insecure: config.registry_insecure,
+        },
+        registry: Registry::new(&config.registry, config.registry_insecure, None),
+        cluster: cluster.receiver(),
+        work_dir: config.data_dir.join("builds"),
+        public_url: public_url.clone(),
+        build_concurrency: config.build_concurrency.clamp(1, 64),
+    });
+    let live = Live::start(store.clone(), cluster.clone(), shutdown.clone());
+    Ok(AppState::new(Shared {
+        store,
+        gate,
+        mirrors,
+        road,
+        cluster,
+        refresher: Refresher::default(),
+        live,
+        public_url,
+        limits: config.limits.clone(),
+        metrics,
+        stream_places: Arc::new(Semaphore::new(config.limits.streams)),
+        push_places: Arc::new(Semaphore::new(PUSHES)),
+        shutdown: shutdown.clone(),
+    }))
+}
+
+/// Connects to the cluster in the background, and runs the controllers in it.
+fn join_cluster(
+    config: &ServerConfig,
+    profile: RuntimeProfile,
+    metrics: &Metrics,
+    tasks: &Background,
+    shutdown: &CancellationToken,
+) -> ClusterLink {
+    let figures = metrics.register(hermez_controller::Metrics::register);
+    let (_, profile) = watch::channel(Arc::new(profile));
+    let (tasks, ending) = (tasks.clone(), shutdown.clone());
+    let gauge = metrics.cluster_connected.clone();
+    ClusterLink::connect(
+        config.kubeconfig.clone(),
+        shutdown.clone(),
+        move |cluster| {
+            tasks.spawn(
+                "contact",
+                show_contact(cluster.connected(), gauge, ending.clone()),
+            );
+            tasks.spawn(
+                "controllers",
+                controllers::keep_running(cluster.clone(), profile, figures, ending),
+            );
+        },
+    )
+}
+
+/// Keeps the gauge at whether the cluster answers.
+async fn show_contact(
+    mut contact: watch::Receiver<bool>,
+    gauge: Gauge,
+    shutdown: CancellationToken,
+) {
+    loop {
+        gauge.set(i64::from(*contact.borrow_and_update()));
+        tokio::select! {
+            changed = contact.changed() => if changed.is_err() { return },
+            () = shutdown.cancelled() => return,
+        }
+    }
+}
+
+fn start_work(state: &AppState, tasks: &Background) {
+    let (road, shutdown) = (state.road.clone(), state.shutdown.clone());
+    tasks.spawn("road", async move { road.run(shutdown).await });
+    tasks.spawn("catch-up", catch_up::catch_up(state.clone()));
+    tasks.spawn("housekeeping", keep_house(state.clone()));
+}
+
+/// Deletes what has expired.
+async fn keep_house(state: AppState) {
+    let mut timer = tokio::time::interval(HOUSEKEEPING);
+    loop {
+        tokio::select! {
+            _ = timer.tick() => {}
+            () = state.shutdown.cancelled() => return,
+        }
+        match state.store.delete_expired(Timestamp::now()).await {
+            Ok(count) if count > 0 => tracing::debug!(count, "deleted what has expired"),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "cannot delete what has expired"),
+        }
+    }
+}
+
+fn read_profile(file: Option<&Path>) -> anyhow::Result<RuntimeProfile> {
+    let Some(file) = file else {
+        return Ok(RuntimeProfile::plain());
+    };
+    let bytes = std::fs::read(file)
+        .with_context(|| format!("cannot read the runtime profile {}", file.display()))?;
+    let name = file.display().to_string();
+    RuntimeProfile::parse(&name, &bytes)
+        .with_context(|| format!("the runtime profile {name} cannot be used"))
+}
+
+/// The address as people on this machine reach it.
+fn local_url(address: SocketAddr) -> Url {
+    let host = if address.ip().is_unspecified() {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    } else {
+        address.ip()
+    };
+    let text = format!("http://{}/", SocketAddr::new(host, address.port()));
+    Url::parse(&text).expect("an address and a port make a URL")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_local_url_can_be_opened() {
+        let url = |address: &str| local_url(address.parse().unwrap()).to_string();
+        assert_eq!(url("127.0.0.1:7070"), "http://127.0.0.1:7070/");
+        assert_eq!(url("0.0.0.0:7070"), "http://127.0.0.1:7070/");
+        assert_eq!(url("[::1]:7070"), "http://[::1]:7070/");
+    }
+
+    #[test]
+    fn a_profile_that_is_missing_says_which() {
+        let error = read_profile(Some(Path::new("/no/such.yaml"))).unwrap_err();
+        assert!(error.to_string().contains("/no/such.yaml"));
+        assert!(read_profile(None).is_ok());
+    }
+}

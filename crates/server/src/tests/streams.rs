@@ -1,0 +1,160 @@
+//! Live streams of workloads and deploys.
+
+use axum::body::Body;
+use hermez_api::Category;
+use hermez_store::{DeployRecord, NewDeploy};
+use jiff::Timestamp;
+
+use super::builds::{COMMIT, running_build};
+use super::{Stream, TestServer};
+
+async fn deploy(server: &TestServer, workload_id: i64) -> DeployRecord {
+    let new = NewDeploy {
+        workload_id,
+        instance: "hello".to_owned(),
+        commit: COMMIT.to_owned(),
+        title: "First".to_owned(),
+        author: "ada".to_owned(),
+        requested_by: "owner".to_owned(),
+        reason: None,
+    };
+    server
+        .state
+        .store
+        .request_deploy(&new, Timestamp::now())
+        .await
+        .unwrap()
+}
+
+async fn open(server: &TestServer, path: &str) -> Stream {
+    Stream::of(
+        server
+            .raw(server.request("GET", path).body(Body::empty()).unwrap())
+            .await,
+    )
+}
+
+#[tokio::test]
+async fn a_workloads_stream_begins_with_what_is_and_goes_on_with_what_changes() {
+    let server = TestServer::start().await;
+    let workload = server.workload("hello").await;
+    let mut stream = open(&server, "/api/v1/workloads/hello/watch").await;
+    assert_eq!(stream.next().await.unwrap().event, "status");
+    let asked = deploy(&server, workload.id).await;
+    let told = stream.next_named("deploy").await;
+    assert_eq!(told.data["id"], asked.id);
+    server
+        .state
+        .store
+        .set_category("hello", None, Category::NonProduction)
+        .await
+        .unwrap();
+    stream.next_named("commits").await;
+}
+
+#[tokio::test]
+async fn a_workloads_stream_tells_of_no_other() {
+    let server = TestServer::start().await;
+    server.workload("hello").await;
+    let other = server.workload("other").await;
+    let mut stream = open(&server, "/api/v1/workloads/hello/watch").await;
+    stream.next_named("status").await;
+    deploy(&server, other.id).await;
+    server
+        .state
+        .store
+        .set_category("hello", None, Category::NonProduction)
+        .await
+        .unwrap();
+    let told = stream.next().await.unwrap();
+    assert_eq!(told.event, "commits", "{told:?}");
+}
+
+#[tokio::test]
+async fn the_stream_of_everything_begins_with_what_runs() {
+    let server = TestServer::start().await;
+    let (build, _) = running_build(&server, 0).await;
+    let mut stream = open(&server, "/api/v1/watch").await;
+    assert_eq!(stream.next_named("build").await.data["id"], build);
+    server
+        .state
+        .store
+        .set_category("hello", None, Category::NonProduction)
+        .await
+        .unwrap();
+    let told = stream.next_named("workload").await;
+    assert_eq!(told.data["category"], "Non-Production");
+}
+
+#[tokio::test]
+async fn a_deploys_stream_resumes_and_ends_with_it() {
+    let server = TestServer::start().await;
+    let workload = server.workload("hello").await;
+    let asked = deploy(&server, workload.id).await;
+    let path = format!("/api/v1/deploys/{}/watch", asked.id);
+    let mut stream = open(&server, &path).await;
+    let first = stream.next_named("event").await;
+    assert_eq!(first.id.as_deref(), Some("1"));
+    assert_eq!(stream.next_named("deploy").await.data["state"], "pending");
+
+    end(&server, asked.id).await;
+    assert_eq!(stream.next_named("deploy").await.data["state"], "failed");
+    let request = server
+        .request("GET", &path)
+        .header("last-event-id", "1")
+        .body(Body::empty())
+        .unwrap();
+    let mut again = Stream::of(server.raw(request).await);
+    let next = again.next().await.unwrap();
+    assert_eq!(
+        (next.event.as_str(), next.id.as_deref()),
+        ("event", Some("2"))
+    );
+    assert_eq!(again.next().await.unwrap().data["state"], "failed");
+    assert_eq!(again.next().await, None);
+}
+
+/// Ends a deploy as the engine would.
+async fn end(server: &TestServer, id: i64) {
+    let store = &server.state.store;
+    let now = Timestamp::now();
+    let (lease, _) = store
+        .acquire_deploy(id, "test", now, 60_000)
+        .await
+        .unwrap()
+        .unwrap();
+    let write = hermez_store::DeployWrite {
+        state: Some(hermez_api::DeployState::Failed),
+        message: Some("It failed.".to_owned()),
+        ..Default::default()
+    };
+    store
+        .write_deploy(lease, &write, now)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn streams_end_when_the_server_does() {
+    let server = TestServer::start().await;
+    server.workload("hello").await;
+    let mut stream = open(&server, "/api/v1/workloads/hello/watch").await;
+    stream.next_named("status").await;
+    server.state.shutdown.cancel();
+    while stream.next().await.is_some() {}
+    assert_eq!(server.get("/readyz").await.status, 503);
+}
+
+#[tokio::test]
+async fn a_last_event_id_that_is_none_is_refused() {
+    let server = TestServer::start().await;
+    let workload = server.workload("hello").await;
+    let asked = deploy(&server, workload.id).await;
+    let request = server
+        .request("GET", &format!("/api/v1/deploys/{}/watch", asked.id))
+        .header("last-event-id", "seven")
+        .body(Body::empty())
+        .unwrap();
+    assert_eq!(server.send(request).await.problem(), "bad-request");
+}

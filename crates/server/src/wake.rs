@@ -1,0 +1,42 @@
+//! Waiting for a change of one thing in the database.
+
+use std::time::Duration;
+
+use hermez_store::{Change, Store};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+/// Changes that another server makes on the same database are not announced here; this catches
+/// them.
+const LATEST: Duration = Duration::from_secs(2);
+
+/// Wakes when one thing changes. Made before the first read, so that no change is missed.
+pub struct Wake {
+    changes: broadcast::Receiver<Change>,
+    of: Change,
+}
+
+impl Wake {
+    /// Wakes for changes of `of`.
+    pub fn new(store: &Store, of: Change) -> Self {
+        Self {
+            changes: store.changes(),
+            of,
+        }
+    }
+
+    /// Returns at the next change (or when one may have been missed), two seconds from now at the
+    /// latest.
+    pub async fn wait(&mut self) {
+        let changed = async {
+            loop {
+                match self.changes.recv().await {
+                    Ok(change) if change != self.of => {}
+                    Ok(_) | Err(RecvError::Lagged(_)) => return,
+                    Err(RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LATEST, changed).await;
+    }
+}
