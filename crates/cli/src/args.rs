@@ -1,0 +1,166 @@
+//! The command line: what there is to say, in the words of the person who types it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{
+    access, build, config_file, deploy, generate, login, logs, server, status, workload,
+};
+use crate::print::Format;
+use crate::settings::Flags;
+
+/// Takes a commit to production on Kubernetes, and shows what it does there.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hermez",
+    version,
+    propagate_version = false,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 it worked, 1 what was asked failed, 2 it was asked wrongly, 3 not signed in or not allowed, 4 the server cannot be reached."
+)]
+pub struct Cli {
+    /// Said for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Address of the server [env: HERMEZ_SERVER]
+    #[arg(long, global = true, value_name = "URL", help_heading = "Connection")]
+    pub server: Option<String>,
+    /// File that holds the API token [env: HERMEZ_TOKEN_FILE; HERMEZ_TOKEN holds the token itself]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Connection")]
+    pub token_file: Option<PathBuf>,
+    /// How to print: `table` for people, `json` in the API's own shapes
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        hide_possible_values = true
+    )]
+    pub output: Format,
+}
+
+impl Global {
+    /// What the command line says about the connection.
+    pub fn flags(&self) -> Flags {
+        Flags {
+            server: self.server.clone(),
+            token_file: self.token_file.clone(),
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create, list, show, sync and delete workloads
+    #[command(subcommand)]
+    Workload(workload::Command),
+    /// Show what runs now: pods, containers, rollout, events
+    Status(status::Args),
+    /// Print or follow the logs of a workload's pods
+    Logs(logs::Args),
+    /// List a workload's deploys, newest first
+    History(deploy::HistoryArgs),
+    /// List a workload's commits with the state of their artifacts
+    Commits(workload::CommitsArgs),
+    /// Start, watch and cancel builds
+    #[command(subcommand)]
+    Build(build::Command),
+    /// Deploy a commit, building it first where needed
+    Deploy(deploy::DeployArgs),
+    /// List, show, watch and cancel deploys
+    #[command(subcommand)]
+    Deploys(deploy::Command),
+    /// Print where a workload answers
+    Open(status::OpenArgs),
+    /// Check a config file, with no server and no cluster
+    Check(config_file::CheckArgs),
+    /// Print the Kubernetes objects that a config file becomes, with no server and no cluster
+    Render(config_file::RenderArgs),
+    /// Sign this machine in: check a token and keep it
+    Login(login::Args),
+    /// Make a link that signs a browser in once
+    LoginLink,
+    /// Create, list and revoke API tokens
+    #[command(subcommand)]
+    Token(access::TokenCommand),
+    /// Show who you are to the server
+    Whoami,
+    /// List the record of changes, newest first
+    Audit(access::AuditArgs),
+    /// Run the server: API, UI, builder, deploy engine and controllers in one process
+    Server(Box<server::Args>),
+    /// Print a completion script for a shell
+    Completion(generate::CompletionArgs),
+    /// Write files that are generated from the code (`cargo xtask codegen` calls this)
+    #[command(hide = true)]
+    Generate(generate::Args),
+}
+
+/// How many items a list shows.
+#[derive(Debug, Clone, Args)]
+pub struct Limit {
+    /// Most items to list (1 to 10000)
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    limit: u16,
+}
+
+impl Limit {
+    /// The number.
+    pub fn get(&self) -> usize {
+        usize::from(self.limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_commands_of_the_tour_are_understood() {
+        for line in [
+            "hermez workload create --repository http://h/r.git --config deploy/hello.yaml --yes",
+            "hermez status",
+            "hermez status hello -o json",
+            "hermez logs hello -f",
+            "hermez history hello",
+            "hermez deploy 95f6178 --watch",
+            "hermez deploy 95f6178 --workload hello --watch --reason why",
+            "hermez deploys cancel 12",
+            "hermez build start main --workload hello --watch --retry",
+            "hermez build log 3 -f",
+            "hermez login --server http://127.0.0.1:8080 --token-stdin",
+            "hermez server --kubeconfig k --registry 127.0.0.1:5000 --forge gitea=http://127.0.0.1:3000",
+            "hermez render deploy/hello.yaml --profile p.yaml",
+            "hermez completion bash",
+        ] {
+            let parsed = Cli::try_parse_from(line.split(' '));
+            assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+        }
+    }
+
+    #[test]
+    fn a_password_cannot_be_given_on_the_command_line() {
+        let line = "hermez workload create --repository u --config c --password secret";
+        assert!(Cli::try_parse_from(line.split(' ')).is_err());
+    }
+}

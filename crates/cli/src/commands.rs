@@ -1,0 +1,64 @@
+//! The commands: each asks the API, or does its own work, and prints.
+
+pub mod access;
+pub mod build;
+pub mod config_file;
+pub mod deploy;
+pub mod generate;
+pub mod login;
+pub mod logs;
+pub mod server;
+pub mod status;
+pub mod workload;
+
+use crate::app::App;
+use crate::args::{Cli, Command};
+use crate::error::CliError;
+
+/// Runs the command.
+pub async fn run(cli: Cli) -> Result<(), CliError> {
+    let Cli { global, command } = cli;
+    let app = || App::new(&global);
+    match command {
+        Command::Workload(command) => workload::run(&app()?, command).await,
+        Command::Status(args) => status::run(&app()?, args).await,
+        Command::Logs(args) => logs::run(&app()?, args).await,
+        Command::History(args) => deploy::history(&app()?, args).await,
+        Command::Commits(args) => workload::commits(&app()?, args).await,
+        Command::Build(command) => build::run(&app()?, command).await,
+        Command::Deploy(args) => deploy::start(&app()?, args).await,
+        Command::Deploys(command) => deploy::run(&app()?, command).await,
+        Command::Open(args) => status::open(&app()?, args).await,
+        Command::Check(args) => config_file::check(&args, global.output),
+        Command::Render(args) => config_file::render(&args, global.output),
+        Command::Login(args) => login::run(&global, &args).await,
+        Command::LoginLink => access::login_link(&app()?).await,
+        Command::Token(command) => access::token(&app()?, command).await,
+        Command::Whoami => access::whoami(&app()?).await,
+        Command::Audit(args) => access::audit(&app()?, &args).await,
+        Command::Server(args) => Box::pin(server::run(*args)).await,
+        Command::Completion(args) => generate::completion(&args),
+        Command::Generate(args) => generate::run(&args),
+    }
+}
+
+/// Follows something that has no end of its own: Ctrl-C is how it ends, and no failure.
+async fn until_interrupted(
+    work: impl Future<Output = Result<(), CliError>>,
+) -> Result<(), CliError> {
+    match unless_interrupted(work, "").await {
+        Err(CliError::Interrupted { .. }) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Waits for `work`; Ctrl-C ends the waiting, and `goes_on` says what does not end with it.
+async fn unless_interrupted<T>(
+    work: impl Future<Output = Result<T, CliError>>,
+    goes_on: &str,
+) -> Result<T, CliError> {
+    tokio::select! {
+        outcome = work => outcome,
+        Ok(()) = tokio::signal::ctrl_c() => Err(CliError::Interrupted { message: goes_on.to_owned() }),
+    }
+}

@@ -1,0 +1,226 @@
+//! Deploys and their timelines.
+
+use std::fmt::Write as _;
+
+use hermez_api::{Deploy, DeployEvent, DeployState, DeploySummary, Page as List};
+
+use super::{Page, cut, dash, more, short};
+use crate::print::cell;
+
+/// A state in words.
+pub fn state(state: DeployState) -> &'static str {
+    match state {
+        DeployState::Pending => "pending",
+        DeployState::Building => "building",
+        DeployState::Queued => "queued",
+        DeployState::Applying => "applying",
+        DeployState::RollingOut => "rolling out",
+        DeployState::Succeeded => "succeeded",
+        DeployState::Failed => "failed",
+        DeployState::Canceled => "canceled",
+        DeployState::Superseded => "superseded",
+    }
+}
+
+/// Whether nothing more happens to a deploy in this state.
+pub fn is_over(state: DeployState) -> bool {
+    use DeployState::{Canceled, Failed, Succeeded, Superseded};
+    matches!(state, Succeeded | Failed | Canceled | Superseded)
+}
+
+/// The table of deploys.
+pub fn list(deploys: &List<DeploySummary>, page: &Page) -> String {
+    if deploys.items.is_empty() {
+        return "No deploys. Start one with `hermez deploy COMMIT --watch`.\n".to_owned();
+    }
+    let rows = deploys.items.iter().map(|deploy| {
+        vec![
+            deploy.id.to_string(),
+            cell(&deploy.workload),
+            state(deploy.state).to_owned(),
+            short(&deploy.commit),
+            cut(&deploy.title, 40),
+            cut(&deploy.requested_by, 20),
+            page.ago(deploy.created_at),
+            page.took(Some(deploy.created_at), deploy.finished_at),
+            cut(&deploy.message, 60),
+        ]
+    });
+    let header = [
+        "deploy", "workload", "state", "commit", "title", "by", "asked", "took", "message",
+    ];
+    page.table(&header, rows.collect()) + &more(deploys)
+}
+
+/// One deploy with its timeline.
+pub fn show(deploy: &Deploy, page: &Page) -> String {
+    let summary = &deploy.summary;
+    let mut facts = vec![
+        ("Deploy", summary.id.to_string()),
+        ("Workload", summary.workload.clone()),
+        (
+            "State",
+            format!("{}: {}", state(summary.state), summary.message),
+        ),
+    ];
+    if let Some(cause) = &deploy.failure_cause {
+        facts.push(("Cause", cause.clone()));
+    }
+    if let Some(hint) = &deploy.hint {
+        facts.push(("Hint", hint.clone()));
+    }
+    facts.extend([
+        (
+            "Commit",
+            format!("{} {}", summary.commit, cut(&summary.title, 72)),
+        ),
+        ("Author", summary.author.clone()),
+        (
+            "Asked",
+            format!(
+                "{} by {}",
+                page.date(summary.created_at),
+                summary.requested_by
+            ),
+        ),
+        ("Reason", summary.reason.clone().unwrap_or_else(dash)),
+        (
+            "Took",
+            page.took(Some(summary.created_at), summary.finished_at),
+        ),
+        (
+            "Pods",
+            format!("{} of {} ready", summary.pods_ready, summary.pods_desired),
+        ),
+        (
+            "Build",
+            deploy.build_id.map_or_else(dash, |id| id.to_string()),
+        ),
+    ]);
+    for image in &deploy.images {
+        facts.push(("Image", image.reference.clone()));
+    }
+    let mut text = page.facts(&facts);
+    text.push('\n');
+    for event in &deploy.timeline {
+        text.push_str(&event_line(event, page));
+        text.push('\n');
+    }
+    text
+}
+
+/// One entry of a timeline.
+pub fn event_line(event: &DeployEvent, page: &Page) -> String {
+    format!(
+        "{}  {:11}  {}",
+        page.clock(event.at),
+        state(event.state),
+        cell(&event.message)
+    )
+}
+
+/// How a deploy that was watched ended well.
+pub fn success(deploy: &Deploy, url: Option<&str>, page: &Page) -> String {
+    let summary = &deploy.summary;
+    let mut text = format!(
+        "{} runs {} (deploy {}, {})",
+        cell(&summary.workload),
+        short(&summary.commit),
+        summary.id,
+        page.took(Some(summary.created_at), summary.finished_at)
+    );
+    if let Some(url) = url {
+        let _ = write!(text, "\nIt answers at {}", cell(url));
+    }
+    text
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use hermez_api::{ArtifactImage, DeployKind};
+
+    use super::super::tests::{at, page};
+    use super::*;
+
+    /// A deploy that succeeded.
+    pub fn deploy(id: i64) -> DeploySummary {
+        DeploySummary {
+            id,
+            workload: "hello".to_owned(),
+            kind: DeployKind::Regular,
+            state: DeployState::Succeeded,
+            commit: "95f6178aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned(),
+            title: "Greet in Greek".to_owned(),
+            author: "Jane Doe".to_owned(),
+            requested_by: "owner".to_owned(),
+            reason: None,
+            created_at: at("2026-11-23T11:57:00Z"),
+            started_at: Some(at("2026-11-23T11:57:10Z")),
+            finished_at: Some(at("2026-11-23T11:57:14.2Z")),
+            message: "3 of 3 pods are ready".to_owned(),
+            pods_ready: 3,
+            pods_desired: 3,
+        }
+    }
+
+    fn failed() -> Deploy {
+        let mut summary = deploy(13);
+        summary.state = DeployState::Failed;
+        "2 of 3 pods are ready; the third cannot pull its image".clone_into(&mut summary.message);
+        let event = |seq, time: &str, state, message: &str| DeployEvent {
+            seq,
+            at: at(time),
+            state,
+            message: message.to_owned(),
+        };
+        Deploy {
+            summary,
+            build_id: Some(4),
+            images: vec![ArtifactImage {
+                name: "hello".to_owned(),
+                reference: "127.0.0.1:5000/hermez/hello/hello@sha256:00".to_owned(),
+                built: true,
+            }],
+            timeline: vec![
+                event(
+                    1,
+                    "2026-11-23T11:57:00Z",
+                    DeployState::Pending,
+                    "Asked for by owner",
+                ),
+                event(
+                    2,
+                    "2026-11-23T11:57:11Z",
+                    DeployState::RollingOut,
+                    "1 of 3 pods is ready",
+                ),
+            ],
+            failure_cause: Some("image_pull".to_owned()),
+            hint: Some("Check that the registry still has the image.".to_owned()),
+        }
+    }
+
+    #[test]
+    fn deploys_stand_in_a_table() {
+        let deploys = List {
+            items: vec![failed().summary, deploy(12)],
+            next_cursor: None,
+        };
+        insta::assert_snapshot!(list(&deploys, &page()));
+    }
+
+    #[test]
+    fn a_failed_deploy_says_why_and_what_next() {
+        insta::assert_snapshot!(show(&failed(), &page()));
+    }
+
+    #[test]
+    fn a_watched_deploy_ends_with_where_it_answers() {
+        let mut deploy = failed();
+        deploy.summary.state = DeployState::Succeeded;
+        assert_eq!(
+            success(&deploy, Some("http://127.0.0.1:31000/"), &page()),
+            "hello runs 95f6178 (deploy 13, 14.2 s)\nIt answers at http://127.0.0.1:31000/"
+        );
+    }
+}

@@ -1,0 +1,381 @@
+//! What runs now.
+
+use std::fmt::Write as _;
+
+use hermez_api::{ContainerLogLine, KubernetesEvent, PodStatus, Workload, WorkloadStatus};
+
+use super::workload::category;
+use super::{Page, cut, dash, deploy, health, short};
+use crate::print::{cell, printable_log};
+
+/// A workload's live status, `events` of its newest events with it.
+pub fn show(workload: &Workload, status: &WorkloadStatus, events: usize, page: &Page) -> String {
+    let summary = &workload.summary;
+    let mut text = format!(
+        "{}  {}: {}\n{}, {}, project {}, namespace {}\n\n",
+        cell(&summary.name),
+        health(status.health),
+        cell(&status.reason),
+        cell(&summary.workload_type),
+        category(summary.category),
+        cell(&summary.project),
+        cell(&summary.namespace),
+    );
+    text.push_str(&page.facts(&rollout(workload, status, page)));
+    if !status.pods.is_empty() {
+        text.push('\n');
+        text.push_str(&pods(&status.pods, page));
+        text.push('\n');
+        text.push_str(&containers(&status.pods, page));
+    }
+    if !status.events.is_empty() && events > 0 {
+        text.push('\n');
+        text.push_str(&event_table(&status.events, events, page));
+    }
+    text
+}
+
+fn rollout(
+    workload: &Workload,
+    status: &WorkloadStatus,
+    page: &Page,
+) -> Vec<(&'static str, String)> {
+    let summary = &workload.summary;
+    let mut facts = Vec::new();
+    facts.push((
+        "Runs",
+        summary.current.as_ref().map_or_else(
+            || "nothing yet: `hermez deploy COMMIT --watch`".to_owned(),
+            |current| {
+                format!(
+                    "{} {} (deploy {} by {}, {})",
+                    short(&current.commit),
+                    cut(&current.title, 60),
+                    current.id,
+                    current.requested_by,
+                    page.ago(current.finished_at.unwrap_or(current.created_at))
+                )
+            },
+        ),
+    ));
+    if let Some(latest) = &summary.latest_deploy
+        && summary
+            .current
+            .as_ref()
+            .is_none_or(|current| current.id != latest.id)
+    {
+        facts.push((
+            "Latest",
+            format!(
+                "deploy {} of {} {}: {}",
+                latest.id,
+                short(&latest.commit),
+                deploy::state(latest.state),
+                latest.message
+            ),
+        ));
+    }
+    facts.push((
+        "Pods",
+        format!(
+            "running {}, ready {}, desired {}  {}",
+            status.pods_running,
+            status.pods_ready,
+            status.pods_desired,
+            bar(status.pods_ready, status.pods_desired)
+        ),
+    ));
+    if status.pods_updated < status.pods_desired || status.pods_updated_ready < status.pods_updated
+    {
+        facts.push((
+            "Rollout",
+            format!(
+                "{} of {} pods are of the newest version, {} of them ready",
+                status.pods_updated, status.pods_desired, status.pods_updated_ready
+            ),
+        ));
+    }
+    if let Some(url) = status.url.as_ref().or(workload.url.as_ref()) {
+        facts.push(("Answers at", url.clone()));
+    }
+    facts
+}
+
+/// `[#####-----] 50%`; no blanks, because cells are trimmed of them.
+fn bar(done: i32, of: i32) -> String {
+    const CELLS: usize = 20;
+    if of <= 0 {
+        return String::new();
+    }
+    let (done, of) = (
+        done.clamp(0, of).unsigned_abs() as usize,
+        of.unsigned_abs() as usize,
+    );
+    let filled = done * CELLS / of;
+    format!(
+        "[{}{}] {}%",
+        "#".repeat(filled),
+        "-".repeat(CELLS - filled),
+        done * 100 / of
+    )
+}
+
+fn pods(pods: &[PodStatus], page: &Page) -> String {
+    let rows = pods.iter().map(|pod| {
+        let ready = pod
+            .containers
+            .iter()
+            .filter(|container| !container.init && container.ready);
+        let all = pod.containers.iter().filter(|container| !container.init);
+        vec![
+            cell(&pod.name),
+            page.ago_or_dash(pod.started_at),
+            cell(&pod.status),
+            format!("{}/{}", ready.count(), all.count()),
+            pod.restarts.to_string(),
+            if pod.updated { "new" } else { "old" }.to_owned(),
+            pod.node.as_deref().map_or_else(dash, cell),
+            pod.message
+                .as_deref()
+                .map_or_else(String::new, |message| cut(message, 80)),
+        ]
+    });
+    let header = [
+        "pod", "started", "status", "ready", "restarts", "version", "node", "message",
+    ];
+    page.table(&header, rows.collect())
+}
+
+fn containers(pods: &[PodStatus], page: &Page) -> String {
+    let rows = pods.iter().flat_map(|pod| {
+        pod.containers.iter().map(|container| {
+            let reason = container
+                .reason
+                .as_deref()
+                .map(|reason| format!(" ({})", cell(reason)));
+            let exit = container.exit_code.filter(|code| *code != 0);
+            vec![
+                cell(&pod.name),
+                cell(&container.name) + if container.init { " (init)" } else { "" },
+                cell(&container.state) + &reason.unwrap_or_default(),
+                container.restarts.to_string(),
+                exit.map_or_else(dash, |code| code.to_string()),
+                image(&container.image),
+                container
+                    .message
+                    .as_deref()
+                    .map_or_else(String::new, |message| cut(message, 80)),
+            ]
+        })
+    });
+    let header = [
+        "pod",
+        "container",
+        "state",
+        "restarts",
+        "exit",
+        "image",
+        "message",
+    ];
+    page.table(&header, rows.collect())
+}
+
+/// An image with its digest cut to what tells it apart.
+fn image(reference: &str) -> String {
+    let reference = cell(reference);
+    match reference.split_once("@sha256:") {
+        Some((name, digest)) => format!("{name}@{}", digest.chars().take(12).collect::<String>()),
+        None => reference,
+    }
+}
+
+fn event_table(events: &[KubernetesEvent], most: usize, page: &Page) -> String {
+    let rows = events.iter().take(most).map(|event| {
+        vec![
+            page.ago_or_dash(event.at),
+            cell(&event.kind),
+            cell(&event.reason),
+            cell(&event.object),
+            event.count.to_string(),
+            cut(&event.message, 120),
+        ]
+    });
+    let header = ["event", "type", "reason", "object", "count", "message"];
+    let mut text = page.table(&header, rows.collect());
+    if events.len() > most {
+        let _ = writeln!(
+            text,
+            "({most} of {} events shown: --events N)",
+            events.len()
+        );
+    }
+    text
+}
+
+/// One line for each change, for `--watch`.
+pub fn watch_line(status: &WorkloadStatus, page: &Page) -> String {
+    format!(
+        "{}  {:12}  {}/{} ready  {}",
+        page.clock(page.now),
+        health(status.health),
+        status.pods_ready,
+        status.pods_desired,
+        cell(&status.reason)
+    )
+}
+
+/// How lines of logs are printed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LogStyle {
+    /// Pod and container before each line.
+    pub prefix: bool,
+    /// Time before each line.
+    pub timestamps: bool,
+}
+
+/// One line of a container's log.
+pub fn log_line(line: &ContainerLogLine, workload: &str, style: LogStyle) -> String {
+    let mut text = String::new();
+    if style.timestamps {
+        text.push_str(&line.at.map_or_else(dash, |at| at.to_string()));
+        text.push(' ');
+    }
+    if style.prefix {
+        // Most workloads have one container, named as they are: only others are worth the room.
+        let pod = cell(&line.pod);
+        let container = cell(&line.container);
+        if container == workload {
+            let _ = write!(text, "[{pod}] ");
+        } else {
+            let _ = write!(text, "[{pod}/{container}] ");
+        }
+    }
+    text.push_str(&printable_log(&line.text));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use hermez_api::{
+        Category, ContainerStatus, Health, MirrorStatus, WebhookState, WorkloadSummary,
+    };
+
+    use super::super::deploy::tests::deploy;
+    use super::super::tests::{at, page};
+    use super::*;
+
+    fn workload() -> Workload {
+        Workload {
+            summary: WorkloadSummary {
+                name: "hello".to_owned(),
+                workload_type: "PinterestService".to_owned(),
+                category: Category::Production,
+                project: "demo".to_owned(),
+                namespace: "default".to_owned(),
+                repository: "http://127.0.0.1:3000/demo/hello".to_owned(),
+                config: "deploy/hello.yaml".to_owned(),
+                health: Health::Progressing,
+                health_reason: "1 of 2 pods is ready".to_owned(),
+                pods_ready: 1,
+                pods_desired: 2,
+                current: Some(deploy(12)),
+                latest_deploy: Some(deploy(13)),
+            },
+            default_branch: "main".to_owned(),
+            created_at: at("2026-11-20T11:57:00Z"),
+            created_by: "owner".to_owned(),
+            url: Some("http://127.0.0.1:31000/".to_owned()),
+            mirror: MirrorStatus {
+                fetched_at: None,
+                error: None,
+                webhook: WebhookState::Installed,
+                webhook_reason: None,
+            },
+            version: 1,
+        }
+    }
+
+    fn pod(name: &str, ready: bool) -> PodStatus {
+        PodStatus {
+            name: name.to_owned(),
+            started_at: Some(at("2026-11-23T11:58:00Z")),
+            status: if ready { "Running" } else { "CrashLoopBackOff" }.to_owned(),
+            message: (!ready).then(|| "exited with code 1".to_owned()),
+            ready,
+            updated: !ready,
+            restarts: i32::from(!ready) * 3,
+            node: Some("node-1".to_owned()),
+            containers: vec![ContainerStatus {
+                name: "hello".to_owned(),
+                image: "127.0.0.1:5000/hermez/hello/hello@sha256:0123456789abcdef".to_owned(),
+                init: false,
+                state: if ready { "running" } else { "waiting" }.to_owned(),
+                reason: (!ready).then(|| "CrashLoopBackOff".to_owned()),
+                message: None,
+                ready,
+                restarts: i32::from(!ready) * 3,
+                exit_code: (!ready).then_some(1),
+                started_at: None,
+            }],
+        }
+    }
+
+    #[test]
+    fn a_status_shows_pods_containers_rollout_and_events() {
+        let status = WorkloadStatus {
+            health: Health::Progressing,
+            reason: "1 of 2 pods is ready".to_owned(),
+            pods_desired: 2,
+            pods_running: 1,
+            pods_ready: 1,
+            pods_updated_ready: 0,
+            pods_updated: 1,
+            commit: None,
+            url: None,
+            pods: vec![pod("hello-b", false), pod("hello-a", true)],
+            events: vec![KubernetesEvent {
+                at: Some(at("2026-11-23T11:59:00Z")),
+                kind: "Warning".to_owned(),
+                reason: "BackOff".to_owned(),
+                object: "Pod/hello-b".to_owned(),
+                message: "Back-off restarting failed container".to_owned(),
+                count: 3,
+            }],
+        };
+        insta::assert_snapshot!(show(&workload(), &status, 10, &page()));
+    }
+
+    #[test]
+    fn bars_are_bounded() {
+        assert_eq!(bar(1, 2), "[##########----------] 50%");
+        assert_eq!(bar(9, 3), "[####################] 100%");
+        assert_eq!(bar(0, 0), "");
+    }
+
+    #[test]
+    fn log_lines_name_the_container_only_where_it_tells_something() {
+        let line = |container: &str| ContainerLogLine {
+            pod: "hello-a".to_owned(),
+            container: container.to_owned(),
+            at: Some(at("2026-11-23T11:59:00Z")),
+            text: "ready".to_owned(),
+        };
+        let style = LogStyle {
+            prefix: true,
+            timestamps: false,
+        };
+        assert_eq!(log_line(&line("hello"), "hello", style), "[hello-a] ready");
+        assert_eq!(
+            log_line(&line("proxy"), "hello", style),
+            "[hello-a/proxy] ready"
+        );
+        let style = LogStyle {
+            prefix: false,
+            timestamps: true,
+        };
+        assert_eq!(
+            log_line(&line("hello"), "hello", style),
+            "2026-11-23T11:59:00Z ready"
+        );
+    }
+}
