@@ -1,0 +1,3 @@
+module github.com/hermez/sandbox/pause
+
+go 1.24.0
