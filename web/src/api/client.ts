@@ -1,0 +1,155 @@
+/** One function for each call of the API. Everything that the UI asks goes through here. */
+import createClient from "openapi-fetch";
+import { problemFrom, unreachable } from "./problem";
+import type { paths } from "./schema";
+import type { BuildState, Category, CreateWorkload } from "./types";
+
+const client = createClient<paths>({
+  baseUrl: window.location.origin,
+  // Asked for at each call, so that tests can put their own in its place.
+  fetch: (request) => globalThis.fetch(request),
+});
+
+const LIST_LIMIT = 200;
+
+interface Answer<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
+
+/** The answer's data, or what went wrong as one kind of error. */
+async function take<T>(call: Promise<Answer<T>>): Promise<T> {
+  let answer: Answer<T>;
+  try {
+    answer = await call;
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw unreachable();
+  }
+  if (!answer.response.ok) throw problemFrom(answer.response.status, answer.error);
+  return answer.data as T;
+}
+
+const once = (key: string) => ({ "Idempotency-Key": key });
+const version = (number: number) => ({ "If-Match": `"${number}"` });
+
+/** A branch's or list's next page. */
+interface PageOf {
+  cursor?: string;
+}
+
+export const api = {
+  me: (signal?: AbortSignal) => take(client.GET("/api/v1/me", { signal })),
+  logout: () => take(client.POST("/api/v1/logout")),
+
+  tokens: (signal?: AbortSignal) =>
+    take(client.GET("/api/v1/tokens", { params: { query: { limit: LIST_LIMIT } }, signal })),
+  createToken: (name: string) => take(client.POST("/api/v1/tokens", { body: { name } })),
+  revokeToken: (id: string) =>
+    take(client.DELETE("/api/v1/tokens/{id}", { params: { path: { id } } })),
+  audit: (query: PageOf, signal?: AbortSignal) =>
+    take(client.GET("/api/v1/audit", { params: { query }, signal })),
+
+  workloads: (query: PageOf, signal?: AbortSignal) =>
+    take(
+      client.GET("/api/v1/workloads", {
+        params: { query: { ...query, limit: LIST_LIMIT } },
+        signal,
+      }),
+    ),
+  workload: (name: string, signal?: AbortSignal) =>
+    take(client.GET("/api/v1/workloads/{name}", { params: { path: { name } }, signal })),
+  status: (name: string, signal?: AbortSignal) =>
+    take(client.GET("/api/v1/workloads/{name}/status", { params: { path: { name } }, signal })),
+  plan: (body: CreateWorkload) => take(client.POST("/api/v1/workloads/plan", { body })),
+  createWorkload: (body: CreateWorkload, key: string) =>
+    take(client.POST("/api/v1/workloads", { body, params: { header: once(key) } })),
+  setCategory: (name: string, category: Category, number: number) =>
+    take(
+      client.PATCH("/api/v1/workloads/{name}", {
+        params: { path: { name }, header: version(number) },
+        body: { category },
+      }),
+    ),
+  deleteWorkload: (name: string, number: number) =>
+    take(
+      client.DELETE("/api/v1/workloads/{name}", {
+        params: { path: { name }, header: version(number) },
+      }),
+    ),
+  sync: (name: string) =>
+    take(client.POST("/api/v1/workloads/{name}/sync", { params: { path: { name } } })),
+
+  branches: (name: string, signal?: AbortSignal) =>
+    take(
+      client.GET("/api/v1/workloads/{name}/branches", {
+        params: { path: { name }, query: { limit: LIST_LIMIT } },
+        signal,
+      }),
+    ),
+  commits: (name: string, query: PageOf & { branch?: string; q?: string }, signal?: AbortSignal) =>
+    take(
+      client.GET("/api/v1/workloads/{name}/commits", {
+        params: { path: { name }, query },
+        signal,
+      }),
+    ),
+
+  builds: (query: PageOf & { workload?: string; state?: BuildState }, signal?: AbortSignal) =>
+    take(client.GET("/api/v1/builds", { params: { query }, signal })),
+  build: (id: number, signal?: AbortSignal) =>
+    take(client.GET("/api/v1/builds/{id}", { params: { path: { id } }, signal })),
+  createBuild: (name: string, commit: string, retry: boolean, key: string) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/builds", {
+        params: { path: { name }, header: once(key) },
+        body: { commit, retry },
+      }),
+    ),
+  cancelBuild: (id: number) =>
+    take(client.POST("/api/v1/builds/{id}/cancel", { params: { path: { id } } })),
+
+  deploys: (query: PageOf & { workload?: string }, signal?: AbortSignal) =>
+    take(client.GET("/api/v1/deploys", { params: { query }, signal })),
+  deploy: (id: number, signal?: AbortSignal) =>
+    take(client.GET("/api/v1/deploys/{id}", { params: { path: { id } }, signal })),
+  createDeploy: (name: string, commit: string, reason: string | null, key: string) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/deploys", {
+        params: { path: { name }, header: once(key) },
+        body: { commit, reason },
+      }),
+    ),
+  cancelDeploy: (id: number) =>
+    take(client.POST("/api/v1/deploys/{id}/cancel", { params: { path: { id } } })),
+};
+
+type Query = Record<string, string | number | boolean | undefined>;
+
+/** A path of the API with its query; empty values are left out. */
+export function apiUrl(path: string, query: Query = {}): string {
+  const params = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== undefined && value !== "") params.set(key, String(value));
+  }
+  const text = params.toString();
+  return `/api/v1${path}${text === "" ? "" : `?${text}`}`;
+}
+
+const w = (name: string) => `/workloads/${encodeURIComponent(name)}`;
+
+/** Streams, by the same names. */
+export const streams = {
+  all: () => apiUrl("/watch"),
+  workload: (name: string) => apiUrl(`${w(name)}/watch`),
+  deploy: (id: number) => apiUrl(`/deploys/${id}/watch`),
+  buildLog: (id: number) => apiUrl(`/builds/${id}/log`),
+  log: (name: string, query: Query) => apiUrl(`${w(name)}/log`, query),
+};
+
+/** A key that makes asking twice the same as asking once. */
+export function idempotencyKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

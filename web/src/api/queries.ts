@@ -1,0 +1,129 @@
+/** What the pages read, by key. Streams keep it fresh (cache.ts); nothing polls. */
+import {
+  infiniteQueryOptions,
+  QueryClient,
+  type QueryClientConfig,
+  queryOptions,
+} from "@tanstack/react-query";
+import { api } from "./client";
+import { ProblemError } from "./problem";
+import type { BuildState, Page, WorkloadSummary } from "./types";
+
+export const keys = {
+  me: ["me"] as const,
+  workloads: ["workloads"] as const,
+  workload: (name: string) => ["workload", name] as const,
+  status: (name: string) => ["workload", name, "status"] as const,
+  branches: (name: string) => ["workload", name, "branches"] as const,
+  commits: (name: string) => ["workload", name, "commits"] as const,
+  deploys: ["deploys"] as const,
+  deploysOf: (workload: string | null) => ["deploys", workload] as const,
+  deploy: (id: number) => ["deploy", id] as const,
+  builds: ["builds"] as const,
+  buildsOf: (workload: string | null, state: string) => ["builds", workload, state] as const,
+  build: (id: number) => ["build", id] as const,
+  tokens: ["tokens"] as const,
+  audit: ["audit"] as const,
+};
+
+/** A client that does not ask again what cannot change by asking. */
+export function makeQueryClient(config: QueryClientConfig = {}): QueryClient {
+  return new QueryClient({
+    ...config,
+    defaultOptions: {
+      queries: {
+        staleTime: 30_000,
+        gcTime: 10 * 60_000,
+        refetchOnWindowFocus: true,
+        networkMode: "always",
+        retry: (count, error) =>
+          count < 2 &&
+          (!(error instanceof ProblemError) ||
+            error.problem.status === 0 ||
+            error.problem.status >= 502),
+        retryDelay: (attempt) => 400 * 2 ** attempt,
+      },
+      mutations: { networkMode: "always", retry: false },
+    },
+  });
+}
+
+const paged = <T>(
+  queryKey: readonly unknown[],
+  read: (cursor: string | undefined, signal: AbortSignal) => Promise<Page<T>>,
+) =>
+  infiniteQueryOptions({
+    queryKey,
+    queryFn: ({ pageParam, signal }) => read(pageParam, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last: Page<T>) => last.next_cursor ?? undefined,
+  });
+
+export const meQuery = queryOptions({
+  queryKey: keys.me,
+  queryFn: ({ signal }) => api.me(signal),
+  staleTime: 5 * 60_000,
+});
+
+/** All workloads; a table of thousands fills page by page on the first visit. */
+export const workloadsQuery = queryOptions({
+  queryKey: keys.workloads,
+  queryFn: async ({ signal, client }): Promise<WorkloadSummary[]> => {
+    const first = client.getQueryData(keys.workloads) === undefined;
+    const all: WorkloadSummary[] = [];
+    let cursor: string | undefined;
+    do {
+      const page: Page<WorkloadSummary> = await api.workloads({ cursor }, signal);
+      all.push(...page.items);
+      cursor = page.next_cursor ?? undefined;
+      if (first && cursor !== undefined) client.setQueryData(keys.workloads, [...all]);
+    } while (cursor !== undefined && all.length < 20_000);
+    return all;
+  },
+});
+
+export const workloadQuery = (name: string) =>
+  queryOptions({
+    queryKey: keys.workload(name),
+    queryFn: ({ signal }) => api.workload(name, signal),
+  });
+
+export const statusQuery = (name: string) =>
+  queryOptions({
+    queryKey: keys.status(name),
+    queryFn: ({ signal }) => api.status(name, signal),
+  });
+
+export const branchesQuery = (name: string) =>
+  queryOptions({
+    queryKey: keys.branches(name),
+    queryFn: async ({ signal }) => (await api.branches(name, signal)).items,
+  });
+
+export const commitsQuery = (name: string, branch: string, q: string) =>
+  paged([...keys.commits(name), branch, q], (cursor, signal) =>
+    api.commits(name, { branch, q, cursor }, signal),
+  );
+
+export const deploysQuery = (workload: string | null) =>
+  paged(keys.deploysOf(workload), (cursor, signal) =>
+    api.deploys({ workload: workload ?? undefined, cursor }, signal),
+  );
+
+export const deployQuery = (id: number) =>
+  queryOptions({ queryKey: keys.deploy(id), queryFn: ({ signal }) => api.deploy(id, signal) });
+
+export const buildsQuery = (workload: string | null, state?: BuildState) =>
+  paged(keys.buildsOf(workload, state ?? ""), (cursor, signal) =>
+    api.builds({ workload: workload ?? undefined, state, cursor }, signal),
+  );
+
+export const buildQuery = (id: number) =>
+  queryOptions({ queryKey: keys.build(id), queryFn: ({ signal }) => api.build(id, signal) });
+
+export const tokensQuery = queryOptions({
+  queryKey: keys.tokens,
+  queryFn: async ({ signal }) => (await api.tokens(signal)).items,
+});
+
+export const auditQuery = paged(keys.audit, (cursor, signal) => api.audit({ cursor }, signal));

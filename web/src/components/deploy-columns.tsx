@@ -1,0 +1,98 @@
+import { Link } from "@tanstack/react-router";
+import type { DeploySummary } from "@/api/types";
+import { isDeployActive } from "@/lib/status";
+import { CommitLine } from "./commit";
+import { DeployStatus } from "./status";
+import type { Column } from "./table";
+import { Ago, Took } from "./time";
+
+/** A deploy as every list shows it: state, what, who, when, how long. */
+export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
+  const columns: (Column<DeploySummary> | null)[] = [
+    {
+      id: "deploy",
+      header: "Deploy",
+      className: withWorkload ? "w-[28%] max-sm:w-auto" : "w-18 md:w-24",
+      cell: (it) => (
+        <Link
+          to="/deploys/$id"
+          params={{ id: String(it.id) }}
+          data-row-link
+          className="link flex min-w-0 gap-1.5"
+        >
+          {withWorkload && (
+            <span className="truncate font-medium" title={it.workload}>
+              {it.workload}
+            </span>
+          )}
+          <span className={withWorkload ? "nums text-faint" : "nums"}>#{it.id}</span>
+        </Link>
+      ),
+    },
+    {
+      id: "state",
+      header: "State",
+      className: "w-31",
+      cell: (it) => (
+        <span title={it.message}>
+          <DeployStatus state={it.state} />
+        </span>
+      ),
+    },
+    {
+      id: "commit",
+      header: "Commit",
+      className: withWorkload ? "max-sm:hidden" : undefined,
+      cell: (it) => <CommitLine commit={it.commit} title={it.title} />,
+    },
+    withWorkload
+      ? null
+      : {
+          id: "reason",
+          header: "Reason",
+          className: "w-[22%] max-lg:hidden",
+          cell: (it) => (
+            <span className="block truncate text-muted" title={it.reason ?? undefined}>
+              {it.reason}
+            </span>
+          ),
+        },
+    {
+      id: "by",
+      header: "By",
+      className: "w-32 max-md:hidden",
+      cell: (it) => (
+        <span className="block truncate text-muted" title={it.requested_by}>
+          {it.requested_by}
+        </span>
+      ),
+    },
+    {
+      id: "took",
+      header: "Took",
+      right: true,
+      className: "w-28 max-lg:hidden",
+      cell: (it) => (
+        <span className="text-muted">
+          {it.finished_at || isDeployActive(it.state) ? (
+            <Took startedAt={it.created_at} finishedAt={it.finished_at} />
+          ) : (
+            "–"
+          )}
+        </span>
+      ),
+    },
+    {
+      id: "when",
+      header: "When",
+      right: true,
+      className: "w-30 max-md:hidden",
+      cell: (it) => (
+        <span className="text-muted">
+          <Ago at={it.created_at} />
+        </span>
+      ),
+    },
+  ];
+  return columns.filter((column) => column !== null);
+}

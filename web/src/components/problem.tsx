@@ -1,0 +1,77 @@
+import { CircleX, WifiOff } from "lucide-react";
+import { isUnreachable, problemOf } from "@/api/problem";
+import type { Place } from "@/api/types";
+import { Button } from "./button";
+import { Words } from "./words";
+
+interface Props {
+  error: unknown;
+  /** What to do again; shown as "Try again". */
+  onRetry?: () => void;
+  className?: string;
+}
+
+/** What happened, why if known, what to do next, and an id to quote. */
+export function ProblemView({ error, onRetry, className }: Props) {
+  const problem = problemOf(error);
+  const Icon = isUnreachable(error) ? WifiOff : CircleX;
+  return (
+    <div role="alert" className={className}>
+      <div className="flex gap-3 rounded-lg bg-failed-soft px-4 py-3 max-sm:flex-wrap">
+        <Icon className="mt-0.5 size-4 shrink-0 text-failed" aria-hidden />
+        <div className="min-w-0 flex-1 max-sm:min-w-48">
+          <p className="font-medium break-words">{problem.title}</p>
+          {problem.detail && problem.detail !== problem.title && (
+            <p className="mt-0.5 break-words whitespace-pre-line text-muted">
+              <Words text={problem.detail} />
+            </p>
+          )}
+          {problem.places && problem.places.length > 0 && (
+            <ul className="mt-2 flex flex-col gap-2">
+              {problem.places.map((place) => (
+                <PlaceView key={`${place.file}:${place.line}:${place.message}`} place={place} />
+              ))}
+            </ul>
+          )}
+          {problem.hint && (
+            <p className="mt-1.5 break-words">
+              <Words text={problem.hint} />
+            </p>
+          )}
+          {problem.request_id && (
+            <p className="mt-1.5 text-xs text-muted">
+              When you ask for help, quote{" "}
+              <code className="font-mono break-all">{problem.request_id}</code>
+            </p>
+          )}
+        </div>
+        {onRetry && (
+          <Button look="plain" onClick={onRetry} className="self-start max-sm:ml-7">
+            Try again
+          </Button>
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** A place in the user's own file: where, what is wrong, what to write instead. */
+function PlaceView({ place }: { place: Place }) {
+  const where = [place.file, place.line, place.column].filter((part) => part != null).join(":");
+  return (
+    <li className="min-w-0">
+      <code className="font-mono text-xs break-all text-failed">{where}</code>
+      {place.field && (
+        <code className="ml-2 font-mono text-xs break-all text-muted">{place.field}</code>
+      )}
+      <p className="break-words">
+        <Words text={place.message} />
+      </p>
+      {place.hint && (
+        <p className="break-words text-muted">
+          <Words text={place.hint} />
+        </p>
+      )}
+    </li>
+  );
+}

@@ -1,0 +1,2 @@
+export { TableSkeleton } from "./skeleton";
+export { type Column, DataTable, type Sort } from "./table";

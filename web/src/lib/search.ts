@@ -1,0 +1,68 @@
+/** What stands in the URLs of the pages, which anybody may have written. */
+import type { BuildState } from "@/api/types";
+
+export interface LoginSearch {
+  /** Where to go on after signing in. */
+  from?: string;
+}
+
+export interface WorkloadsSearch {
+  category?: string;
+  name?: string;
+  type?: string;
+  /** "name" or "-name". */
+  sort?: string;
+  /** Opens the dialog. */
+  create?: boolean;
+}
+
+export interface WorkloadSearch {
+  /** Opens the dialog to deploy this commit, or the "newest". */
+  deploy?: string;
+}
+
+export interface CommitsSearch {
+  branch?: string;
+  q?: string;
+}
+
+export interface LogsSearch {
+  pod?: string;
+  container?: string;
+  /** The run before the last restart. */
+  previous?: boolean;
+}
+
+export interface BuildsSearch {
+  state?: BuildState;
+}
+
+export interface ActivitySearch {
+  show?: "record";
+}
+
+export const BUILD_STATES = ["queued", "running", "succeeded", "failed", "canceled"] as const;
+
+/** The text, cut at a sane length; undefined when there is none. */
+export function text(value: unknown): string | undefined {
+  if (typeof value === "number") return String(value);
+  if (typeof value !== "string" || value === "") return undefined;
+  return value.slice(0, 300);
+}
+
+/** The value if it is one of those allowed. */
+export function oneOf<const T extends string>(
+  value: unknown,
+  allowed: readonly T[],
+): T | undefined {
+  return allowed.find((it) => it === value);
+}
+
+/** "name" and "-name" of a sort, and back. */
+export const sortFromText = (value: string | undefined): { id: string; desc: boolean } | null => {
+  if (!value) return null;
+  return value.startsWith("-") ? { id: value.slice(1), desc: true } : { id: value, desc: false };
+};
+
+export const sortToText = (sort: { id: string; desc: boolean } | null): string | undefined =>
+  sort === null ? undefined : `${sort.desc ? "-" : ""}${sort.id}`;

@@ -1,0 +1,99 @@
+/** The five colours of status, and which word and colour each state of the API has. */
+import type { ArtifactStatus, BuildState, DeployState, Health } from "@/api/types";
+
+export type Tone = "ok" | "progress" | "waiting" | "failed" | "unknown";
+
+export interface Look {
+  tone: Tone;
+  word: string;
+}
+
+export const HEALTH: Record<Health, Look> = {
+  healthy: { tone: "ok", word: "Healthy" },
+  progressing: { tone: "progress", word: "Rolling out" },
+  degraded: { tone: "failed", word: "Degraded" },
+  not_deployed: { tone: "unknown", word: "Not deployed" },
+  unknown: { tone: "unknown", word: "Unknown" },
+};
+
+export const DEPLOY: Record<DeployState, Look> = {
+  pending: { tone: "waiting", word: "Waiting" },
+  building: { tone: "progress", word: "Building" },
+  queued: { tone: "waiting", word: "Queued" },
+  applying: { tone: "progress", word: "Applying" },
+  rolling_out: { tone: "progress", word: "Rolling out" },
+  succeeded: { tone: "ok", word: "Finished" },
+  failed: { tone: "failed", word: "Failed" },
+  canceled: { tone: "unknown", word: "Canceled" },
+  superseded: { tone: "unknown", word: "Superseded" },
+};
+
+export const BUILD: Record<BuildState, Look> = {
+  queued: { tone: "waiting", word: "Queued" },
+  running: { tone: "progress", word: "Building" },
+  succeeded: { tone: "ok", word: "Succeeded" },
+  failed: { tone: "failed", word: "Failed" },
+  canceled: { tone: "unknown", word: "Canceled" },
+};
+
+export const ARTIFACT: Record<ArtifactStatus, Look> = {
+  none: { tone: "unknown", word: "Not built" },
+  queued: { tone: "waiting", word: "Build queued" },
+  building: { tone: "progress", word: "Building" },
+  available: { tone: "ok", word: "Available" },
+  failed: { tone: "failed", word: "Build failed" },
+  canceled: { tone: "unknown", word: "Build canceled" },
+};
+
+const STEP: Record<string, Look> = {
+  running: { tone: "progress", word: "Running" },
+  succeeded: { tone: "ok", word: "Succeeded" },
+  cached: { tone: "ok", word: "Cached" },
+  failed: { tone: "failed", word: "Failed" },
+  canceled: { tone: "unknown", word: "Canceled" },
+};
+
+export const stepLook = (state: string): Look =>
+  STEP[state] ?? { tone: "unknown", word: state || "Unknown" };
+
+export const isDeployActive = (state: DeployState): boolean =>
+  state === "pending" ||
+  state === "building" ||
+  state === "queued" ||
+  state === "applying" ||
+  state === "rolling_out";
+
+export const isBuildActive = (state: BuildState): boolean =>
+  state === "queued" || state === "running";
+
+/** The sentence over a workload's current deploy, as in "Deploy finished". */
+export function deployHeadline(state: DeployState): string {
+  switch (state) {
+    case "succeeded":
+      return "Deploy finished";
+    case "failed":
+      return "Deploy failed";
+    case "canceled":
+      return "Deploy canceled";
+    case "superseded":
+      return "Deploy superseded";
+    default:
+      return DEPLOY[state].word;
+  }
+}
+
+/** Words for a deploy's `failure_cause`; unknown ones are shown as they are. */
+export function causeWords(cause: string): string {
+  const words: Record<string, string> = {
+    image_pull: "Image cannot be pulled",
+    crash_loop: "Container crashes",
+    unschedulable: "No node fits",
+    probe: "Probe fails",
+    quota: "Quota is used up",
+    admission: "The cluster refused it",
+    config_missing: "Configuration is missing",
+    build: "Build failed",
+    deadline: "Not ready in time",
+  };
+  return words[cause] ?? cause.replaceAll("_", " ");
+}

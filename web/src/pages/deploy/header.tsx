@@ -1,0 +1,79 @@
+import { Link } from "@tanstack/react-router";
+import { Rocket, Square } from "lucide-react";
+import type { Deploy } from "@/api/types";
+import { Button } from "@/components/button";
+import { CommitLine } from "@/components/commit";
+import { Facts } from "@/components/facts";
+import { StatusIcon } from "@/components/status";
+import { Ago, Took } from "@/components/time";
+import { shortSha } from "@/lib/format";
+import { DEPLOY, deployHeadline } from "@/lib/status";
+
+interface Props {
+  deploy: Deploy;
+  onCancel: (() => void) | null;
+  onAgain: (() => void) | null;
+}
+
+/** State first; then what, who, when and how long. */
+export function DeployHeader({ deploy, onCancel, onAgain }: Props) {
+  return (
+    <header className="page-x flex flex-wrap items-start gap-x-6 gap-y-3 pt-4 pb-4">
+      <div className="min-w-0 flex-1 basis-80">
+        <h1
+          className="flex items-center gap-2 text-xl font-semibold tracking-tight"
+          aria-live="polite"
+        >
+          <StatusIcon tone={DEPLOY[deploy.state].tone} className="size-5" />
+          {deployHeadline(deploy.state)}
+        </h1>
+        <div className="mt-1">
+          <CommitLine commit={deploy.commit} title={deploy.title} />
+        </div>
+        <Facts className="mt-0.5">
+          <Link
+            to="/workloads/$name"
+            params={{ name: deploy.workload }}
+            className="link font-medium break-all"
+          >
+            {deploy.workload}
+          </Link>
+          <span>by {deploy.requested_by}</span>
+          <Ago at={deploy.created_at} />
+          <span>
+            {deploy.finished_at ? "took " : "for "}
+            <Took startedAt={deploy.created_at} finishedAt={deploy.finished_at} />
+          </span>
+        </Facts>
+        {deploy.reason && <p className="mt-2 max-w-prose break-words">“{deploy.reason}”</p>}
+      </div>
+      <div className="flex gap-2 max-sm:w-full">
+        <Button asChild className="max-sm:flex-1">
+          <Link to="/workloads/$name/logs" params={{ name: deploy.workload }}>
+            Logs
+          </Link>
+        </Button>
+        {onCancel && (
+          <Button
+            look="danger"
+            icon={<Square className="size-3" aria-hidden />}
+            onClick={onCancel}
+            className="max-sm:flex-1"
+          >
+            Cancel the deploy
+          </Button>
+        )}
+        {onAgain && (
+          <Button
+            icon={<Rocket className="size-3.5" aria-hidden />}
+            shortcut="d"
+            onClick={onAgain}
+            className="max-sm:flex-1"
+          >
+            Deploy <span className="font-mono text-xs">{shortSha(deploy.commit)}</span> again
+          </Button>
+        )}
+      </div>
+    </header>
+  );
+}

@@ -1,0 +1,165 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Plus } from "lucide-react";
+import { useMemo, useState } from "react";
+import { api } from "@/api/client";
+import { keys, tokensQuery } from "@/api/queries";
+import type { ApiToken } from "@/api/types";
+import { Button } from "@/components/button";
+import { Command } from "@/components/copy";
+import { Empty } from "@/components/empty";
+import { ProblemView } from "@/components/problem";
+import { Status } from "@/components/status";
+import { type Column, DataTable, TableSkeleton } from "@/components/table";
+import { Ago } from "@/components/time";
+import { toastProblem } from "@/components/toast";
+import { usePage } from "@/frame/page";
+import { CreateTokenDialog } from "./create-dialog";
+import { RevokeDialog } from "./revoke-dialog";
+
+/** Tokens for programs and the command line. */
+export function TokensPage() {
+  usePage([{ label: "API tokens" }]);
+  const { data: tokens, error, isPending, refetch } = useQuery(tokensQuery);
+  const [creating, setCreating] = useState(false);
+  const [revoking, setRevoking] = useState<ApiToken | null>(null);
+  const revoke = useRevoke();
+  const columns = useMemo(() => tokenColumns(setRevoking), []);
+  return (
+    <>
+      <div className="page-x flex flex-wrap items-center gap-3 py-3">
+        <h1 className="sr-only">API tokens</h1>
+        <p className="min-w-0 flex-1 basis-72 text-muted">
+          A token lets a program do what its owner may. Hermez keeps only its hash.
+        </p>
+        <Button
+          look="primary"
+          icon={<Plus className="size-4" aria-hidden />}
+          onClick={() => setCreating(true)}
+          className="max-sm:w-full"
+        >
+          Create a token
+        </Button>
+      </div>
+      {error && <ProblemView error={error} onRetry={() => refetch()} className="page-x pb-4" />}
+      {isPending && <TableSkeleton columns={columns} what="tokens" rows={3} />}
+      {tokens && tokens.length > 0 && (
+        <DataTable label="API tokens" columns={columns} rows={tokens} rowId={tokenId} />
+      )}
+      {tokens?.length === 0 && (
+        <Empty title="No tokens">
+          <p className="text-muted">Create one for a program, or from the command line:</p>
+          <Command text="hermez token create ci" />
+        </Empty>
+      )}
+      {creating && <CreateTokenDialog onClose={() => setCreating(false)} />}
+      {revoking && (
+        <RevokeDialog
+          token={revoking}
+          onClose={() => setRevoking(null)}
+          onRevoke={() => {
+            revoke(revoking);
+            setRevoking(null);
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+const tokenId = (it: ApiToken) => it.id;
+
+function tokenColumns(onRevoke: (token: ApiToken) => void): Column<ApiToken>[] {
+  return [
+    {
+      id: "name",
+      header: "Token",
+      sort: (it) => it.name,
+      cell: (it) => (
+        <span className="block truncate font-medium" title={it.name}>
+          {it.name}
+        </span>
+      ),
+    },
+    {
+      id: "state",
+      header: "State",
+      className: "w-28",
+      cell: (it) => (
+        <Status
+          look={
+            it.revoked_at ? { tone: "unknown", word: "Revoked" } : { tone: "ok", word: "Valid" }
+          }
+        />
+      ),
+    },
+    {
+      id: "owner",
+      header: "Owner",
+      className: "w-40 max-md:hidden",
+      cell: (it) => <span className="block truncate text-muted">{it.owner}</span>,
+    },
+    {
+      id: "created",
+      header: "Created",
+      right: true,
+      className: "w-30 max-sm:hidden",
+      cell: (it) => (
+        <span className="text-muted">
+          <Ago at={it.created_at} />
+        </span>
+      ),
+    },
+    {
+      id: "used",
+      header: "Last used",
+      right: true,
+      className: "w-30 max-sm:hidden",
+      cell: (it) => (
+        <span className="text-muted">
+          {it.last_used_at ? <Ago at={it.last_used_at} /> : "Never"}
+        </span>
+      ),
+    },
+    {
+      id: "revoke",
+      header: "Revoke",
+      right: true,
+      quiet: true,
+      className: "w-24",
+      cell: (it) =>
+        !it.revoked_at && (
+          <Button
+            look="quiet"
+            data-row-link
+            className="-my-1 h-7! px-2! text-failed!"
+            onClick={() => onRevoke(it)}
+          >
+            Revoke<span className="sr-only"> {it.name}</span>
+          </Button>
+        ),
+    },
+  ];
+}
+
+/** The page changes at once; a refusal changes it back. */
+function useRevoke(): (token: ApiToken) => void {
+  const client = useQueryClient();
+  const { mutate } = useMutation({
+    mutationFn: (token: ApiToken) => api.revokeToken(token.id),
+    onMutate: (token) => {
+      const before = client.getQueryData<ApiToken[]>(keys.tokens);
+      client.setQueryData<ApiToken[]>(keys.tokens, (list) =>
+        list?.map((it) =>
+          it.id === token.id ? { ...it, revoked_at: new Date().toISOString() } : it,
+        ),
+      );
+      return before;
+    },
+    onError: (error, token, before) => {
+      client.setQueryData(keys.tokens, before);
+      toastProblem(`${token.name} is still valid`, error);
+    },
+    onSettled: () => client.invalidateQueries({ queryKey: keys.tokens }),
+  });
+  return mutate;
+}

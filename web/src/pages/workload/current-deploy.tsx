@@ -1,0 +1,190 @@
+import { Link } from "@tanstack/react-router";
+import { clsx } from "clsx";
+import type { ReactNode } from "react";
+import type { DeploySummary, Workload, WorkloadStatus } from "@/api/types";
+import { Button } from "@/components/button";
+import { CommitLine, Sha } from "@/components/commit";
+import { Facts } from "@/components/facts";
+import { RolloutBar } from "@/components/rollout-bar";
+import { Bone } from "@/components/skeleton";
+import { StatusIcon } from "@/components/status";
+import { Ago, Took } from "@/components/time";
+import { Words } from "@/components/words";
+import { percent } from "@/lib/format";
+import { countPods, countWords } from "@/lib/rollout";
+import { DEPLOY, deployHeadline, isDeployActive } from "@/lib/status";
+
+interface Props {
+  workload: Workload;
+  status: WorkloadStatus | undefined;
+  onDeploy: (commit: string) => void;
+  /** On a phone it makes room for the tabs other than the first. */
+  aside: boolean;
+}
+
+/**
+ * The deploy to look at: the newest while it runs or when it failed, else what runs now. `kept` is
+ * what still runs when that is another one.
+ */
+export function deployInView(workload: Pick<Workload, "current" | "latest_deploy">): {
+  deploy: DeploySummary | null;
+  kept: DeploySummary | null;
+} {
+  const { current, latest_deploy: latest } = workload;
+  if (latest && (isDeployActive(latest.state) || latest.state === "failed")) {
+    const other = current && current.id !== latest.id ? current : null;
+    return { deploy: latest, kept: other };
+  }
+  return { deploy: current ?? latest ?? null, kept: null };
+}
+
+/** "DEPLOY FINISHED": what was brought out last, and how its pods do. */
+export function CurrentDeploy({ workload, status, onDeploy, aside }: Props) {
+  const { deploy, kept } = deployInView(workload);
+  return (
+    <section
+      aria-label="Current deployment"
+      className={clsx(
+        "page-x grid gap-x-10 gap-y-4 border-t py-4 lg:grid-cols-[1fr_minmax(18rem,26rem)]",
+        aside && "max-md:hidden",
+      )}
+    >
+      {deploy ? (
+        <DeployFacts deploy={deploy} kept={kept} onDeploy={onDeploy} />
+      ) : (
+        <div>
+          <p className="flex items-center gap-2 text-lg font-semibold">
+            <StatusIcon tone="unknown" className="size-4.5" />
+            Nothing is deployed yet
+          </p>
+          <p className="mt-1 text-muted">
+            Deploy a commit: it is built first where needed, then brought out.
+          </p>
+        </div>
+      )}
+      {deploy && <Pods status={status} said={deploy.message} />}
+    </section>
+  );
+}
+
+interface FactsProps {
+  deploy: DeploySummary;
+  kept: DeploySummary | null;
+  onDeploy: (commit: string) => void;
+}
+
+function DeployFacts({ deploy, kept, onDeploy }: FactsProps) {
+  const look = DEPLOY[deploy.state];
+  const active = isDeployActive(deploy.state);
+  return (
+    <div className="min-w-0">
+      <Link
+        to="/deploys/$id"
+        params={{ id: String(deploy.id) }}
+        className="link inline-flex items-center gap-2 text-lg font-semibold"
+      >
+        <StatusIcon tone={look.tone} className="size-4.5" />
+        {deployHeadline(deploy.state)}
+      </Link>
+      <div className="mt-1">
+        <CommitLine commit={deploy.commit} title={deploy.title} />
+      </div>
+      <Facts className="mt-0.5">
+        <span>by {deploy.requested_by}</span>
+        <Ago at={deploy.finished_at ?? deploy.created_at} />
+        <span>
+          {active ? "for " : "took "}
+          <Took startedAt={deploy.created_at} finishedAt={deploy.finished_at} />
+        </span>
+      </Facts>
+      {deploy.state !== "succeeded" && deploy.message && (
+        <p
+          className={
+            deploy.state === "failed" ? "mt-2 break-words text-failed" : "mt-2 break-words"
+          }
+        >
+          <Words text={deploy.message} />
+        </p>
+      )}
+      {kept && (
+        <div className="mt-2.5 flex items-center gap-3 text-muted max-sm:flex-wrap">
+          {deploy.state === "failed" && (
+            <Button onClick={() => onDeploy(kept.commit)}>
+              Roll back to <Sha commit={kept.commit} className="text-text!" />
+            </Button>
+          )}
+          <p className="flex min-w-0 items-baseline gap-2">
+            {active && <span className="shrink-0">Takes the place of</span>}
+            {active && <Sha commit={kept.commit} />}
+            <span className="truncate" title={kept.title}>
+              {kept.title}
+            </span>
+          </p>
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** "Pods running 3 · Desired 3 · 100 %" over the bar of pods. */
+function Pods({ status, said }: { status: WorkloadStatus | undefined; said: string | undefined }) {
+  if (status === undefined) return <PodsSkeleton />;
+  const counts = countPods(status);
+  const whole = percent(status.pods_updated_ready, status.pods_desired);
+  return (
+    <div>
+      <div className="nums flex items-baseline justify-between gap-5">
+        <dl className="flex items-baseline gap-x-5">
+          <Figure name="Pods running">{status.pods_running}</Figure>
+          <Figure name="Desired">{status.pods_desired}</Figure>
+        </dl>
+        <p className="font-medium">{whole} %</p>
+      </div>
+      <RolloutBar counts={counts} className="mt-2" />
+      <p className="mt-1.5 break-words text-muted">
+        {countWords(counts)}
+        {status.health !== "healthy" && status.reason !== "" && status.reason !== said && (
+          <span className="block">
+            <Words text={status.reason} />
+          </span>
+        )}
+      </p>
+    </div>
+  );
+}
+
+const Figure = ({ name, children }: { name: string; children: ReactNode }) => (
+  <div className="flex items-baseline gap-1.5">
+    <dt className="text-muted">{name}</dt>
+    <dd className="text-lg font-semibold">{children}</dd>
+  </div>
+);
+
+const PodsSkeleton = () => (
+  <div aria-hidden>
+    <div className="flex h-6 items-center">
+      <Bone className="w-48" />
+    </div>
+    <Bone className="mt-2 block! h-2! w-full rounded-full" />
+    <div className="mt-1.5 flex h-5 items-center">
+      <Bone className="w-24" />
+    </div>
+  </div>
+);
+
+export const CurrentDeploySkeleton = () => (
+  <div className="page-x grid gap-x-10 gap-y-4 border-t py-4 lg:grid-cols-[1fr_minmax(18rem,26rem)]">
+    <div className="flex flex-col gap-1" aria-hidden>
+      <div className="flex h-6 items-center">
+        <Bone className="h-4! w-36" />
+      </div>
+      <div className="flex h-5 items-center">
+        <Bone className="w-72 max-w-full" />
+      </div>
+      <div className="flex h-5 items-center">
+        <Bone className="w-44" />
+      </div>
+    </div>
+    <PodsSkeleton />
+  </div>
+);

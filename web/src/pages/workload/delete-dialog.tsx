@@ -1,0 +1,79 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { type FormEvent, useId, useState } from "react";
+import { forgetWorkload } from "@/api/cache";
+import { api } from "@/api/client";
+import type { Workload } from "@/api/types";
+import { Button } from "@/components/button";
+import { Dialog } from "@/components/dialog";
+import { Field } from "@/components/field";
+import { ProblemView } from "@/components/problem";
+import { plural } from "@/lib/format";
+
+interface Props {
+  workload: Workload;
+  onClose: () => void;
+}
+
+/** Shows what will stop, and asks for the name once. */
+export function DeleteDialog({ workload, onClose }: Props) {
+  const { name } = workload;
+  const form = useId();
+  const [typed, setTyped] = useState("");
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const remove = useMutation({
+    mutationFn: () => api.deleteWorkload(name, workload.version),
+    onSuccess: async () => {
+      await navigate({ to: "/workloads" });
+      forgetWorkload(client, name);
+    },
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (typed === name) remove.mutate();
+  };
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title={<span className="break-all">Delete {name}</span>}
+      description={`${workload.category}, namespace ${workload.namespace}`}
+      footer={
+        <>
+          <Button onClick={onClose}>Keep it</Button>
+          <Button
+            look="danger"
+            type="submit"
+            form={form}
+            disabled={typed !== name}
+            busy={remove.isPending}
+          >
+            Delete {name.length > 32 ? "the workload" : name}
+          </Button>
+        </>
+      }
+    >
+      <p>
+        {workload.pods_desired > 0
+          ? `${plural(workload.pods_desired, "pod")} stop, and everything that Kubernetes has of it is removed.`
+          : "Everything that Kubernetes has of it is removed."}{" "}
+        The repository, the images and the history stay.
+      </p>
+      <p className="mt-2 text-muted">
+        The way back: create it again from the same repository, and deploy.
+      </p>
+      <form id={form} onSubmit={submit} className="mt-4">
+        <Field
+          data-first
+          label="Type the workload's name to confirm"
+          placeholder={name}
+          mono
+          value={typed}
+          onChange={(event) => setTyped(event.target.value)}
+        />
+      </form>
+      {remove.error && <ProblemView error={remove.error} className="mt-4" />}
+    </Dialog>
+  );
+}

@@ -1,0 +1,103 @@
+import { useQuery } from "@tanstack/react-query";
+import { Outlet, useMatch, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { useCallback, useMemo } from "react";
+import { useWatchWorkload } from "@/api/live";
+import { isMissing } from "@/api/problem";
+import { statusQuery, workloadQuery } from "@/api/queries";
+import { Empty } from "@/components/empty";
+import { ProblemView } from "@/components/problem";
+import { type Tab, Tabs } from "@/components/tabs";
+import { type Action, useActions } from "@/frame/actions";
+import { usePage } from "@/frame/page";
+import { HEALTH } from "@/lib/status";
+import { CurrentDeploy, CurrentDeploySkeleton } from "./current-deploy";
+import { DeployDialog } from "./deploy-dialog";
+import { WorkloadHeader, WorkloadHeaderSkeleton } from "./header";
+
+const TABS = [
+  { label: "Current status", to: "/workloads/$name", exact: true, key: "1" },
+  { label: "Commits", to: "/workloads/$name/commits", key: "2" },
+  { label: "History", to: "/workloads/$name/history", key: "3" },
+  { label: "Logs", to: "/workloads/$name/logs", key: "4" },
+  { label: "Settings", to: "/workloads/$name/settings", key: "5" },
+] as const;
+
+/** One workload: what runs, how it does, and what can be done about it. */
+export function WorkloadPage() {
+  const { name } = useParams({ from: "/app/workloads/$name" });
+  const search = useSearch({ from: "/app/workloads/$name" });
+  const navigate = useNavigate();
+  const { data: workload, error, refetch } = useQuery(workloadQuery(name));
+  const { data: status } = useQuery(statusQuery(name));
+  useWatchWorkload(name);
+  usePage(
+    [{ label: "Workloads", to: "/workloads" }, { label: name }],
+    workload ? `${name} · ${HEALTH[workload.health].word.toLowerCase()}` : name,
+  );
+
+  const openDeploy = useCallback(
+    (commit: string) =>
+      navigate({ to: ".", search: (before) => ({ ...before, deploy: commit }) as never }),
+    [navigate],
+  );
+  const closeDeploy = useCallback(
+    () => navigate({ to: ".", search: (before) => ({ ...before, deploy: undefined }) as never }),
+    [navigate],
+  );
+  useWorkloadActions(name, openDeploy);
+  const aside = useMatch({ from: "/app/workloads/$name/", shouldThrow: false }) === undefined;
+
+  if (isMissing(error)) {
+    return (
+      <Empty title={`There is no workload called ${name}`}>
+        <p className="text-muted">It may have been deleted, or the name is misspelt.</p>
+      </Empty>
+    );
+  }
+  const tabs: Tab[] = TABS.map((tab) => ({ ...tab, params: { name } }));
+  return (
+    <div className="flex min-h-full flex-col">
+      {workload ? (
+        <WorkloadHeader workload={workload} onDeploy={() => openDeploy("newest")} />
+      ) : (
+        <WorkloadHeaderSkeleton name={name} />
+      )}
+      {error && <ProblemView error={error} onRetry={() => refetch()} className="page-x pb-4" />}
+      {workload ? (
+        <CurrentDeploy workload={workload} status={status} onDeploy={openDeploy} aside={aside} />
+      ) : (
+        <CurrentDeploySkeleton />
+      )}
+      <Tabs label={name} tabs={tabs} />
+      <Outlet />
+      {search.deploy && workload && (
+        <DeployDialog workload={workload} commit={search.deploy} onClose={closeDeploy} />
+      )}
+    </div>
+  );
+}
+
+function useWorkloadActions(name: string, openDeploy: (commit: string) => void) {
+  const navigate = useNavigate();
+  const actions = useMemo<Action[]>(
+    () => [
+      {
+        id: "deploy",
+        label: `Deploy a commit of ${name}`,
+        group: "This page",
+        shortcut: "d",
+        keywords: "release rollout roll back",
+        run: () => openDeploy("newest"),
+      },
+      ...TABS.map((tab) => ({
+        id: `tab-${tab.key}`,
+        label: `${tab.label} of ${name}`,
+        group: "This page" as const,
+        shortcut: tab.key,
+        run: () => navigate({ to: tab.to, params: { name } }),
+      })),
+    ],
+    [name, openDeploy, navigate],
+  );
+  useActions(actions);
+}

@@ -1,0 +1,189 @@
+/** Every page and its URL. Pages are loaded when they are first visited. */
+import type { QueryClient } from "@tanstack/react-query";
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from "@tanstack/react-router";
+import { Toasts } from "@/components/toast";
+import { Frame } from "@/frame/frame";
+import { Crash, Missing } from "@/pages/missing/page";
+import {
+  type ActivitySearch,
+  BUILD_STATES,
+  type BuildsSearch,
+  type CommitsSearch,
+  type LoginSearch,
+  type LogsSearch,
+  oneOf,
+  text,
+  type WorkloadSearch,
+  type WorkloadsSearch,
+} from "./lib/search";
+
+const root = createRootRouteWithContext<{ client: QueryClient }>()({
+  component: () => (
+    <>
+      <Outlet />
+      <Toasts />
+    </>
+  ),
+});
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: "/login",
+  validateSearch: (search: Record<string, unknown>): LoginSearch => ({ from: text(search.from) }),
+  component: lazyRouteComponent(() => import("@/pages/login/page"), "LoginPage"),
+});
+
+const app = createRoute({ getParentRoute: () => root, id: "app", component: Frame });
+
+const index = createRoute({
+  getParentRoute: () => app,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/workloads" });
+  },
+});
+
+const workloads = createRoute({
+  getParentRoute: () => app,
+  path: "/workloads",
+  validateSearch: (search: Record<string, unknown>): WorkloadsSearch => ({
+    category: text(search.category),
+    name: text(search.name),
+    type: text(search.type),
+    sort: text(search.sort),
+    create: search.create === true || search.create === "true" ? true : undefined,
+  }),
+  component: lazyRouteComponent(() => import("@/pages/workloads/page"), "WorkloadsPage"),
+});
+
+const workload = createRoute({
+  getParentRoute: () => app,
+  path: "/workloads/$name",
+  // `deploy` opens the dialog; it names the commit, or "newest".
+  validateSearch: (search: Record<string, unknown>): WorkloadSearch => ({
+    deploy: text(search.deploy),
+  }),
+  component: lazyRouteComponent(() => import("@/pages/workload/page"), "WorkloadPage"),
+});
+
+const workloadStatus = createRoute({
+  getParentRoute: () => workload,
+  path: "/",
+  component: lazyRouteComponent(() => import("@/pages/workload/status"), "StatusTab"),
+});
+
+const workloadCommits = createRoute({
+  getParentRoute: () => workload,
+  path: "commits",
+  validateSearch: (search: Record<string, unknown>): CommitsSearch => ({
+    branch: text(search.branch),
+    q: text(search.q),
+  }),
+  component: lazyRouteComponent(() => import("@/pages/workload/commits"), "CommitsTab"),
+});
+
+const workloadHistory = createRoute({
+  getParentRoute: () => workload,
+  path: "history",
+  component: lazyRouteComponent(() => import("@/pages/workload/history"), "HistoryTab"),
+});
+
+const workloadLogs = createRoute({
+  getParentRoute: () => workload,
+  path: "logs",
+  validateSearch: (search: Record<string, unknown>): LogsSearch => ({
+    pod: text(search.pod),
+    container: text(search.container),
+    previous: search.previous === true ? true : undefined,
+  }),
+  component: lazyRouteComponent(() => import("@/pages/workload/logs"), "LogsTab"),
+});
+
+const workloadSettings = createRoute({
+  getParentRoute: () => workload,
+  path: "settings",
+  component: lazyRouteComponent(() => import("@/pages/workload/settings"), "SettingsTab"),
+});
+
+const deploy = createRoute({
+  getParentRoute: () => app,
+  path: "/deploys/$id",
+  component: lazyRouteComponent(() => import("@/pages/deploy/page"), "DeployPage"),
+});
+
+const builds = createRoute({
+  getParentRoute: () => app,
+  path: "/builds",
+  validateSearch: (search: Record<string, unknown>): BuildsSearch => ({
+    state: oneOf(search.state, BUILD_STATES),
+  }),
+  component: lazyRouteComponent(() => import("@/pages/builds/page"), "BuildsPage"),
+});
+
+const build = createRoute({
+  getParentRoute: () => app,
+  path: "/builds/$id",
+  component: lazyRouteComponent(() => import("@/pages/build/page"), "BuildPage"),
+});
+
+const activity = createRoute({
+  getParentRoute: () => app,
+  path: "/activity",
+  validateSearch: (search: Record<string, unknown>): ActivitySearch => ({
+    show: oneOf(search.show, ["record"] as const),
+  }),
+  component: lazyRouteComponent(() => import("@/pages/activity/page"), "ActivityPage"),
+});
+
+const tokens = createRoute({
+  getParentRoute: () => app,
+  path: "/tokens",
+  component: lazyRouteComponent(() => import("@/pages/tokens/page"), "TokensPage"),
+});
+
+const missing = createRoute({ getParentRoute: () => app, path: "$", component: Missing });
+
+const tree = root.addChildren([
+  login,
+  app.addChildren([
+    index,
+    workloads,
+    workload.addChildren([
+      workloadStatus,
+      workloadCommits,
+      workloadHistory,
+      workloadLogs,
+      workloadSettings,
+    ]),
+    deploy,
+    builds,
+    build,
+    activity,
+    tokens,
+    missing,
+  ]),
+]);
+
+export function makeRouter(client: QueryClient) {
+  return createRouter({
+    routeTree: tree,
+    context: { client },
+    defaultPreload: "intent",
+    defaultNotFoundComponent: Missing,
+    defaultErrorComponent: Crash,
+    scrollRestoration: true,
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+}

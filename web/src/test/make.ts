@@ -1,0 +1,113 @@
+/** Small makers of the API's shapes for tests: say only what the test is about. */
+import type {
+  BuildSummary,
+  Commit,
+  DeployEvent,
+  DeploySummary,
+  PodStatus,
+  Workload,
+  WorkloadSummary,
+} from "@/api/types";
+
+/** A commit's id that begins with these digits. */
+export const mkSha = (digits: string): string => digits.padEnd(40, "0");
+
+export const mkDeploy = (own: Partial<DeploySummary> = {}): DeploySummary => ({
+  id: 1,
+  workload: "hello",
+  kind: "regular",
+  state: "succeeded",
+  commit: mkSha("95f6178"),
+  title: "Answer /healthz",
+  author: "Euccas Chen",
+  requested_by: "ada",
+  reason: null,
+  created_at: "2026-01-01T10:00:00Z",
+  started_at: null,
+  finished_at: null,
+  message: "",
+  pods_ready: 0,
+  pods_desired: 0,
+  ...own,
+});
+
+export const mkWorkload = (own: Partial<WorkloadSummary> = {}): WorkloadSummary => ({
+  name: "hello",
+  workload_type: "PinterestService",
+  category: "Production",
+  project: "homefeed",
+  namespace: "default",
+  repository: "https://git.example/team/hello",
+  config: "deploy/service.yaml",
+  health: "healthy",
+  health_reason: "",
+  pods_ready: 3,
+  pods_desired: 3,
+  current: null,
+  latest_deploy: null,
+  ...own,
+});
+
+export const mkFullWorkload = (own: Partial<Workload> = {}): Workload => ({
+  ...mkWorkload(),
+  default_branch: "main",
+  created_at: "2026-01-01T09:00:00Z",
+  created_by: "ada",
+  url: null,
+  mirror: { fetched_at: null, error: null, webhook: "installed", webhook_reason: null },
+  version: 1,
+  ...own,
+});
+
+export const mkBuild = (own: Partial<BuildSummary> = {}): BuildSummary => ({
+  id: 1,
+  workload: "hello",
+  commit: mkSha("95f6178"),
+  title: "Answer /healthz",
+  state: "running",
+  attempt: 1,
+  requested_by: "push",
+  created_at: "2026-01-01T10:00:00Z",
+  started_at: null,
+  finished_at: null,
+  error: null,
+  hint: null,
+  ...own,
+});
+
+export const mkCommit = (digits: string, own: Partial<Commit> = {}): Commit => ({
+  id: mkSha(digits),
+  title: `Commit ${digits}`,
+  body: "",
+  author: "Euccas Chen",
+  author_email: "euccas@example.org",
+  committed_at: "2026-01-01T10:00:00Z",
+  branch: "main",
+  artifact_status: "available",
+  build: null,
+  artifact: null,
+  deployed: false,
+  ...own,
+});
+
+export const mkPod = (own: Partial<PodStatus> = {}): PodStatus => ({
+  name: "hello-1",
+  started_at: null,
+  status: "Running",
+  message: null,
+  ready: true,
+  updated: true,
+  restarts: 0,
+  node: null,
+  containers: [],
+  ...own,
+});
+
+/** A timeline of states, a second apart. */
+export const mkTimeline = (...states: DeployEvent["state"][]): DeployEvent[] =>
+  states.map((state, index) => ({
+    seq: index + 1,
+    at: `2026-01-01T10:00:0${index}Z`,
+    state,
+    message: state,
+  }));
