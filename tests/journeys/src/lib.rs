@@ -1,0 +1,49 @@
+//! Journeys: the whole system, driven from outside as its users drive it.
+//!
+//! A journey runs against a local cluster that is up (`cargo xtask up`), talks to Hermez through
+//! its API alone, and returns its figures. The tests in `tests/` assert on the same journeys.
+//! Nothing here looks into the server's database or calls its functions.
+
+pub mod crash;
+pub mod forge;
+pub mod hermez;
+pub mod main_job;
+pub mod proxy;
+pub mod sample;
+pub mod sandbox;
+pub mod server;
+pub mod wait;
+
+use serde_json::Value;
+
+/// The journeys by name, each with one line on what it shows.
+pub const JOURNEYS: &[(&str, &str)] = &[
+    (
+        "main-job",
+        "repository, push, webhook, build, publish, deploy, HTTP answer; again with a second commit; timed against the same work by hand",
+    ),
+    (
+        "crash",
+        "the server is killed while building and while rolling out; every deploy finishes once",
+    ),
+];
+
+/// Runs the journey called `name` and returns its figures.
+///
+/// # Errors
+/// When there is no such journey, when no local cluster is up, or when the journey fails.
+pub async fn run(name: &str) -> anyhow::Result<Value> {
+    let sandbox = sandbox::Sandbox::find()?;
+    match name {
+        "main-job" => main_job::run(&sandbox).await,
+        "crash" => crash::run(&sandbox).await,
+        other => anyhow::bail!(
+            "there is no journey called {other:?}; there are: {}",
+            JOURNEYS
+                .iter()
+                .map(|(name, _)| *name)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    }
+}

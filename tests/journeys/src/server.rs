@@ -1,0 +1,176 @@
+//! A Hermez server of a journey's own, to be killed and started again.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+
+use crate::hermez::Hermez;
+use crate::sandbox::Sandbox;
+use crate::wait::until;
+
+/// What a journey's server should be joined to, where it differs from the local cluster.
+#[derive(Default)]
+pub struct Options {
+    /// Another kubeconfig.
+    pub kubeconfig: Option<PathBuf>,
+    /// Another registry (`host:port`).
+    pub registry: Option<String>,
+    /// More arguments for `hermez server`.
+    pub arguments: Vec<String>,
+}
+
+/// A server with a data folder and a port of its own, on the local cluster.
+pub struct Server {
+    directory: tempfile::TempDir,
+    binary: PathBuf,
+    arguments: Vec<String>,
+    base: String,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// Starts a server and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready within a minute.
+    pub async fn start(sandbox: &Sandbox, options: Options) -> Result<Self> {
+        let status = &sandbox.status;
+        let directory = tempfile::tempdir()?;
+        let port = free_port()?;
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let mut arguments: Vec<String> = [
+            ("--listen", format!("127.0.0.1:{port}")),
+            ("--data-dir", text(&directory.path().join("data"))),
+            (
+                "--kubeconfig",
+                text(
+                    options
+                        .kubeconfig
+                        .as_deref()
+                        .unwrap_or(status.kubeconfig.as_ref()),
+                ),
+            ),
+            (
+                "--registry",
+                options.registry.unwrap_or_else(|| status.registry.clone()),
+            ),
+            ("--buildkit", status.buildkit.clone()),
+            ("--buildctl", text(status.buildctl.as_ref())),
+            (
+                "--bootstrap-token-file",
+                text(&directory.path().join("token")),
+            ),
+            ("--forge", format!("gitea={}", status.forge)),
+            ("--forge-token-file", text(status.forge_token_file.as_ref())),
+        ]
+        .into_iter()
+        .flat_map(|(flag, value)| [flag.to_owned(), value])
+        .collect();
+        arguments.extend(options.arguments);
+        let mut server = Self {
+            directory,
+            binary: status.hermez.clone(),
+            arguments,
+            base: format!("http://127.0.0.1:{port}"),
+            child: None,
+        };
+        server.launch().await?;
+        Ok(server)
+    }
+
+    /// Starts the process (again) and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready within a minute.
+    pub async fn launch(&mut self) -> Result<()> {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log())?;
+        let child = Command::new(&self.binary)
+            .arg("server")
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.binary.display()))?;
+        self.child = Some(child);
+        let ready = format!("{}/readyz", self.base);
+        until("the server is ready", Duration::from_mins(1), || async {
+            Ok(reqwest::get(&ready)
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
+                .then_some(()))
+        })
+        .await
+        .with_context(|| self.last_words())
+    }
+
+    /// Its API, as its owner.
+    ///
+    /// # Errors
+    /// When its token file cannot be read.
+    pub fn hermez(&self) -> Result<Hermez> {
+        Hermez::with_token_file(&self.base, &self.directory.path().join("token"))
+    }
+
+    /// Its data folder.
+    pub fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Kills it with SIGKILL and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.signal(Signal::SIGKILL).await
+    }
+
+    /// Asks it to stop (SIGTERM) and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn stop(&mut self) -> Result<()> {
+        self.signal(Signal::SIGTERM).await
+    }
+
+    async fn signal(&mut self, signal: Signal) -> Result<()> {
+        let mut child = self.child.take().context("the server does not run")?;
+        let pid = child.id().context("the server has ended by itself")?;
+        kill(Pid::from_raw(pid.try_into()?), signal)?;
+        child.wait().await?;
+        Ok(())
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.path().join("server.log")
+    }
+
+    /// The last lines of its log.
+    pub fn last_words(&self) -> String {
+        let text = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        format!(
+            "the server's last lines:\n{}",
+            lines[lines.len().saturating_sub(30)..].join("\n")
+        )
+    }
+}
+
+/// A port on loopback that nobody listens on.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port())
+}
