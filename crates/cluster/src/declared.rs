@@ -28,8 +28,27 @@ pub struct Declared {
     pub replicas: Option<i32>,
     /// Why the controller cannot go on with it.
     pub stalled: Option<Stalled>,
+    /// What the controller says of it, for kinds whose pods are not one Deployment's.
+    pub progress: Progress,
     /// Whether it is being deleted.
     pub deleting: bool,
+}
+
+/// What the controller says in a resource's status.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Whether it speaks of the newest spec.
+    pub observed: bool,
+    /// What it is still at, when it is.
+    pub reconciling: Option<String>,
+    /// The condition `Available`: whether it holds, and what it says.
+    pub available: Option<(bool, String)>,
+    /// Revision of the pods of the newest version.
+    pub revision: Option<String>,
+    /// Pods wanted.
+    pub desired: i32,
+    /// Pods that are ready, or have done their work.
+    pub ready: i32,
 }
 
 /// Why the controller cannot go on with a resource.
@@ -59,6 +78,7 @@ impl Declared {
                 .as_i64()
                 .and_then(|count| i32::try_from(count).ok()),
             stalled: stalled(&object.data["status"]["conditions"], generation),
+            progress: progress(&object.data["status"], generation),
             deleting: object.metadata.deletion_timestamp.is_some(),
         }
     }
@@ -72,6 +92,39 @@ fn applied_at(object: &DynamicObject) -> Option<Timestamp> {
         })
         .filter_map(|entry| entry.time.as_ref().map(|time| time.0))
         .max()
+}
+
+fn progress(status: &serde_json::Value, generation: i64) -> Progress {
+    let conditions = status["conditions"].as_array();
+    let condition = |kind: &str| {
+        let mut conditions = conditions.into_iter().flatten();
+        conditions.find(|condition| condition["type"] == kind)
+    };
+    let message = |condition: &serde_json::Value| {
+        clip(
+            condition["message"].as_str().unwrap_or_default(),
+            MESSAGE_BYTES,
+        )
+    };
+    let count = |field: &str| {
+        let count = status[field].as_i64();
+        count
+            .and_then(|count| i32::try_from(count).ok())
+            .unwrap_or(0)
+    };
+    let observed = status["observedGeneration"].as_i64();
+    Progress {
+        observed: observed.is_some_and(|observed| observed >= generation),
+        reconciling: condition("Reconciling")
+            .filter(|condition| condition["status"] == "True")
+            .map(message),
+        available: condition("Available")
+            .filter(|condition| condition["status"] != "Unknown")
+            .map(|condition| (condition["status"] == "True", message(condition))),
+        revision: status["revision"].as_str().map(str::to_owned),
+        desired: count("desiredPods"),
+        ready: count("readyPods"),
+    }
 }
 
 /// The `Stalled` condition, when it holds and speaks of the newest spec.

@@ -185,6 +185,14 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// The version of the newest pods, as they carry it; none while it is not known.
+    pub fn newest_version(&self) -> Option<&str> {
+        match self.declared.as_ref().map(|declared| declared.kind) {
+            Some(Kind::Service) | None => self.newest().map(|set| set.hash.as_str()),
+            Some(_) => self.declared.as_ref()?.progress.revision.as_deref(),
+        }
+    }
+
     /// The ReplicaSet of the newest version; none while Kubernetes has not made it.
     pub fn newest(&self) -> Option<&ReplicaSetView> {
         let revision = self.deployment.as_ref()?.revision;

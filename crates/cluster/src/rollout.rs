@@ -4,6 +4,7 @@
 //! because of pods of the new version; it does not take an older version's state for the new one's.
 //! Some failures need a few seconds to be certain of: ask again a second later as well as on changes.
 
+use hermez_kinds::Kind;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ mod judge;
 mod pod;
 #[cfg(test)]
 mod tests;
+mod told;
 mod words;
 
 pub(crate) use words::counts;
@@ -151,6 +153,9 @@ pub(crate) fn current(workload: &Workload, now: Timestamp) -> Rollout {
     }
     if let Some(failed) = stalled(declared, now) {
         return failed;
+    }
+    if declared.kind != Kind::Service {
+        return told::judge(workload, declared, now);
     }
     let Some(deployment) = &workload.deployment else {
         return Rollout::waiting("The controller has not made the Deployment yet");

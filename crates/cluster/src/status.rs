@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 
 use hermez_api::{ContainerStatus, Health, KubernetesEvent, PodStatus, WorkloadStatus};
+use hermez_kinds::Kind;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::index::Workload;
@@ -30,7 +31,7 @@ pub fn assemble(workload: &Workload, unknown: Option<&str>, now: Timestamp) -> W
         Some(reason) => (Health::Unknown, sentence(reason)),
         None => health(workload, now),
     };
-    let newest = workload.newest().map(|set| set.hash.as_str());
+    let newest = workload.newest_version();
     let updated = |pod: &PodView| newest == Some(pod.hash.as_str());
     let count = |wanted: &dyn Fn(&PodView) -> bool| {
         let alive = workload.pods.iter().filter(|pod| !pod.deleting);
@@ -39,7 +40,11 @@ pub fn assemble(workload: &Workload, unknown: Option<&str>, now: Timestamp) -> W
     let mut pods: Vec<&PodView> = workload.pods.iter().map(AsRef::as_ref).collect();
     pods.sort_by_key(|pod| (Reverse(pod.created_at), &pod.name));
     let declared = workload.declared.as_ref();
-    let desired = workload.deployment.as_ref().map(|found| found.desired);
+    let told = declared.filter(|declared| declared.kind != Kind::Service);
+    let desired = match told {
+        Some(declared) => Some(declared.progress.desired),
+        None => workload.deployment.as_ref().map(|found| found.desired),
+    };
     WorkloadStatus {
         health,
         reason,
@@ -70,7 +75,18 @@ fn health(workload: &Workload, now: Timestamp) -> (Health, String) {
         return (Health::Progressing, "It is being deleted".into());
     }
     match rollout::current(workload, now) {
-        Rollout::Complete { ready, desired } => (Health::Healthy, rollout::counts(ready, desired)),
+        Rollout::Complete { ready, desired } => {
+            let counts = || rollout::counts(ready, desired);
+            match &declared.progress.available {
+                Some((false, message)) if declared.kind != Kind::Service => {
+                    (Health::Degraded, sentence(message))
+                }
+                Some((true, message)) if declared.kind != Kind::Service && !message.is_empty() => {
+                    (Health::Healthy, sentence(message))
+                }
+                _ => (Health::Healthy, counts()),
+            }
+        }
         Rollout::Progressing { message, .. } if has_lost_pods(workload, now) => {
             (Health::Degraded, message)
         }

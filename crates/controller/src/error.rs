@@ -29,6 +29,9 @@ pub(crate) enum Stalled {
     /// The resource does not have the shape of its kind (it is older than the schema).
     #[error("the resource has the wrong shape: {0}")]
     Shape(#[from] serde_json::Error),
+    /// The spec is wrong in a way that no schema can say.
+    #[error("{0}")]
+    Violations(String),
     /// The resource and the runtime profile do not fit together.
     #[error(transparent)]
     Translate(#[from] TranslateError),
@@ -54,7 +57,7 @@ impl Stalled {
     /// The condition's reason.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
-            Stalled::Shape(_) => "InvalidSpec",
+            Stalled::Shape(_) | Stalled::Violations(_) => "InvalidSpec",
             Stalled::Translate(_) => "TranslationFailed",
             Stalled::Taken { .. } => "NameTaken",
             Stalled::Refused { .. } => "Refused",

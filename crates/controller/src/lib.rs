@@ -2,14 +2,14 @@
 //! applied, pruned, and its status written.
 //!
 //! What is wanted is decided by `hermez-kinds`, whether it is there already by [`difference`], what
-//! the status says by [`status`]: all pure. [`owned`] holds the watches and [`reconcile`] the writes.
+//! each kind adds by [`kinds`]: all pure. [`owned`] holds the watches and [`reconcile`] the writes.
 
 mod difference;
 mod error;
+mod kinds;
 mod metrics;
 mod owned;
 mod reconcile;
-mod status;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

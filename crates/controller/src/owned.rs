@@ -7,10 +7,6 @@ use std::time::Duration;
 use futures::StreamExt;
 use hermez_kinds::Kind;
 use hermez_kinds::names::MANAGED_SELECTOR;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::{ConfigMap, Service};
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, ResourceExt};
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -26,13 +22,13 @@ const CHANGES: usize = 1024;
 
 /// The native kinds that resources become, over all kinds.
 pub(crate) fn native_kinds() -> Vec<ApiResource> {
-    vec![
-        ApiResource::erase::<Deployment>(&()),
-        ApiResource::erase::<Service>(&()),
-        ApiResource::erase::<ConfigMap>(&()),
-        ApiResource::erase::<HorizontalPodAutoscaler>(&()),
-        ApiResource::erase::<PodDisruptionBudget>(&()),
-    ]
+    let mut natives: Vec<ApiResource> = Vec::new();
+    for native in Kind::ALL.iter().flat_map(|kind| kind.owned()) {
+        if !natives.contains(&native) {
+            natives.push(native);
+        }
+    }
+    natives
 }
 
 /// Waits between tries of a watch: half a second, doubling to five, so that a cluster that comes
@@ -67,6 +63,9 @@ impl Backoff for Wait {
 pub(crate) struct Owned {
     stores: Vec<(ApiResource, Store<DynamicObject>)>,
 }
+
+/// Objects, each with its native kind.
+pub(crate) type Objects = Vec<(ApiResource, std::sync::Arc<DynamicObject>)>;
 
 /// Word that an object of a resource has changed.
 pub(crate) type Changes = HashMap<Kind, mpsc::Receiver<ObjectRef<DynamicObject>>>;
@@ -137,7 +136,7 @@ impl Owned {
     }
 
     /// Everything that belongs to the resource with this uid.
-    pub(crate) fn of(&self, uid: &str) -> Vec<(ApiResource, std::sync::Arc<DynamicObject>)> {
+    pub(crate) fn of(&self, uid: &str) -> Objects {
         let mut owned = Vec::new();
         for (native, store) in &self.stores {
             let belongs = |object: &DynamicObject| is_owned_by(object, uid);

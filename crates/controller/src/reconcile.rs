@@ -9,10 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hermez_kinds::names::{APPLIED_ANNOTATION, CONTROLLER_MANAGER};
-use hermez_kinds::service::PinterestServiceStatus;
 use hermez_kinds::{Kind, Resource, RuntimeProfile};
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions, ResourceExt,
@@ -23,10 +21,11 @@ use kube::{Client, Resource as _};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::difference;
 use crate::error::{ControllerError, ReconcileError, Stalled};
+use crate::kinds::{self, Plan, Refusal, Seen};
 use crate::metrics::Metrics;
 use crate::owned::{Owned, is_owned_by};
-use crate::{difference, status};
 
 /// First wait after a failure; it doubles with each further one.
 const RETRY: Duration = Duration::from_secs(1);
@@ -77,9 +76,9 @@ pub(crate) async fn reconcile(
     let kind = context.kind.name();
     let result = context.bring_about(&object).await;
     context.metrics.reconciled(kind, begun.elapsed());
-    let stalled = match result {
-        Ok(()) => None,
-        Err(ReconcileError::Stalled(stalled)) => Some(stalled),
+    let (again_after, stalled) = match result {
+        Ok(again_after) => (again_after, None),
+        Err(ReconcileError::Stalled(stalled)) => (None, Some(stalled)),
         Err(ReconcileError::Controller(error)) => {
             context.metrics.failed(kind, "Api");
             return Err(error);
@@ -87,8 +86,8 @@ pub(crate) async fn reconcile(
     };
     if let Some(stalled) = &stalled {
         context.metrics.failed(kind, stalled.reason());
+        context.say_stalled(&object, stalled).await?;
     }
-    context.write_status(&object, stalled.as_ref()).await?;
     let refused = matches!(
         stalled,
         Some(Stalled::Refused { .. } | Stalled::Taken { .. })
@@ -100,11 +99,10 @@ pub(crate) async fn reconcile(
     lock(&context.failures).remove(&uid);
     let mut written = lock(&context.written);
     written.retain(|_, write| write.at.elapsed() < CACHE_LAG);
-    if written.is_empty() {
-        return Ok(Action::await_change());
-    }
     // Look again once the caches must have caught up.
-    Ok(Action::requeue(CACHE_LAG))
+    let lag = (!written.is_empty()).then_some(CACHE_LAG);
+    let again = [lag, again_after].into_iter().flatten().min();
+    Ok(again.map_or_else(Action::await_change, Action::requeue))
 }
 
 /// When to try again after an error of the API server.
@@ -129,17 +127,75 @@ impl Context {
             .min(LONGEST_RETRY)
     }
 
-    /// Makes the cluster hold what the resource stands for.
-    async fn bring_about(&self, object: &DynamicObject) -> Result<(), ReconcileError> {
-        let mut value = serde_json::to_value(object)?;
-        // What the status holds does not matter here, and may be older than its type.
-        value.as_object_mut().map(|fields| fields.remove("status"));
-        let resource = self.kind.read(value)?;
+    /// Makes the cluster hold what the resource stands for, and says in its status how it does.
+    /// Returns when to look again though nothing changes.
+    async fn bring_about(
+        &self,
+        object: &DynamicObject,
+    ) -> Result<Option<Duration>, ReconcileError> {
+        let resource = self.read(object)?;
         let profile = self.profile.borrow().clone();
-        let desired = resource.translate(&profile)?;
-        let mut wanted = Vec::with_capacity(desired.len());
+        let uid = object.uid().unwrap_or_default();
+        let before = status_of(object);
+        let owned = self.owned.of(&uid);
+        let mut seen = Seen {
+            resource: &resource,
+            generation: object.metadata.generation,
+            profile: &profile,
+            owned: &owned,
+            before: &before,
+            now: Timestamp::now(),
+        };
+        let Plan {
+            objects,
+            status,
+            again_after,
+            notes,
+        } = kinds::plan(&seen)?;
+        if let Some(status) = &status {
+            self.write_status(object, seen.before, status).await?;
+            seen.before = status;
+        }
+        for (reason, message) in notes {
+            self.tell(object, EventType::Normal, reason, &message).await;
+        }
+        let wanted = self.write_all(object, &resource, objects).await?;
+        self.prune(object, &wanted).await?;
+        let owned = self.owned.of(&uid);
+        let seen = Seen {
+            owned: &owned,
+            ..seen
+        };
+        let after = kinds::status(&seen, None);
+        self.write_status(object, seen.before, &after).await?;
+        Ok(again_after)
+    }
+
+    /// The resource, checked.
+    fn read(&self, object: &DynamicObject) -> Result<Resource, ReconcileError> {
+        let resource = self.kind.read(bare(object))?;
+        let violations: Vec<String> = resource
+            .violations()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        if violations.is_empty() {
+            Ok(resource)
+        } else {
+            Err(Stalled::Violations(violations.join("; ")).into())
+        }
+    }
+
+    /// Applies what is not yet as wanted; returns kind and name of everything wanted.
+    async fn write_all(
+        &self,
+        owner: &DynamicObject,
+        resource: &Resource,
+        objects: Vec<DynamicObject>,
+    ) -> Result<Vec<(String, String)>, ReconcileError> {
+        let mut wanted = Vec::with_capacity(objects.len());
         let mut changed = Vec::new();
-        for desired in desired {
+        for desired in objects {
             let types = desired.types.clone().unwrap_or_default();
             let Some(native) = self.owned.resource(&types.api_version, &types.kind) else {
                 unreachable!(
@@ -148,29 +204,21 @@ impl Context {
                     types.kind
                 )
             };
-            wanted.push((native.kind.clone(), desired.name_any()));
+            let name = desired.name_any();
             if self
-                .write_if_needed(object, native, desired, &resource)
+                .write_if_needed(owner, native, desired, resource)
                 .await?
             {
-                changed.push(
-                    wanted
-                        .last()
-                        .map(|(kind, name)| format!("{kind}/{name}"))
-                        .unwrap_or_default(),
-                );
+                changed.push(format!("{}/{name}", native.kind));
             }
+            wanted.push((native.kind.clone(), name));
         }
         if !changed.is_empty() {
-            self.tell(
-                object,
-                EventType::Normal,
-                "Applied",
-                &format!("applied {}", changed.join(", ")),
-            )
-            .await;
+            let message = format!("applied {}", changed.join(", "));
+            self.tell(owner, EventType::Normal, "Applied", &message)
+                .await;
         }
-        self.prune(object, &wanted).await
+        Ok(wanted)
     }
 
     /// Applies an object unless the cluster has it already; says whether it wrote.
@@ -288,50 +336,65 @@ impl Context {
         Ok(())
     }
 
+    /// Says in the status why a resource cannot go on, and once in an event.
+    async fn say_stalled(
+        &self,
+        object: &DynamicObject,
+        stalled: &Stalled,
+    ) -> Result<(), ControllerError> {
+        let before = status_of(object);
+        let profile = self.profile.borrow().clone();
+        let message = stalled.to_string();
+        let owned = self.owned.of(&object.uid().unwrap_or_default());
+        let refusal = Refusal {
+            reason: stalled.reason(),
+            message: message.clone(),
+        };
+        let after = match &self.kind.read(bare(object)) {
+            Ok(resource) => {
+                let seen = Seen {
+                    resource,
+                    generation: object.metadata.generation,
+                    profile: &profile,
+                    owned: &owned,
+                    before: &before,
+                    now: Timestamp::now(),
+                };
+                kinds::status(&seen, Some(&refusal))
+            }
+            Err(_) => kinds::unreadable(
+                &before,
+                object.metadata.generation,
+                &refusal,
+                Timestamp::now(),
+            ),
+        };
+        let said = before["conditions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|condition| {
+                condition["type"] == "Stalled" && condition["message"] == message.as_str()
+            });
+        if !said {
+            self.tell(object, EventType::Warning, stalled.reason(), &message)
+                .await;
+        }
+        self.write_status(object, &before, &after).await
+    }
+
     /// Writes the status, unless it says the same already.
     async fn write_status(
         &self,
         object: &DynamicObject,
-        stalled: Option<&Stalled>,
+        before: &Value,
+        after: &Value,
     ) -> Result<(), ControllerError> {
-        let namespace = object.namespace().unwrap_or_default();
-        let name = object.name_any();
-        let before_value = object
-            .data
-            .get("status")
-            .cloned()
-            .unwrap_or_else(|| json!({}));
-        let before: PinterestServiceStatus =
-            serde_json::from_value(before_value.clone()).unwrap_or_default();
-        let deployment = self
-            .owned
-            .resource("apps/v1", "Deployment")
-            .and_then(|native| self.owned.get(native, &namespace, &name))
-            .filter(|found| is_owned_by(found, &object.uid().unwrap_or_default()))
-            .and_then(|found| found.as_ref().clone().try_parse::<Deployment>().ok());
-        let stalled_before = before
-            .conditions
-            .iter()
-            .find(|condition| condition.type_ == "Stalled");
-        let after = status::service(&status::Seen {
-            generation: object.metadata.generation,
-            deployment: deployment.as_ref(),
-            stalled: stalled.map(|stalled| (stalled.reason(), stalled.to_string())),
-            profile: self.profile.borrow().label(),
-            before: &before,
-            now: Timestamp::now(),
-        });
-        let after_value = serde_json::to_value(&after).unwrap_or(Value::Null);
-        if after_value == before_value {
+        if after == before {
             return Ok(());
         }
-        if let Some(stalled) = stalled {
-            let message = stalled.to_string();
-            if stalled_before.is_none_or(|condition| condition.message != message) {
-                self.tell(object, EventType::Warning, stalled.reason(), &message)
-                    .await;
-            }
-        }
+        let namespace = object.namespace().unwrap_or_default();
+        let name = object.name_any();
         let api_resource = self.kind.api_resource();
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &namespace, &api_resource);
@@ -339,7 +402,7 @@ impl Context {
             "apiVersion": api_resource.api_version,
             "kind": api_resource.kind,
             "metadata": { "name": name, "namespace": namespace },
-            "status": after_value,
+            "status": after,
         });
         let parameters = PatchParams::apply(CONTROLLER_MANAGER).force();
         match api
@@ -368,6 +431,22 @@ impl Context {
             tracing::debug!(%error, "an event could not be written");
         }
     }
+}
+
+/// The status as it stands; an empty object when there is none.
+fn status_of(object: &DynamicObject) -> Value {
+    object
+        .data
+        .get("status")
+        .cloned()
+        .unwrap_or_else(|| json!({}))
+}
+
+/// The resource without its status, which may be older than its type.
+fn bare(object: &DynamicObject) -> Value {
+    let mut value = serde_json::to_value(object).unwrap_or_default();
+    value.as_object_mut().map(|fields| fields.remove("status"));
+    value
 }
 
 /// Answers that stay the same until somebody changes something: invalid, forbidden (quota,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hermez_api::{Category, CreateWorkload, PlannedImage, WorkloadPlan};
 use hermez_build::{BuildPlan, ContainerImage, PlanInput};
-use hermez_kinds::Config;
+use hermez_kinds::{Config, Kind};
 use hermez_source::{CommitId, Credential, RepositoryUrl};
 
 use crate::{Road, RoadError};
@@ -232,14 +232,16 @@ fn workload_plan(
 
 /// What is worth knowing about a config file that is right.
 fn warnings(config: &Config) -> Vec<String> {
+    if !matches!(config.resource.kind(), Kind::Service | Kind::StatefulSet) {
+        return Vec::new();
+    }
     let containers = config.resource.containers();
     containers
         .into_iter()
-        .filter(|(container, init)| !init && container.readiness_probe.is_none())
-        .map(|(container, _)| {
+        .filter(|(_, container, init)| !init && container.readiness_probe.is_none())
+        .map(|(name, ..)| {
             format!(
-                "container `{}` has no readinessProbe: it counts as ready, and takes traffic, as soon as it has started",
-                container.name
+                "container `{name}` has no readinessProbe: it counts as ready, and takes traffic, as soon as it has started"
             )
         })
         .collect()

@@ -18,7 +18,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use problem::{ConfigError, Problem, ProblemKind};
+pub use problem::{ConfigError, Problem, ProblemKind, Violation};
 
 /// Largest config file, in bytes.
 pub const SIZE_LIMIT: usize = 1024 * 1024;
@@ -39,7 +39,7 @@ pub struct Config {
 /// A container that the config file names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerRef {
-    /// Name.
+    /// Name within the resource, as [`Resource::containers`] gives it.
     pub name: String,
     /// Image as written, if any.
     pub image: Option<String>,
@@ -67,17 +67,13 @@ impl Config {
 
     /// Its containers, init containers first.
     pub fn containers(&self) -> Vec<ContainerRef> {
-        let container =
-            |(container, init): (&k8s_openapi::api::core::v1::Container, bool)| ContainerRef {
-                name: container.name.clone(),
-                image: container.image.clone(),
-                init,
-            };
-        self.resource
-            .containers()
-            .into_iter()
-            .map(container)
-            .collect()
+        let containers = self.resource.containers().into_iter();
+        let container = containers.map(|(name, container, init)| ContainerRef {
+            name,
+            image: container.image.clone(),
+            init,
+        });
+        container.collect()
     }
 
     /// Port that its pods listen on, when it says.
@@ -151,7 +147,11 @@ fn read(root: &Node) -> Result<Config, Vec<Problem>> {
         return Err(problems);
     }
     let config = build(kind, root).map_err(|problem| vec![problem])?;
-    let problems = rules::check(root, schema, &config.resource);
+    let mut problems = rules::check(root, schema, &config.resource);
+    if problems.is_empty() {
+        let violations = config.resource.violations().into_iter();
+        problems.extend(violations.map(|violation| violation.at(root)));
+    }
     if problems.is_empty() {
         Ok(config)
     } else {

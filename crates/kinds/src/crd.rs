@@ -128,15 +128,22 @@ fn first_sentences(text: &str) -> String {
 
 /// Container names are labels of at most 63 characters; saying so keeps the rules about them cheap.
 fn bound_names(schema: &mut Value) {
-    let pod = "/properties/spec/properties/template/properties/spec/properties";
-    for list in ["containers", "initcontainers"] {
-        let path = format!("{pod}/{list}/items/properties/name");
-        if let Some(Value::Object(name)) = schema.pointer_mut(&path) {
-            name.insert("minLength".into(), 1.into());
-            name.insert("maxLength".into(), 63.into());
-            name.insert("pattern".into(), "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$".into());
+    let Value::Object(fields) = schema else {
+        return;
+    };
+    if let Some(Value::Object(properties)) = fields.get_mut("properties") {
+        for list in ["containers", "initcontainers"] {
+            let name = properties
+                .get_mut(list)
+                .and_then(|list| list.pointer_mut("/items/properties/name"));
+            if let Some(Value::Object(name)) = name {
+                name.insert("minLength".into(), 1.into());
+                name.insert("maxLength".into(), 63.into());
+                name.insert("pattern".into(), "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$".into());
+            }
         }
     }
+    fields.values_mut().for_each(bound_names);
 }
 
 #[cfg(test)]

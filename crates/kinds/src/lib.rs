@@ -6,17 +6,29 @@
 
 pub mod config;
 mod crd;
+pub mod cronjob;
+pub mod jobset;
 pub mod kind;
 pub mod names;
 pub mod profile;
 mod schema;
 pub mod service;
+pub mod statefulset;
+pub mod status;
+pub mod streamingjob;
+pub mod template;
+pub mod trainingjob;
 pub mod translate;
 mod yaml;
 
-pub use config::{Config, ConfigError, ContainerRef};
+pub use config::{Config, ConfigError, ContainerRef, Violation};
 pub use crd::{crds, crds_yaml};
-pub use kind::{Kind, Resource};
+pub use cronjob::PinterestCronJob;
+pub use jobset::PinterestJobSet;
+pub use kind::{Kind, Resource, WorkloadResource};
 pub use profile::RuntimeProfile;
 pub use service::PinterestService;
+pub use statefulset::PinterestStatefulset;
+pub use streamingjob::PinterestStreamingJob;
+pub use trainingjob::PinterestTrainingJob;
 pub use translate::TranslateError;

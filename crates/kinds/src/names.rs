@@ -32,6 +32,11 @@ pub const WORKLOAD_LABEL: &str = "pinterest.com/workload";
 /// Label that names the project (`metadata.project` of the config file).
 pub const PROJECT_LABEL: &str = "pinterest.com/project";
 
+/// Label that tells the groups of a workload's pods from each other (`jobmanager`, `taskmanager`).
+pub const ROLE_LABEL: &str = "pinterest.com/role";
+/// Label of a pod with the revision of its workload's spec that it was made from.
+pub const REVISION_LABEL: &str = "pinterest.com/revision";
+
 /// Annotation with the commit (40 hexadecimal digits) that was deployed.
 pub const COMMIT_ANNOTATION: &str = "hermez.dev/commit";
 /// Annotation with the number of the deploy.

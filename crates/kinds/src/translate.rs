@@ -15,12 +15,15 @@ use crate::names::{
     NAME_LABEL, PROJECT_LABEL, REPOSITORY_ANNOTATION, WORKLOAD_LABEL,
 };
 use crate::profile::{Injection, Names, RuntimeProfile};
+use crate::template::TemplateMetadata;
 
 mod error;
 mod merge;
+mod pods;
 
 pub use error::TranslateError;
 use merge::{Side, merge_list, merge_map};
+pub(crate) use pods::Pods;
 
 /// A resource on its way through a profile.
 pub(crate) struct Translation<'a> {
@@ -87,11 +90,17 @@ impl<'a> Translation<'a> {
         .into()
     }
 
-    /// What selects the workload's pods.
+    /// What selects all of the workload's pods.
     pub fn selector(&self) -> LabelSelector {
-        let labels = BTreeMap::from([(NAME_LABEL.to_owned(), self.names.name.to_owned())]);
+        self.selector_of("")
+    }
+
+    /// What selects one group of the workload's pods, or all where `role` is empty.
+    pub fn selector_of(&self, role: &str) -> LabelSelector {
+        let name = (NAME_LABEL.to_owned(), self.names.name.to_owned());
+        let labels = std::iter::once(name).chain(Self::role_label(role));
         LabelSelector {
-            match_labels: Some(labels),
+            match_labels: Some(labels.collect()),
             ..LabelSelector::default()
         }
     }
@@ -133,21 +142,22 @@ impl<'a> Translation<'a> {
     /// Metadata of the pods: the workload's own words, the profile's and Hermez'.
     pub fn pod_metadata(
         &self,
-        own: (&BTreeMap<String, String>, &BTreeMap<String, String>),
+        place: &str,
+        role: &str,
+        own: &TemplateMetadata,
         hermez: BTreeMap<String, String>,
     ) -> Result<ObjectMeta, TranslateError> {
         let side = Side {
             profile: self.profile,
         };
-        let place = "spec.template.metadata";
-        let (own_labels, own_annotations) = own;
+        let place = format!("{place}.metadata");
         let mut labels = merge_map(
             side,
             &format!("{place}.labels"),
             &self.injection.labels,
-            own_labels,
+            &own.labels,
         )?;
-        for (key, value) in self.labels() {
+        for (key, value) in self.labels().into_iter().chain(Self::role_label(role)) {
             match labels.insert(key.clone(), value.clone()) {
                 Some(other) if other != value => {
                     return Err(TranslateError::Reserved {
@@ -163,7 +173,7 @@ impl<'a> Translation<'a> {
             side,
             &format!("{place}.annotations"),
             annotations,
-            own_annotations,
+            &own.annotations,
         )?;
         annotations.extend(hermez);
         Ok(ObjectMeta {
@@ -177,6 +187,7 @@ impl<'a> Translation<'a> {
     pub fn inject(
         &self,
         pod: &mut PodSpec,
+        place: &str,
         sidecars: &BTreeMap<String, Value>,
     ) -> Result<(), TranslateError> {
         let side = Side {
@@ -191,7 +202,7 @@ impl<'a> Translation<'a> {
             ("containers", pod.containers.iter_mut().collect()),
         ] {
             for container in containers {
-                let place = format!("spec.template.spec.{list}.{}", container.name);
+                let place = format!("{place}.spec.{list}.{}", container.name);
                 self.inject_container(side, &place, container)?;
             }
         }
@@ -202,7 +213,7 @@ impl<'a> Translation<'a> {
             added.push(container);
             volumes.extend(more);
         }
-        let place = "spec.template.spec";
+        let place = format!("{place}.spec");
         let own = pod.volumes.take().unwrap_or_default();
         let key = |volume: &Volume| volume.name.clone();
         pod.volumes = some(merge_list(

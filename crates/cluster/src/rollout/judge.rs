@@ -99,7 +99,9 @@ fn refused(
 }
 
 /// The trouble that most pods share, and how many they are.
-fn most_common<'a>(troubles: impl Iterator<Item = &'a Trouble>) -> Option<(&'a Trouble, i32)> {
+pub(super) fn most_common<'a>(
+    troubles: impl Iterator<Item = &'a Trouble>,
+) -> Option<(&'a Trouble, i32)> {
     let mut groups: BTreeMap<(&str, &str), (&Trouble, i32)> = BTreeMap::new();
     for trouble in troubles {
         let key = (trouble.cause.as_str(), trouble.singular.as_str());
@@ -108,7 +110,7 @@ fn most_common<'a>(troubles: impl Iterator<Item = &'a Trouble>) -> Option<(&'a T
     groups.into_values().max_by_key(|(_, count)| *count)
 }
 
-fn say(trouble: &Trouble, count: i32, ready: i32, desired: i32) -> String {
+pub(super) fn say(trouble: &Trouble, count: i32, ready: i32, desired: i32) -> String {
     words::sentence(ready, desired, count, &trouble.singular, &trouble.plural)
 }
 

@@ -1,5 +1,6 @@
 //! What Hermez keeps of a pod.
 
+use hermez_kinds::names::REVISION_LABEL;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerState as KubeState, ContainerStatus, Pod, PodStatus};
 
@@ -11,7 +12,8 @@ use super::{cut, instant};
 pub struct PodView {
     /// Name.
     pub name: String,
-    /// Label `pod-template-hash`: which version it is of.
+    /// Which version it is of: the label `pinterest.com/revision`, `pod-template-hash` (of a
+    /// Deployment) or `controller-revision-hash` (of a StatefulSet).
     pub hash: String,
     /// When it was made.
     pub created_at: Option<Timestamp>,
@@ -105,7 +107,13 @@ impl From<&Pod> for PodView {
         let unschedulable = condition("PodScheduled")
             .filter(|c| c.status == "False" && c.reason.as_deref() == Some("Unschedulable"));
         let labels = pod.metadata.labels.as_ref();
-        let hash = labels.and_then(|labels| labels.get("pod-template-hash"));
+        let versions = [
+            REVISION_LABEL,
+            "pod-template-hash",
+            "controller-revision-hash",
+        ];
+        let label = |key: &str| labels.and_then(|labels| labels.get(key));
+        let hash = versions.into_iter().find_map(label);
         PodView {
             name: pod.metadata.name.clone().unwrap_or_default(),
             hash: hash.cloned().unwrap_or_default(),

@@ -77,7 +77,9 @@ async fn an_init_container_that_fails() {
     within(async |rig| {
         let image = format!("{}/library/debian:bookworm-slim", registry());
         let mut service = rig.running("one", &json!({}));
-        let Resource::Service(own) = &mut service;
+        let Resource::Service(own) = &mut service else {
+            unreachable!("it is a service")
+        };
         own.spec.template.spec.initcontainers = serde_json::from_value(json!([
             {"name": "prepare", "image": image, "command": ["/bin/sh", "-c", "exit 4"]},
         ]))
@@ -172,7 +174,9 @@ async fn a_quota_that_does_not_allow_the_pods() {
 async fn an_object_that_the_api_server_refuses() {
     within(async |rig| {
         let mut service = rig.running("one", &json!({}));
-        let Resource::Service(own) = &mut service;
+        let Resource::Service(own) = &mut service else {
+            unreachable!("it is a service")
+        };
         own.spec.template.spec.containers[0].image = None;
         let (cause, message, _) = fail(&rig, 1, &service).await;
         assert_eq!(cause, FailureCause::Admission, "{message}");

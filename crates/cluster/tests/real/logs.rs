@@ -122,7 +122,9 @@ fn restarting(rig: &Rig, ends: i32) -> hermez_kinds::Resource {
     );
     let container = json!({"volumeMounts": [{"name": "data", "mountPath": "/data"}]});
     let mut service = rig.service(&script, &container, &json!({}));
-    let hermez_kinds::Resource::Service(own) = &mut service;
+    let hermez_kinds::Resource::Service(own) = &mut service else {
+        unreachable!("it is a service")
+    };
     own.spec.template.spec.volumes =
         serde_json::from_value(json!([{"name": "data", "emptyDir": {}}])).expect("volumes");
     service

@@ -110,7 +110,7 @@ async fn every_accepted_config_file_is_accepted_by_the_api_server() {
         let file = "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: hello\n  project: web\nspec:\n  iamrole: role1\n  loadbalancer: {port: 80, targetport: web}\n  replicas: 3\n  configs: {A: b}\n  sidecarconfig: {logger: {level: info, deps: [a]}}\n  maxsurge: 50%\n  maxunavailable: 0\n  template:\n    metadata: {labels: {team: x}, annotations: {a: b}}\n    spec:\n      nodeselector: {disk: ssd}\n      topologyspreadconstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: ScheduleAnyway}]\n      volumes: [{name: tmp, emptyDir: {sizeLimit: 1Mi}}]\n      containers:\n        - name: hello\n          image: hello:1\n          ports: [{name: web, containerPort: 8080}]\n          resources: {limits: {memory: 64Mi, cpu: 1}}\n          readinessProbe: {httpGet: {path: /, port: web}}\n          volumeMounts: [{name: tmp, mountPath: /tmp}]\n";
         let mut config = hermez_kinds::config::parse("a.yaml", file.as_bytes()).expect("valid");
         config.resource.metadata_mut().namespace = Some(sandbox.namespace.clone());
-        let hermez_kinds::Resource::Service(service) = config.resource;
+        let hermez_kinds::Resource::Service(service) = config.resource else { unreachable!("it is a service") };
         let dry = PostParams { dry_run: true, ..PostParams::default() };
         let kept = sandbox.api().create(&dry, service.as_ref()).await.expect("accepted");
         assert_eq!(kept.spec, service.spec, "the API server drops or changes nothing");

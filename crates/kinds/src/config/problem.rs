@@ -5,7 +5,7 @@ use std::fmt;
 use hermez_api::Place;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
-use crate::yaml::{Mark, YamlProblem};
+use crate::yaml::{Mark, Node, YamlProblem};
 
 /// What sort of thing is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,40 @@ pub struct Problem {
     pub message: String,
     /// What to write instead.
     pub hint: Option<String>,
+}
+
+/// Something that is wrong with a resource and that no schema can say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The field, as a path such as `spec.schedule`.
+    pub field: String,
+    /// What is wrong there.
+    pub message: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+}
+
+impl Violation {
+    /// The violation as a problem of the file whose tree is `root`.
+    pub(crate) fn at(self, root: &Node) -> Problem {
+        Problem {
+            kind: ProblemKind::Rule,
+            mark: Some(root.locate(&self.field)),
+            field: Some(self.field),
+            message: self.message,
+            hint: self.hint,
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl From<YamlProblem> for Problem {

@@ -77,7 +77,9 @@ fn the_talks_example_is_read() {
     assert!(containers[0].init && containers[0].name == "init");
     let labels = config.resource.metadata().labels.as_ref().expect("labels");
     assert_eq!(labels[PROJECT_LABEL], "exampleproject");
-    let Resource::Service(service) = &config.resource;
+    let Resource::Service(service) = &config.resource else {
+        unreachable!("it is a service")
+    };
     assert_eq!(service.spec.iamrole.as_deref(), Some("role1"));
     assert_eq!(service.spec.sidecarconfig["sidecar2"]["log_level"], "info");
 }
@@ -216,13 +218,13 @@ fn unknown_kinds_list_the_known() {
     assert_eq!(
         problems(&TALK.replace("PinterestService", "PintrestService")),
         [
-            "2:7 kind: found the text \"PintrestService\", expected one of PinterestService | did you mean \"PinterestService\"?"
+            "2:7 kind: found the text \"PintrestService\", expected one of PinterestService, PinterestCronJob, PinterestJobSet, PinterestStatefulset, PinterestStreamingJob, PinterestTrainingJob | did you mean \"PinterestService\"?"
         ]
     );
     assert_eq!(
         problems(&TALK.replace("pinterest.com/v1", "apps/v1")),
         [
-            "1:13 apiVersion: found the text \"apps/v1\", expected pinterest.com/v1 | write apiVersion: pinterest.com/v1 and one of PinterestService"
+            "1:13 apiVersion: found the text \"apps/v1\", expected pinterest.com/v1 | write apiVersion: pinterest.com/v1 and one of PinterestService, PinterestCronJob, PinterestJobSet, PinterestStatefulset, PinterestStreamingJob, PinterestTrainingJob"
         ]
     );
 }

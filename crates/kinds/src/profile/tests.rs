@@ -96,7 +96,9 @@ fn unknown_placeholders_and_kinds_are_refused() {
     );
     assert_eq!(
         refuse(&PROFILE.replace("PinterestService:", "PinterestServise:")),
-        ["18: kinds.PinterestServise: no such kind, expected one of PinterestService"]
+        [
+            "18: kinds.PinterestServise: no such kind, expected one of PinterestService, PinterestCronJob, PinterestJobSet, PinterestStatefulset, PinterestStreamingJob, PinterestTrainingJob"
+        ]
     );
 }
 

@@ -31,7 +31,9 @@ fn mk_service(spec: &str) -> PinterestService {
         file.extend(["  ", line, "\n"]);
     }
     let config = config::parse("hello.yaml", file.as_bytes()).unwrap_or_else(|e| panic!("{e}"));
-    let crate::Resource::Service(service) = config.resource;
+    let crate::Resource::Service(service) = config.resource else {
+        unreachable!("it is a service")
+    };
     *service
 }
 

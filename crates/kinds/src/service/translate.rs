@@ -4,8 +4,6 @@
 //! The number of pods has one owner, `spec.replicas` of the resource: people scale it, and the
 //! autoscaler aims at the resource's own scale subresource.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
@@ -13,21 +11,17 @@ use k8s_openapi::api::autoscaling::v2::{
     CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec,
     MetricTarget, ResourceMetricSource,
 };
-use k8s_openapi::api::core::v1::{
-    ConfigMap, ConfigMapEnvSource, Container, EnvFromSource, PodSpec, PodTemplateSpec, Service,
-    ServicePort, ServiceSpec,
-};
+use k8s_openapi::api::core::v1::{ConfigMap, PodTemplateSpec, Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::Resource;
 use kube::api::{ApiResource, DynamicObject};
-use sha2::{Digest, Sha256};
 
-use super::{Autoscaling, LoadBalancer, PinterestService, PinterestServiceSpec, TemplateSpec};
+use super::{Autoscaling, LoadBalancer, PinterestService, PinterestServiceSpec};
 use crate::kind::Kind;
-use crate::names::{API_VERSION, CONFIGS_ANNOTATION, IAMROLE_ANNOTATION};
+use crate::names::API_VERSION;
 use crate::profile::RuntimeProfile;
-use crate::translate::{TranslateError, Translation, dynamic};
+use crate::translate::{Pods, TranslateError, Translation, dynamic};
 
 /// Everything that a translation may make; what is no longer made is pruned from these.
 pub fn owned() -> Vec<ApiResource> {
@@ -54,9 +48,7 @@ pub fn translate(
     let translation = Translation::new(Kind::Service, &service.metadata, profile);
     let spec = &service.spec;
     let mut objects = Vec::new();
-    if !spec.configs.is_empty() || translation.profile_reads_configs() {
-        objects.push(dynamic(&config_map(&translation, spec)));
-    }
+    objects.extend(translation.config_map(&spec.configs).as_ref().map(dynamic));
     objects.push(dynamic(&deployment(&translation, spec)?));
     if let Some(balancer) = &spec.loadbalancer {
         objects.push(dynamic(&load_balancer(&translation, balancer)));
@@ -82,14 +74,6 @@ pub fn replicas(spec: &PinterestServiceSpec) -> i32 {
             .replicas
             .clamp(autoscaling.min, autoscaling.max.max(autoscaling.min)),
         _ => spec.replicas,
-    }
-}
-
-fn config_map(translation: &Translation<'_>, spec: &PinterestServiceSpec) -> ConfigMap {
-    ConfigMap {
-        metadata: translation.object(&translation.configs_name()),
-        data: (!spec.configs.is_empty()).then(|| spec.configs.clone()),
-        ..ConfigMap::default()
     }
 }
 
@@ -125,86 +109,15 @@ fn pods(
     translation: &Translation<'_>,
     spec: &PinterestServiceSpec,
 ) -> Result<PodTemplateSpec, TranslateError> {
-    let empty = super::TemplateMetadata::default();
-    let own = spec.template.metadata.as_ref().unwrap_or(&empty);
-    let mut annotations = BTreeMap::new();
-    if let Some(role) = &spec.iamrole {
-        annotations.insert(IAMROLE_ANNOTATION.to_owned(), role.clone());
-    }
-    if !spec.configs.is_empty() {
-        annotations.insert(CONFIGS_ANNOTATION.to_owned(), hash(&spec.configs));
-    }
-    let metadata = translation.pod_metadata((&own.labels, &own.annotations), annotations)?;
-    let mut pod = pod_spec(translation, &spec.template.spec);
-    pod.termination_grace_period_seconds = spec.terminationgraceperiodseconds;
-    if !spec.configs.is_empty() {
-        let containers = pod
-            .init_containers
-            .iter_mut()
-            .flatten()
-            .chain(&mut pod.containers);
-        containers.for_each(|container| read_configs(container, &translation.configs_name()));
-    }
-    translation.inject(&mut pod, &spec.sidecarconfig)?;
-    Ok(PodTemplateSpec {
-        metadata: Some(metadata),
-        spec: Some(pod),
+    translation.pods(&Pods {
+        template: &spec.template,
+        place: "spec.template",
+        role: "",
+        iamrole: spec.iamrole.as_deref(),
+        configs: &spec.configs,
+        sidecarconfig: &spec.sidecarconfig,
+        terminationgraceperiodseconds: spec.terminationgraceperiodseconds,
     })
-}
-
-fn pod_spec(translation: &Translation<'_>, template: &TemplateSpec) -> PodSpec {
-    fn list<T: Clone>(items: &[T]) -> Option<Vec<T>> {
-        (!items.is_empty()).then(|| items.to_vec())
-    }
-    let mut spread = template.topologyspreadconstraints.clone();
-    for constraint in &mut spread {
-        constraint
-            .label_selector
-            .get_or_insert_with(|| translation.selector());
-    }
-    PodSpec {
-        init_containers: list(&template.initcontainers),
-        containers: template.containers.clone(),
-        volumes: list(&template.volumes),
-        node_selector: (!template.nodeselector.is_empty()).then(|| template.nodeselector.clone()),
-        tolerations: list(&template.tolerations),
-        affinity: template.affinity.clone(),
-        topology_spread_constraints: list(&spread),
-        service_account_name: template.serviceaccountname.clone(),
-        priority_class_name: template.priorityclassname.clone(),
-        image_pull_secrets: list(&template.imagepullsecrets),
-        security_context: template.securitycontext.clone(),
-        ..PodSpec::default()
-    }
-}
-
-/// Lets a container read the workload's ConfigMap as variables, before its own sources.
-fn read_configs(container: &mut Container, name: &str) {
-    let reference = ConfigMapEnvSource {
-        name: name.to_owned(),
-        optional: None,
-    };
-    let source = EnvFromSource {
-        config_map_ref: Some(reference),
-        ..EnvFromSource::default()
-    };
-    let sources = container.env_from.get_or_insert_default();
-    if !sources.contains(&source) {
-        sources.insert(0, source);
-    }
-}
-
-/// A short hash of the configuration: variables are read when a container starts, so pods must be
-/// replaced when it changes.
-fn hash(configs: &BTreeMap<String, String>) -> String {
-    let mut hasher = Sha256::new();
-    for (key, value) in configs {
-        hasher.update((key.len() as u64).to_le_bytes());
-        hasher.update(key);
-        hasher.update((value.len() as u64).to_le_bytes());
-        hasher.update(value);
-    }
-    hex::encode(&hasher.finalize()[..8])
 }
 
 fn load_balancer(translation: &Translation<'_>, balancer: &LoadBalancer) -> Service {

@@ -141,7 +141,9 @@ fn differences(slide: &Value, ours: &Value, path: &str, found: &mut Vec<String>)
 
 fn example() -> Vec<DynamicObject> {
     let config = config::parse("service.yaml", EXAMPLE.as_bytes()).expect("valid");
-    let crate::Resource::Service(mut service) = config.resource;
+    let crate::Resource::Service(mut service) = config.resource else {
+        unreachable!("it is a service")
+    };
     service.metadata.uid = Some("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx".into());
     translate(&service, &RuntimeProfile::pinterest()).expect("translates")
 }

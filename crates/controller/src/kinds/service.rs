@@ -1,85 +1,54 @@
-//! What a PinterestService's status says, from its spec and its Deployment. Pure.
+//! PinterestService: its status follows its Deployment's. Pure.
 //!
-//! The conditions follow kstatus: `Reconciling` and `Stalled` are `True` only while they hold,
-//! beside `Available` and `Progressing` as a Deployment has them.
+//! Beside `Available` and `Progressing` as a Deployment has them, `Reconciling` and `Stalled` are
+//! `True` only while they hold.
 
 use hermez_kinds::service::PinterestServiceStatus;
-use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use hermez_kinds::status::Conditions;
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, DeploymentStatus};
 
-/// Everything that a status is made of.
-pub(crate) struct Seen<'a> {
-    /// Generation of the resource.
-    pub generation: Option<i64>,
-    /// The Deployment, when there is one.
-    pub deployment: Option<&'a Deployment>,
-    /// Why it cannot go on: the condition's reason and message.
-    pub stalled: Option<(&'static str, String)>,
-    /// The runtime profile, as NAME@VERSION.
-    pub profile: String,
-    /// The status as it stands.
-    pub before: &'a PinterestServiceStatus,
-    /// Now.
-    pub now: Timestamp,
-}
+use super::{Refusal, Seen};
 
 /// The status that follows from what was seen.
-pub(crate) fn service(seen: &Seen<'_>) -> PinterestServiceStatus {
-    let status = seen
-        .deployment
-        .and_then(|deployment| deployment.status.as_ref());
-    let count = |of: fn(&k8s_openapi::api::apps::v1::DeploymentStatus) -> Option<i32>| {
-        status.and_then(of).unwrap_or(0)
-    };
-    let before = &seen.before.conditions;
-    let condition = |kind: &str, truth: &str, reason: &str, message: String| {
-        let same = before
-            .iter()
-            .find(|old| old.type_ == kind && old.status == truth);
-        Condition {
-            type_: kind.to_owned(),
-            status: truth.to_owned(),
-            reason: reason.to_owned(),
-            message,
-            observed_generation: seen.generation,
-            last_transition_time: same
-                .map_or(Time(seen.now), |old| old.last_transition_time.clone()),
-        }
-    };
-    let mut conditions: Vec<Condition> = ["Available", "Progressing"]
-        .into_iter()
-        .map(|kind| match native(seen.deployment, kind) {
-            Some(found) => condition(
+pub(super) fn status(seen: &Seen<'_>, stalled: Option<&Refusal>) -> PinterestServiceStatus {
+    let deployment: Option<Deployment> = seen.named("Deployment", seen.resource.name());
+    from_deployment(seen, deployment.as_ref(), stalled)
+}
+
+fn from_deployment(
+    seen: &Seen<'_>,
+    deployment: Option<&Deployment>,
+    stalled: Option<&Refusal>,
+) -> PinterestServiceStatus {
+    let status = deployment.and_then(|deployment| deployment.status.as_ref());
+    let count = |of: fn(&DeploymentStatus) -> Option<i32>| status.and_then(of).unwrap_or(0);
+    let before: PinterestServiceStatus = seen.before();
+    let mut conditions = Conditions::new(&before.conditions, seen.generation, seen.now);
+    for kind in ["Available", "Progressing"] {
+        match native(deployment, kind) {
+            Some(found) => conditions.push(
                 kind,
                 &found.status,
                 found.reason.as_deref().unwrap_or("Unknown"),
                 found.message.clone().unwrap_or_default(),
             ),
-            None => condition(
+            None => conditions.push(
                 kind,
                 "Unknown",
                 "NoDeployment",
-                "there is no Deployment yet".into(),
+                "there is no Deployment yet",
             ),
-        })
-        .collect();
-    let settled = seen.deployment.is_some_and(is_settled);
-    if let Some((reason, message)) = &seen.stalled {
-        conditions.push(condition("Stalled", "True", reason, message.clone()));
-    } else if let Some(late) =
-        native(seen.deployment, "Progressing").filter(|c| c.status == "False")
-    {
+        }
+    }
+    let late = native(deployment, "Progressing").filter(|found| found.status == "False");
+    if let Some(Refusal { reason, message }) = stalled {
+        conditions.push("Stalled", "True", reason, message.clone());
+    } else if let Some(late) = late {
         let message = late.message.clone().unwrap_or_default();
-        conditions.push(condition(
-            "Stalled",
-            "True",
-            "ProgressDeadlineExceeded",
-            message,
-        ));
-    } else if !settled {
-        let message = "the Deployment is not at the wanted state yet".to_owned();
-        conditions.push(condition("Reconciling", "True", "RollingOut", message));
+        conditions.push("Stalled", "True", "ProgressDeadlineExceeded", message);
+    } else if !deployment.is_some_and(is_settled) {
+        let message = "the Deployment is not at the wanted state yet";
+        conditions.push("Reconciling", "True", "RollingOut", message);
     }
     PinterestServiceStatus {
         observed_generation: seen.generation,
@@ -87,9 +56,9 @@ pub(crate) fn service(seen: &Seen<'_>) -> PinterestServiceStatus {
         ready_replicas: count(|s| s.ready_replicas),
         available_replicas: count(|s| s.available_replicas),
         updated_replicas: count(|s| s.updated_replicas),
-        selector: seen.deployment.and_then(selector),
-        profile: Some(seen.profile.clone()),
-        conditions,
+        selector: deployment.and_then(selector),
+        profile: Some(seen.profile.label()),
+        conditions: conditions.finish(),
     }
 }
 
@@ -125,6 +94,8 @@ fn selector(deployment: &Deployment) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use hermez_kinds::{Kind, RuntimeProfile};
+    use jiff::Timestamp;
     use serde_json::json;
 
     use super::*;
@@ -144,18 +115,25 @@ mod tests {
 
     fn mk_status(
         deployment: Option<&Deployment>,
-        stalled: Option<(&'static str, String)>,
+        stalled: Option<&Refusal>,
+        before: &PinterestServiceStatus,
+        second: i64,
     ) -> PinterestServiceStatus {
-        let before = PinterestServiceStatus::default();
-        let profile = "plain@1".to_owned();
-        service(&Seen {
+        let resource = json!({"apiVersion": "pinterest.com/v1", "kind": "PinterestService",
+            "metadata": {"name": "a"}, "spec": {"template": {"spec": {"containers": []}}}});
+        let seen = Seen {
+            resource: &Kind::Service.read(resource).expect("a service"),
             generation: Some(5),
-            deployment,
-            stalled,
-            profile,
-            before: &before,
-            now: Timestamp::UNIX_EPOCH,
-        })
+            profile: &RuntimeProfile::plain(),
+            owned: &Vec::new(),
+            before: &serde_json::to_value(before).expect("plain data"),
+            now: Timestamp::from_second(second).expect("a time"),
+        };
+        from_deployment(&seen, deployment, stalled)
+    }
+
+    fn fresh(deployment: Option<&Deployment>, stalled: Option<&Refusal>) -> PinterestServiceStatus {
+        mk_status(deployment, stalled, &PinterestServiceStatus::default(), 0)
     }
 
     fn truth<'a>(status: &'a PinterestServiceStatus, kind: &str) -> Option<&'a str> {
@@ -168,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_settled_service_is_neither_reconciling_nor_stalled() {
-        let status = mk_status(Some(&mk_deployment(2, 2)), None);
+        let status = fresh(Some(&mk_deployment(2, 2)), None);
         assert_eq!(truth(&status, "Available"), Some("True"));
         assert_eq!(truth(&status, "Reconciling"), None);
         assert_eq!(truth(&status, "Stalled"), None);
@@ -178,14 +156,18 @@ mod tests {
 
     #[test]
     fn a_rollout_is_reconciling() {
-        let status = mk_status(Some(&mk_deployment(1, 2)), None);
+        let status = fresh(Some(&mk_deployment(1, 2)), None);
         assert_eq!(truth(&status, "Reconciling"), Some("True"));
-        assert_eq!(truth(&mk_status(None, None), "Available"), Some("Unknown"));
+        assert_eq!(truth(&fresh(None, None), "Available"), Some("Unknown"));
     }
 
     #[test]
     fn a_refusal_is_stalled_and_says_why() {
-        let status = mk_status(None, Some(("Refused", "quota".to_owned())));
+        let refusal = Refusal {
+            reason: "Refused",
+            message: "quota".to_owned(),
+        };
+        let status = fresh(None, Some(&refusal));
         let stalled = status
             .conditions
             .iter()
@@ -199,17 +181,8 @@ mod tests {
 
     #[test]
     fn the_time_of_a_condition_stays_while_it_holds() {
-        let first = mk_status(Some(&mk_deployment(2, 2)), None);
+        let first = fresh(Some(&mk_deployment(2, 2)), None);
         let deployment = mk_deployment(2, 2);
-        let later = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(60);
-        let seen = Seen {
-            generation: Some(5),
-            deployment: Some(&deployment),
-            stalled: None,
-            profile: "plain@1".to_owned(),
-            before: &first,
-            now: later,
-        };
-        assert_eq!(service(&seen), first);
+        assert_eq!(mk_status(Some(&deployment), None, &first, 60), first);
     }
 }
