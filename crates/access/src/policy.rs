@@ -133,6 +133,10 @@ pub enum Action {
     DeployCreate,
     /// Stop a deploy.
     DeployCancel,
+    /// Pause or resume the rollout of the runtime profile.
+    ProfileRollout,
+    /// Put back what somebody edited in the cluster.
+    DriftCorrect,
 }
 
 impl Action {
@@ -157,6 +161,8 @@ impl Action {
             Self::BuildCancel => "build.cancel",
             Self::DeployCreate => "deploy.create",
             Self::DeployCancel => "deploy.cancel",
+            Self::ProfileRollout => "profile.rollout",
+            Self::DriftCorrect => "drift.correct",
         }
     }
 }
@@ -263,6 +269,8 @@ mod tests {
             A::BuildCancel,
             A::DeployCreate,
             A::DeployCancel,
+            A::ProfileRollout,
+            A::DriftCorrect,
         ];
         for action in all {
             match action {
@@ -283,7 +291,9 @@ mod tests {
                 | A::BuildCreate
                 | A::BuildCancel
                 | A::DeployCreate
-                | A::DeployCancel => {}
+                | A::DeployCancel
+                | A::ProfileRollout
+                | A::DriftCorrect => {}
             }
         }
         all.to_vec()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    access, build, config_file, deploy, generate, login, logs, server, status, workload,
+    access, build, config_file, deploy, generate, login, logs, profile, server, status, workload,
 };
 use crate::print::Format;
 use crate::settings::Flags;
@@ -89,6 +89,9 @@ pub enum Command {
     Check(config_file::CheckArgs),
     /// Print the Kubernetes objects that a config file becomes, with no server and no cluster
     Render(config_file::RenderArgs),
+    /// Show, compare, pause and resume the rollout of the runtime profile
+    #[command(subcommand)]
+    Profile(profile::Command),
     /// Sign this machine in: check a token and keep it
     Login(login::Args),
     /// Make a link that signs a browser in once
@@ -151,6 +154,9 @@ mod tests {
             "hermez login --server http://127.0.0.1:8080 --token-stdin",
             "hermez server --kubeconfig k --registry 127.0.0.1:5000 --forge gitea=http://127.0.0.1:3000",
             "hermez render deploy/hello.yaml --profile p.yaml",
+            "hermez profile status",
+            "hermez profile diff --file p.yaml",
+            "hermez profile pause",
             "hermez completion bash",
         ] {
             let parsed = Cli::try_parse_from(line.split(' '));

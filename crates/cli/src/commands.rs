@@ -7,6 +7,7 @@ pub mod deploy;
 pub mod generate;
 pub mod login;
 pub mod logs;
+pub mod profile;
 pub mod server;
 pub mod status;
 pub mod workload;
@@ -31,6 +32,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Open(args) => status::open(&app()?, args).await,
         Command::Check(args) => config_file::check(&args, global.output),
         Command::Render(args) => config_file::render(&args, global.output),
+        Command::Profile(command) => profile::run(&app()?, command).await,
         Command::Login(args) => login::run(&global, &args).await,
         Command::LoginLink => access::login_link(&app()?).await,
         Command::Token(command) => access::token(&app()?, command).await,

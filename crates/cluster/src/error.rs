@@ -90,7 +90,7 @@ impl ClusterError {
     }
 
     /// What `error` means when it came from doing something with `object` (`Kind/name`).
-    pub(crate) fn from_kube(error: &kube::Error, object: &str) -> Self {
+    pub fn from_kube(error: &kube::Error, object: &str) -> Self {
         match error {
             kube::Error::Api(status) => Self::answered(status, object),
             kube::Error::SerdeError(_) | kube::Error::BuildRequest(_) => {

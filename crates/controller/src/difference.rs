@@ -52,6 +52,65 @@ pub(crate) fn contains(live: &Value, desired: &Value) -> bool {
     }
 }
 
+/// Most differing places that are told.
+const TOLD: usize = 20;
+
+/// One step of a way into an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A field of an object.
+    Field(String),
+    /// An item of a list, by its name.
+    Named(String),
+}
+
+/// A place in an object, for people: `spec.template.spec.containers[web].image`.
+pub(crate) fn told(place: &[Step]) -> String {
+    place.iter().fold(String::new(), |mut text, step| {
+        match step {
+            Step::Field(field) if text.is_empty() => text.push_str(field),
+            Step::Field(field) => text.extend([".", field]),
+            Step::Named(name) => text.extend(["[", name, "]"]),
+        }
+        text
+    })
+}
+
+/// The places at which `live` is not what `desired` wants; at most [`TOLD`].
+pub(crate) fn places(live: &Value, desired: &Value) -> Vec<Vec<Step>> {
+    let mut found = Vec::new();
+    look(live, desired, &mut Vec::new(), &mut found);
+    found
+}
+
+fn look(live: &Value, desired: &Value, at: &mut Vec<Step>, found: &mut Vec<Vec<Step>>) {
+    if found.len() >= TOLD || contains(live, desired) {
+        return;
+    }
+    match (live, desired) {
+        (Value::Object(live), Value::Object(desired)) => {
+            for (key, wanted) in desired {
+                at.push(Step::Field(key.clone()));
+                look(live.get(key).unwrap_or(&Value::Null), wanted, at, found);
+                at.pop();
+            }
+        }
+        (Value::Array(live), Value::Array(desired))
+            if !desired.is_empty() && desired.iter().all(is_named) =>
+        {
+            for wanted in desired {
+                let name = wanted["name"].as_str().unwrap_or_default();
+                let same = live.iter().find(|found| found["name"] == wanted["name"]);
+                at.push(Step::Named(name.to_owned()));
+                look(same.unwrap_or(&Value::Null), wanted, at, found);
+                at.pop();
+            }
+        }
+        (Value::Null, wanted) if is_empty(wanted) => {}
+        _ => found.push(at.clone()),
+    }
+}
+
 fn is_named(item: &Value) -> bool {
     item.get("name").is_some_and(Value::is_string)
 }
@@ -153,6 +212,15 @@ mod tests {
             &json!("99999999999999999999"),
             &json!("9999999999999999999")
         ));
+    }
+
+    #[test]
+    fn the_places_that_differ_are_named() {
+        let desired = json!({"spec": {"replicas": 3, "on": true, "list": [{"name": "a", "image": "x"}], "none": {}}});
+        let live = json!({"spec": {"replicas": 4, "on": true, "list": [{"name": "b"}, {"name": "a", "image": "y"}]}});
+        let told: Vec<String> = places(&live, &desired).iter().map(|place| told(place)).collect();
+        assert_eq!(told, ["spec.list[a].image", "spec.replicas"]);
+        assert!(places(&desired, &desired).is_empty());
     }
 
     #[test]

@@ -21,6 +21,12 @@ pub enum ControllerError {
         /// What was seen instead.
         message: String,
     },
+    /// This machine gives nothing to tell this process by.
+    #[error("this process cannot be told from others: {0}")]
+    NoIdentity(std::io::Error),
+    /// Work that was handed to another thread broke off.
+    #[error("a comparison broke off: {0}")]
+    Broken(String),
 }
 
 /// Why a resource cannot become what it stands for; people must change something.
@@ -43,6 +49,14 @@ pub(crate) enum Stalled {
         /// The object, as `Kind/name`.
         object: String,
     },
+    /// The version of the runtime profile that it was translated through is lost.
+    #[error(
+        "the runtime profile {label} that its pods were made with is not known any more: nothing is changed until the rollout of the newest profile reaches it, or its spec changes"
+    )]
+    ProfileLost {
+        /// The version, as `NAME@VERSION`.
+        label: String,
+    },
     /// The API server refused an object.
     #[error("the cluster refused {object}: {message}")]
     Refused {
@@ -60,6 +74,7 @@ impl Stalled {
             Stalled::Shape(_) | Stalled::Violations(_) => "InvalidSpec",
             Stalled::Translate(_) => "TranslationFailed",
             Stalled::Taken { .. } => "NameTaken",
+            Stalled::ProfileLost { .. } => "ProfileLost",
             Stalled::Refused { .. } => "Refused",
         }
     }

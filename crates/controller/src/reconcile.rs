@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hermez_kinds::names::{APPLIED_ANNOTATION, CONTROLLER_MANAGER};
+use hermez_kinds::names::{
+    APPLIED_ANNOTATION, CONTROLLER_MANAGER, PROFILE_ANNOTATION, SPEC_ANNOTATION,
+};
 use hermez_kinds::{Kind, Resource, RuntimeProfile};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -19,41 +21,46 @@ use kube::runtime::controller::Action;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource as _};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::mpsc;
 
 use crate::difference;
+use crate::drift::{self, Drift};
 use crate::error::{ControllerError, ReconcileError, Stalled};
 use crate::kinds::{self, Plan, Refusal, Seen};
 use crate::metrics::Metrics;
-use crate::owned::{Owned, is_owned_by};
+use crate::owned::{Objects, Owned, is_owned_by, version};
+use crate::rollout::book::{self, Book};
+use crate::rollout::decide::Key;
 
 /// First wait after a failure; it doubles with each further one.
 const RETRY: Duration = Duration::from_secs(1);
 /// Longest wait between tries.
 const LONGEST_RETRY: Duration = Duration::from_mins(1);
-/// How long a cache may lag behind a write of ours before it is believed again.
-const CACHE_LAG: Duration = Duration::from_secs(3);
 
 /// What every reconcile of one kind needs.
 pub(crate) struct Context {
     pub kind: Kind,
     pub client: Client,
     pub owned: Owned,
-    pub profile: watch::Receiver<Arc<RuntimeProfile>>,
+    pub book: Book,
     pub recorder: Recorder,
     pub metrics: Metrics,
-    /// Failures in a row, by the resource's uid.
-    pub failures: Mutex<HashMap<String, u32>>,
-    /// Our newest writes that the caches may not show yet, by `Kind/namespace/name`.
-    pub written: Mutex<HashMap<String, Written>>,
+    /// Who wants to know of edits that were put back.
+    pub drift: Option<mpsc::Sender<Drift>>,
+    /// What is remembered of resources, by uid.
+    pub memory: Mutex<HashMap<String, Memory>>,
 }
 
-/// A write, and what the cache showed when it was made.
-#[derive(Debug, Clone)]
-pub(crate) struct Written {
-    hash: String,
-    seen_version: Option<String>,
-    at: Instant,
+/// What is remembered of a resource between its reconciles.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// Failures in a row.
+    failures: u32,
+    /// Version and status that we wrote last, until the cache has caught up with it.
+    status: Option<(u64, Value)>,
+    /// Of objects that the API server keeps in other words than we write them, by `Kind/name`: the
+    /// hash of what we wrote and the version that came of it.
+    reworded: HashMap<String, (String, Option<String>)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -66,16 +73,20 @@ pub(crate) async fn reconcile(
     context: Arc<Context>,
 ) -> Result<Action, ControllerError> {
     let uid = object.uid().unwrap_or_default();
+    let kind = context.kind.name();
+    let namespace = object.namespace().unwrap_or_default();
+    context.metrics.begins(kind, &namespace, &object.name_any());
     if object.metadata.deletion_timestamp.is_some() {
         // Kubernetes deletes what it owns.
-        lock(&context.failures).remove(&uid);
+        lock(&context.memory).remove(&uid);
         return Ok(Action::await_change());
     }
     context.owned.ready().await?;
     let begun = Instant::now();
-    let kind = context.kind.name();
     let result = context.bring_about(&object).await;
     context.metrics.reconciled(kind, begun.elapsed());
+    context.metrics.cached(context.owned.len());
+    context.book.stir();
     let (again_after, stalled) = match result {
         Ok(again_after) => (again_after, None),
         Err(ReconcileError::Stalled(stalled)) => (None, Some(stalled)),
@@ -96,13 +107,8 @@ pub(crate) async fn reconcile(
         // A quota may be raised, or the object deleted, without a word to us.
         return Ok(Action::requeue(context.retry_after(&uid)));
     }
-    lock(&context.failures).remove(&uid);
-    let mut written = lock(&context.written);
-    written.retain(|_, write| write.at.elapsed() < CACHE_LAG);
-    // Look again once the caches must have caught up.
-    let lag = (!written.is_empty()).then_some(CACHE_LAG);
-    let again = [lag, again_after].into_iter().flatten().min();
-    Ok(again.map_or_else(Action::await_change, Action::requeue))
+    context.remember(&uid, |memory| memory.failures = 0);
+    Ok(again_after.map_or_else(Action::await_change, Action::requeue))
 }
 
 /// When to try again after an error of the API server.
@@ -118,13 +124,23 @@ pub(crate) fn after_error(
 }
 
 impl Context {
+    fn remember<T>(&self, uid: &str, change: impl FnOnce(&mut Memory) -> T) -> T {
+        change(lock(&self.memory).entry(uid.to_owned()).or_default())
+    }
+
     fn retry_after(&self, uid: &str) -> Duration {
-        let mut failures = lock(&self.failures);
-        let count = failures.entry(uid.to_owned()).or_insert(0);
-        *count += 1;
+        let failures = self.remember(uid, |memory| {
+            memory.failures += 1;
+            memory.failures
+        });
         RETRY
-            .saturating_mul(1 << (*count - 1).min(6))
+            .saturating_mul(1 << (failures - 1).min(6))
             .min(LONGEST_RETRY)
+    }
+
+    /// Forgets resources that are gone.
+    pub(crate) fn forget_all_but(&self, uids: &std::collections::HashSet<String>) {
+        lock(&self.memory).retain(|uid, _| uids.contains(uid));
     }
 
     /// Makes the cluster hold what the resource stands for, and says in its status how it does.
@@ -134,10 +150,11 @@ impl Context {
         object: &DynamicObject,
     ) -> Result<Option<Duration>, ReconcileError> {
         let resource = self.read(object)?;
-        let profile = self.profile.borrow().clone();
         let uid = object.uid().unwrap_or_default();
-        let before = status_of(object);
+        let before = self.status_of(object);
         let owned = self.owned.of(&uid);
+        let profile = self.profile_of(object, &owned, &before);
+        let profile = profile.map_err(|label| Stalled::ProfileLost { label })?;
         let mut seen = Seen {
             resource: &resource,
             generation: object.metadata.generation,
@@ -159,7 +176,8 @@ impl Context {
         for (reason, message) in notes {
             self.tell(object, EventType::Normal, reason, &message).await;
         }
-        let wanted = self.write_all(object, &resource, objects).await?;
+        let label = profile.label();
+        let wanted = self.write_all(object, &resource, &label, objects).await?;
         self.prune(object, &wanted).await?;
         let owned = self.owned.of(&uid);
         let seen = Seen {
@@ -169,6 +187,41 @@ impl Context {
         let after = kinds::status(&seen, None);
         self.write_status(object, seen.before, &after).await?;
         Ok(again_after)
+    }
+
+    /// The version of the runtime profile that the resource is translated through now.
+    ///
+    /// # Errors
+    /// The label of the version that it keeps, when that is lost.
+    fn profile_of(
+        &self,
+        object: &DynamicObject,
+        owned: &Objects,
+        status: &Value,
+    ) -> Result<Arc<RuntimeProfile>, String> {
+        let key = Key {
+            kind: self.kind.name().to_owned(),
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+        };
+        let mark = book::mark(owned, status, &self.book.newest().label());
+        let spec = book::spec_hash(self.kind, object);
+        self.book.choose(&key, mark.as_ref(), &spec)
+    }
+
+    /// The status as it stands: what we wrote last, until the cache has caught up with it.
+    fn status_of(&self, object: &DynamicObject) -> Value {
+        let cached = object.data.get("status").cloned();
+        let cached = cached.unwrap_or_else(|| json!({}));
+        self.remember(&object.uid().unwrap_or_default(), |memory| {
+            match (&memory.status, version(object)) {
+                (Some((written, status)), Some(seen)) if seen < *written => status.clone(),
+                _ => {
+                    memory.status = None;
+                    cached
+                }
+            }
+        })
     }
 
     /// The resource, checked.
@@ -191,11 +244,18 @@ impl Context {
         &self,
         owner: &DynamicObject,
         resource: &Resource,
+        profile: &str,
         objects: Vec<DynamicObject>,
     ) -> Result<Vec<(String, String)>, ReconcileError> {
         let mut wanted = Vec::with_capacity(objects.len());
         let mut changed = Vec::new();
-        for desired in objects {
+        let spec = book::spec_hash(self.kind, owner);
+        for mut desired in objects {
+            if book::makes_pods(&desired) {
+                let annotations = desired.annotations_mut();
+                annotations.insert(PROFILE_ANNOTATION.to_owned(), profile.to_owned());
+                annotations.insert(SPEC_ANNOTATION.to_owned(), spec.clone());
+            }
             let types = desired.types.clone().unwrap_or_default();
             let Some(native) = self.owned.resource(&types.api_version, &types.kind) else {
                 unreachable!(
@@ -214,7 +274,7 @@ impl Context {
             wanted.push((native.kind.clone(), name));
         }
         if !changed.is_empty() {
-            let message = format!("applied {}", changed.join(", "));
+            let message = format!("applied {} through {profile}", changed.join(", "));
             self.tell(owner, EventType::Normal, "Applied", &message)
                 .await;
         }
@@ -242,40 +302,43 @@ impl Context {
             fields.retain(|field, _| field != "apiVersion" && field != "kind");
         }
 
-        let key = format!("{}/{namespace}/{name}", native.kind);
-        let live = self.owned.get(native, &namespace, &name);
-        if let Some(live) = &live {
-            let same = live.annotations().get(APPLIED_ANNOTATION) == Some(&hash)
-                && difference::contains(&serde_json::to_value(live.as_ref())?, &wanted);
-            if same {
-                lock(&self.written).remove(&key);
-                return Ok(false);
-            }
-        }
-        let seen_version = live.as_ref().and_then(|live| live.resource_version());
-        let written_before = lock(&self.written).get(&key).cloned();
-        let lags = written_before.is_some_and(|before| {
-            before.hash == hash
-                && before.seen_version == seen_version
-                && before.at.elapsed() < CACHE_LAG
-        });
-        if lags {
-            // Written a moment ago; the cache will show it.
-            return Ok(false);
-        }
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, native);
         let object = format!("{}/{name}", native.kind);
-        let found = match live {
-            Some(live) => Some(live.as_ref().clone()),
-            // Not in the cache: it may still be there, without our label.
-            None => api.get_opt(&name).await?,
+        let is_as_wanted = |live: &DynamicObject| -> Result<bool, ReconcileError> {
+            let same = live.annotations().get(APPLIED_ANNOTATION) == Some(&hash)
+                && difference::contains(&serde_json::to_value(live)?, &wanted);
+            Ok(same || self.is_reworded(&uid, &object, &hash, live))
         };
-        if found.is_some_and(|found| !is_owned_by(&found, &uid)) {
-            return Err(Stalled::Taken { object }.into());
+        let cached = self.owned.get(native, &namespace, &name);
+        if let Some(live) = &cached
+            && is_owned_by(live, &uid)
+            && is_as_wanted(live)?
+        {
+            return Ok(false);
+        }
+        // The cache leaves out who edited what, and does not know what is there without our label.
+        let found = match &cached {
+            Some(live) if live.annotations().get(APPLIED_ANNOTATION) != Some(&hash) => {
+                Some(live.as_ref().clone())
+            }
+            _ => api.get_opt(&name).await?,
+        };
+        if let Some(found) = &found {
+            if !is_owned_by(found, &uid) {
+                return Err(Stalled::Taken { object }.into());
+            }
+            if is_as_wanted(found)? {
+                self.owned.wrote(native, found.clone());
+                return Ok(false);
+            }
+            if found.annotations().get(APPLIED_ANNOTATION) == Some(&hash) {
+                let places = difference::places(&serde_json::to_value(found)?, &wanted);
+                self.tell_drift(owner, object.clone(), &places, found).await;
+            }
         }
         let parameters = PatchParams::apply(CONTROLLER_MANAGER).force();
-        match api.patch(&name, &parameters, &Patch::Apply(&value)).await {
-            Ok(_) => {}
+        let written = match api.patch(&name, &parameters, &Patch::Apply(&value)).await {
+            Ok(written) => written,
             Err(kube::Error::Api(refusal)) if is_refusal(refusal.code) => {
                 return Err(Stalled::Refused {
                     object,
@@ -284,17 +347,50 @@ impl Context {
                 .into());
             }
             Err(error) => return Err(error.into()),
-        }
-        self.metrics.wrote("apply");
-        lock(&self.written).insert(
-            key,
-            Written {
-                hash,
-                seen_version,
-                at: Instant::now(),
-            },
-        );
+        };
+        self.metrics.wrote("apply", &native.plural);
+        let in_other_words = !difference::contains(&serde_json::to_value(&written)?, &wanted);
+        self.remember(&uid, |memory| {
+            memory.reworded.remove(&object);
+            if in_other_words {
+                let version = written.resource_version();
+                memory.reworded.insert(object, (hash, version));
+            }
+        });
+        self.owned.wrote(native, written);
         Ok(true)
+    }
+
+    /// Whether an object is what came of our last write of the same, in the API server's own words.
+    fn is_reworded(&self, uid: &str, object: &str, hash: &str, live: &DynamicObject) -> bool {
+        self.remember(uid, |memory| {
+            let known = memory.reworded.get(object);
+            known.is_some_and(|(written, version)| {
+                written == hash && *version == live.resource_version()
+            })
+        })
+    }
+
+    /// Says who edited what is ours.
+    async fn tell_drift(
+        &self,
+        owner: &DynamicObject,
+        object: String,
+        places: &[Vec<difference::Step>],
+        found: &DynamicObject,
+    ) {
+        let namespace = owner.namespace().unwrap_or_default();
+        let name = owner.name_any();
+        let whose = (self.kind.name(), namespace.as_str(), name.as_str());
+        let drift = drift::describe(whose, object, places, found.managed_fields());
+        self.metrics.drifted(self.kind.name());
+        self.tell(owner, EventType::Warning, "Drift", &drift.told()).await;
+        // Where nobody takes them in time, the event still tells it.
+        if let Some(drifts) = &self.drift
+            && drifts.try_send(drift).is_err()
+        {
+            tracing::debug!("an edit that was put back is not in the record");
+        }
     }
 
     /// Deletes what the resource once became and no longer does.
@@ -325,7 +421,7 @@ impl Context {
                 Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => continue,
                 Err(error) => return Err(error.into()),
             }
-            self.metrics.wrote("delete");
+            self.metrics.wrote("delete", &native.plural);
             let message = format!(
                 "deleted {}/{name}: the spec does not ask for it any more",
                 native.kind
@@ -342,10 +438,11 @@ impl Context {
         object: &DynamicObject,
         stalled: &Stalled,
     ) -> Result<(), ControllerError> {
-        let before = status_of(object);
-        let profile = self.profile.borrow().clone();
+        let before = self.status_of(object);
         let message = stalled.to_string();
         let owned = self.owned.of(&object.uid().unwrap_or_default());
+        let profile = self.profile_of(object, &owned, &before);
+        let profile = profile.unwrap_or_else(|label| Arc::new(nameplate(&label)));
         let refusal = Refusal {
             reason: stalled.reason(),
             message: message.clone(),
@@ -409,7 +506,15 @@ impl Context {
             .patch_status(&name, &parameters, &Patch::Apply(&patch))
             .await
         {
-            Ok(_) => self.metrics.wrote("status"),
+            Ok(written) => {
+                self.metrics.wrote("status", &api_resource.plural);
+                if let Some(version) = version(&written) {
+                    let uid = object.uid().unwrap_or_default();
+                    let status = written.data.get("status").cloned();
+                    let status = status.unwrap_or_else(|| after.clone());
+                    self.remember(&uid, |memory| memory.status = Some((version, status)));
+                }
+            }
             // Deleted meanwhile.
             Err(kube::Error::Api(answer)) if answer.code == 404 => {}
             Err(error) => return Err(error.into()),
@@ -433,13 +538,14 @@ impl Context {
     }
 }
 
-/// The status as it stands; an empty object when there is none.
-fn status_of(object: &DynamicObject) -> Value {
-    object
-        .data
-        .get("status")
-        .cloned()
-        .unwrap_or_else(|| json!({}))
+/// Stands for a version of a runtime profile of which nothing but its label is known.
+fn nameplate(label: &str) -> RuntimeProfile {
+    let (name, version) = label.rsplit_once('@').unwrap_or((label, ""));
+    RuntimeProfile {
+        name: name.to_owned(),
+        version: version.parse().unwrap_or_default(),
+        ..RuntimeProfile::default()
+    }
 }
 
 /// The resource without its status, which may be older than its type.

@@ -49,3 +49,13 @@ pub const APPLIED_ANNOTATION: &str = "hermez.dev/applied";
 pub const CONFIGS_ANNOTATION: &str = "hermez.dev/configs";
 /// Annotation with the role that the workload's pods take (`iamrole` of the talk).
 pub const IAMROLE_ANNOTATION: &str = "pinterest.com/iamrole";
+
+/// Annotation of an object that makes pods with the runtime profile that it was translated through,
+/// as `NAME@VERSION`.
+pub const PROFILE_ANNOTATION: &str = "hermez.dev/profile";
+/// Annotation of an object that makes pods with the hash of its resource's spec, replicas apart.
+pub const SPEC_ANNOTATION: &str = "hermez.dev/spec";
+/// Label of what Hermez keeps for itself in its own namespace, with what it is.
+pub const PART_LABEL: &str = "hermez.dev/part";
+/// Namespace of what Hermez keeps for itself, unless it is told another.
+pub const OWN_NAMESPACE: &str = "hermez-system";

@@ -17,6 +17,7 @@ use crate::config::{ConfigError, Problem, ProblemKind};
 use crate::kind::Kind;
 use crate::{schema, yaml};
 
+pub mod diff;
 mod placeholder;
 #[cfg(test)]
 mod tests;

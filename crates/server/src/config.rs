@@ -38,6 +38,12 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// Runtime profile of the six kinds (YAML); the built-in `plain` when absent.
     pub profile: Option<PathBuf>,
+    /// Hermez' own namespace in the cluster: the controllers' lease and the profiles' versions.
+    pub own_namespace: String,
+    /// Share of all workloads that a new profile may disturb at the same time, in percent.
+    pub profile_wave_percent: u32,
+    /// Seconds that a workload may take to be well again after it was moved to a new profile.
+    pub profile_patience_seconds: u32,
 }
 
 /// Bounds of what comes from outside.

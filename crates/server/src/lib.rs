@@ -26,6 +26,7 @@ mod openapi;
 mod origin;
 mod paging;
 mod problem;
+mod profile_file;
 mod refresh;
 mod request_id;
 mod routes;

@@ -4,7 +4,6 @@
 //! database, key and owner; then the server answers, and all else joins when it can.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +11,15 @@ use anyhow::Context;
 use hermez_access::{Gate, SecretKey};
 use hermez_artifact::Registry;
 use hermez_build::BuildKit;
+use hermez_controller::rollout::decide::Limits;
+use hermez_controller::{Offer, Settings};
 use hermez_deploy::{Road, RoadConfig};
-use hermez_kinds::RuntimeProfile;
 use hermez_source::Mirrors;
 use hermez_store::Store;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -29,10 +29,13 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::refresh::Refresher;
 use crate::state::{AppState, Shared};
-use crate::{ServerConfig, catch_up, controllers, lock, routes, serve};
+use crate::controllers::Controllers;
+use crate::{ServerConfig, catch_up, controllers, lock, profile_file, routes, serve};
 
 /// Pushes that are followed or wait at the same time.
 const PUSHES: usize = 1_000;
+/// Edits that were put back and wait for the record.
+const DRIFTS: usize = 256;
 /// How long background work may take to come to a safe point.
 const SETTLE: Duration = Duration::from_secs(10);
 const HOUSEKEEPING: Duration = Duration::from_hours(1);
@@ -45,7 +48,7 @@ const HOUSEKEEPING: Duration = Duration::from_hours(1);
 /// be used. A cluster, registry, BuildKit or forge that is down is no error.
 pub async fn run(config: ServerConfig, shutdown: CancellationToken) -> anyhow::Result<()> {
     let _lock = lock::take(&config.data_dir)?;
-    let profile = read_profile(config.profile.as_deref())?;
+    let offer = profile_file::read(config.profile.as_deref())?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -55,7 +58,7 @@ pub async fn run(config: ServerConfig, shutdown: CancellationToken) -> anyhow::R
     let ending = shutdown.child_token();
     let _end = ending.clone().drop_guard();
 
-    let state = build_state(&config, address, profile, &tasks, &ending).await?;
+    let state = build_state(&config, address, offer, &tasks, &ending).await?;
     start_work(&state, &tasks);
     tracing::info!(%address, public_url = %state.public_url, "Hermez answers");
     serve::serve(listener, routes::app(state), &ending).await;
@@ -73,7 +76,7 @@ pub async fn run(config: ServerConfig, shutdown: CancellationToken) -> anyhow::R
 async fn build_state(
     config: &ServerConfig,
     address: SocketAddr,
-    profile: RuntimeProfile,
+    offer: Offer,
     tasks: &Background,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<AppState> {
@@ -95,7 +98,7 @@ async fn build_state(
     }
 
     let metrics = Metrics::new();
-    let cluster = join_cluster(config, profile, &metrics, tasks, shutdown);
+    let cluster = join_cluster(config, offer, &gate, &metrics, tasks, shutdown)?;
     let mirrors = Mirrors::new(
         config.data_dir.join("mirrors"),
         config.limits.source.clone(),
@@ -131,6 +134,7 @@ async fn build_state(
         refresher: Refresher::default(),
         live,
         public_url,
+        own_namespace: config.own_namespace.clone(),
         limits: config.limits.clone(),
         metrics,
         stream_places: Arc::new(Semaphore::new(config.limits.streams)),
@@ -142,16 +146,33 @@ async fn build_state(
 /// Connects to the cluster in the background, and runs the controllers in it.
 fn join_cluster(
     config: &ServerConfig,
-    profile: RuntimeProfile,
+    offer: Offer,
+    gate: &Gate,
     metrics: &Metrics,
     tasks: &Background,
     shutdown: &CancellationToken,
-) -> ClusterLink {
+) -> anyhow::Result<ClusterLink> {
     let figures = metrics.register(hermez_controller::Metrics::register);
-    let (_, profile) = watch::channel(Arc::new(profile));
+    let (to_offers, offers) = watch::channel(offer);
+    if let Some(file) = config.profile.clone() {
+        let follow = profile_file::follow(file, to_offers, shutdown.clone());
+        tasks.spawn("profile", follow);
+    }
+    let (to_drifts, drifts) = mpsc::channel(DRIFTS);
+    let record = controllers::record_drift(gate.clone(), drifts, shutdown.clone());
+    tasks.spawn("drift", record);
+    let settings = Settings {
+        namespace: config.own_namespace.clone(),
+        identity: Some(hermez_controller::identity()?),
+        limits: Limits {
+            percent: config.profile_wave_percent,
+            patience: SignedDuration::from_secs(i64::from(config.profile_patience_seconds)),
+        },
+        drift: Some(to_drifts),
+    };
     let (tasks, ending) = (tasks.clone(), shutdown.clone());
     let gauge = metrics.cluster_connected.clone();
-    ClusterLink::connect(
+    Ok(ClusterLink::connect(
         config.kubeconfig.clone(),
         shutdown.clone(),
         move |cluster| {
@@ -159,12 +180,15 @@ fn join_cluster(
                 "contact",
                 show_contact(cluster.connected(), gauge, ending.clone()),
             );
-            tasks.spawn(
-                "controllers",
-                controllers::keep_running(cluster.clone(), profile, figures, ending),
-            );
+            let controllers = Controllers {
+                cluster: cluster.clone(),
+                offers,
+                settings,
+                metrics: figures,
+            };
+            tasks.spawn("controllers", controllers.keep_running(ending));
         },
-    )
+    ))
 }
 
 /// Keeps the gauge at whether the cluster answers.
@@ -205,17 +229,6 @@ async fn keep_house(state: AppState) {
     }
 }
 
-fn read_profile(file: Option<&Path>) -> anyhow::Result<RuntimeProfile> {
-    let Some(file) = file else {
-        return Ok(RuntimeProfile::plain());
-    };
-    let bytes = std::fs::read(file)
-        .with_context(|| format!("cannot read the runtime profile {}", file.display()))?;
-    let name = file.display().to_string();
-    RuntimeProfile::parse(&name, &bytes)
-        .with_context(|| format!("the runtime profile {name} cannot be used"))
-}
-
 /// The address as people on this machine reach it.
 fn local_url(address: SocketAddr) -> Url {
     let host = if address.ip().is_unspecified() {
@@ -237,12 +250,5 @@ mod tests {
         assert_eq!(url("127.0.0.1:7070"), "http://127.0.0.1:7070/");
         assert_eq!(url("0.0.0.0:7070"), "http://127.0.0.1:7070/");
         assert_eq!(url("[::1]:7070"), "http://[::1]:7070/");
-    }
-
-    #[test]
-    fn a_profile_that_is_missing_says_which() {
-        let error = read_profile(Some(Path::new("/no/such.yaml"))).unwrap_err();
-        assert!(error.to_string().contains("/no/such.yaml"));
-        assert!(read_profile(None).is_ok());
     }
 }

@@ -38,6 +38,8 @@ pub struct Shared {
     pub live: Live,
     /// URL under which people and forges reach the server.
     pub public_url: Url,
+    /// Hermez' own namespace in the cluster.
+    pub own_namespace: String,
     /// Bounds of what comes from outside.
     pub limits: Limits,
     /// What the server counts.

@@ -88,6 +88,32 @@ pub struct Args {
     /// Runtime profile: what is injected into every workload [default: the built-in `plain`]
     #[arg(long, env = "HERMEZ_PROFILE", value_name = "FILE")]
     profile: Option<PathBuf>,
+    /// Namespace of what Hermez keeps for itself in the cluster: its lease and its profiles' versions
+    #[arg(
+        long,
+        env = "HERMEZ_NAMESPACE",
+        default_value = hermez_kinds::names::OWN_NAMESPACE,
+        value_name = "NAME"
+    )]
+    own_namespace: String,
+    /// Share of all workloads that a new version of the profile may disturb at the same time, in
+    /// percent; at least one workload
+    #[arg(
+        long,
+        default_value_t = 5,
+        value_name = "PERCENT",
+        value_parser = clap::value_parser!(u32).range(1..=100)
+    )]
+    profile_wave: u32,
+    /// Seconds that a workload may take to be well after it was moved to a new version of the
+    /// profile; after that the rollout stops
+    #[arg(
+        long,
+        default_value_t = 600,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u32).range(1..=86_400)
+    )]
+    profile_patience: u32,
     /// Builds that run at the same time
     #[arg(
         long,
@@ -198,6 +224,9 @@ fn config(args: Args) -> Result<ServerConfig, CliError> {
         build_concurrency: usize::from(args.build_concurrency),
         limits,
         profile: args.profile,
+        own_namespace: args.own_namespace,
+        profile_wave_percent: args.profile_wave,
+        profile_patience_seconds: args.profile_patience,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use hermez_access::AccessError;
 use hermez_cluster::ClusterError;
+use hermez_controller::ControllerError;
 use hermez_deploy::RoadError;
 use hermez_source::{RepositoryUrlError, SourceError};
 use hermez_store::StoreError;
@@ -132,6 +133,15 @@ impl From<ClusterError> for ApiError {
         };
         let hint = error.hint();
         Self::new(of, sentence(error)).maybe_hint(hint.map(sentence))
+    }
+}
+
+impl From<ControllerError> for ApiError {
+    fn from(error: ControllerError) -> Self {
+        match error {
+            ControllerError::Kube(error) => ClusterError::from_kube(&error, "the cluster").into(),
+            error => Self::internal(error),
+        }
     }
 }
 

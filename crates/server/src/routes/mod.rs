@@ -12,6 +12,7 @@ mod health;
 mod login;
 mod logs;
 mod meta;
+mod profiles;
 mod watch;
 mod webhooks;
 mod workloads;
@@ -57,6 +58,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(logs::router())
         .merge(watch::router())
         .merge(meta::api_router())
+        .merge(profiles::router())
 }
 
 /// The routes and their description.

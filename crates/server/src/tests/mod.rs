@@ -126,6 +126,7 @@ impl TestServer {
             ..Limits::default()
         };
         let state = AppState::new(Shared {
+            own_namespace: "hermez-system".to_owned(),
             store,
             gate,
             mirrors,
