@@ -225,14 +225,36 @@ impl Index {
             "Service" => self.services.owner(namespace, name),
             _ => None,
         };
-        known.or_else(|| {
+        let named = || {
             let key = WorkloadKey {
                 namespace: namespace.to_owned(),
                 name: event.workload_name()?.to_owned(),
             };
             let is_ours = self.declared.values().any(|table| table.has(&key));
             is_ours.then_some(key)
-        })
+        };
+        known
+            .or_else(named)
+            .or_else(|| self.workload_by_prefix(namespace, event))
+    }
+
+    /// The workload of an object that is named as its workload with something appended, for kinds
+    /// whose pods are not a Deployment's: the longest name that fits.
+    fn workload_by_prefix(&self, namespace: &str, event: &EventView) -> Option<WorkloadKey> {
+        let kinds = ["Pod", "Job", "CronJob", "StatefulSet", "Deployment"];
+        if !kinds.contains(&event.kind.as_str()) {
+            return None;
+        }
+        let ends = event.name.match_indices('-').map(|(end, _)| end);
+        let ends = std::iter::once(event.name.len()).chain(ends.rev());
+        let keys = ends.map(|end| WorkloadKey::new(namespace, &event.name[..end]));
+        let others = || {
+            self.declared
+                .iter()
+                .filter(|(kind, _)| **kind != Kind::Service)
+        };
+        keys.into_iter()
+            .find(|key| others().any(|(_, table)| table.has(key)))
     }
 }
 
@@ -308,6 +330,22 @@ mod tests {
         assert_eq!(of(&mk_event("Pod", "hello-abc-xyz", 0)), Some(key("hello")));
         assert_eq!(of(&mk_event("Pod", "hello-world-abc-xyz", 0)), None);
         assert_eq!(of(&mk_event("Node", "hello", 0)), None);
+    }
+
+    #[test]
+    fn objects_of_jobs_are_found_by_the_longest_name_that_fits() {
+        let mut index = Index::default();
+        for name in ["train", "train-big"] {
+            let resource = kube::api::DynamicObject::new(name, &Kind::TrainingJob.api_resource());
+            let declared = Declared::read(Kind::TrainingJob, &resource);
+            let table = index.declared.entry(Kind::TrainingJob).or_default();
+            table.put(key(name), name.into(), declared);
+        }
+        let of = |kind: &str, name: &str| index.workload_of_event("ns", &mk_event(kind, name, 0));
+        assert_eq!(of("Job", "train-big-1"), Some(key("train-big")));
+        assert_eq!(of("Pod", "train-workers-0-x2c4v"), Some(key("train")));
+        assert_eq!(of("Pod", "training-0"), None);
+        assert_eq!(of("Node", "train-1"), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::view::{DeploymentView, EventView, ReplicaSetView};
 
 mod pods;
 mod road;
+mod told;
 
 const DEPLOY: i64 = 7;
 
