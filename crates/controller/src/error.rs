@@ -51,6 +51,14 @@ pub(crate) enum Stalled {
         /// The API server's own words.
         message: String,
     },
+    /// The kind itself refuses.
+    #[error("{message}")]
+    Impossible {
+        /// The condition's reason.
+        reason: &'static str,
+        /// In words.
+        message: String,
+    },
 }
 
 impl Stalled {
@@ -61,6 +69,7 @@ impl Stalled {
             Stalled::Translate(_) => "TranslationFailed",
             Stalled::Taken { .. } => "NameTaken",
             Stalled::Refused { .. } => "Refused",
+            Stalled::Impossible { reason, .. } => reason,
         }
     }
 }

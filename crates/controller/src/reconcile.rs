@@ -25,7 +25,7 @@ use crate::difference;
 use crate::error::{ControllerError, ReconcileError, Stalled};
 use crate::kinds::{self, Plan, Refusal, Seen};
 use crate::metrics::Metrics;
-use crate::owned::{Owned, is_owned_by};
+use crate::owned::{Objects, Owned, is_owned_by};
 
 /// First wait after a failure; it doubles with each further one.
 const RETRY: Duration = Duration::from_secs(1);
@@ -137,7 +137,7 @@ impl Context {
         let profile = self.profile.borrow().clone();
         let uid = object.uid().unwrap_or_default();
         let before = status_of(object);
-        let owned = self.owned.of(&uid);
+        let owned = self.known(&uid);
         let mut seen = Seen {
             resource: &resource,
             generation: object.metadata.generation,
@@ -151,7 +151,11 @@ impl Context {
             status,
             again_after,
             notes,
+            refused,
         } = kinds::plan(&seen)?;
+        if let Some(Refusal { reason, message }) = refused {
+            return Err(Stalled::Impossible { reason, message }.into());
+        }
         if let Some(status) = &status {
             self.write_status(object, seen.before, status).await?;
             seen.before = status;
@@ -161,7 +165,7 @@ impl Context {
         }
         let wanted = self.write_all(object, &resource, objects).await?;
         self.prune(object, &wanted).await?;
-        let owned = self.owned.of(&uid);
+        let owned = self.known(&uid);
         let seen = Seen {
             owned: &owned,
             ..seen
@@ -169,6 +173,15 @@ impl Context {
         let after = kinds::status(&seen, None);
         self.write_status(object, seen.before, &after).await?;
         Ok(again_after)
+    }
+
+    /// Everything that belongs to the resource with this uid, and the Jobs of its CronJob.
+    fn known(&self, uid: &str) -> Objects {
+        let mut owned = self.owned.of(uid);
+        let crons = owned.iter().filter(|(native, _)| native.kind == "CronJob");
+        let jobs = crons.flat_map(|(_, cron)| self.owned.of(&cron.uid().unwrap_or_default()));
+        owned.extend(jobs.collect::<Vec<_>>());
+        owned
     }
 
     /// The resource, checked.
@@ -345,7 +358,7 @@ impl Context {
         let before = status_of(object);
         let profile = self.profile.borrow().clone();
         let message = stalled.to_string();
-        let owned = self.owned.of(&object.uid().unwrap_or_default());
+        let owned = self.known(&object.uid().unwrap_or_default());
         let refusal = Refusal {
             reason: stalled.reason(),
             message: message.clone(),

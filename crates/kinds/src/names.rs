@@ -49,3 +49,9 @@ pub const APPLIED_ANNOTATION: &str = "hermez.dev/applied";
 pub const CONFIGS_ANNOTATION: &str = "hermez.dev/configs";
 /// Annotation with the role that the workload's pods take (`iamrole` of the talk).
 pub const IAMROLE_ANNOTATION: &str = "pinterest.com/iamrole";
+/// Annotation of a Job that was started by hand, with the value `manual`; kubectl writes it too.
+pub const MANUAL_ANNOTATION: &str = "cronjob.kubernetes.io/instantiate";
+/// Annotation of a Job with the name of the person who started it.
+pub const RUN_BY_ANNOTATION: &str = "hermez.dev/run-by";
+/// Field manager of what people set by hand through Hermez (`suspend`); deploys leave it alone.
+pub const HAND_MANAGER: &str = "hermez-hand";
