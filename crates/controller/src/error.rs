@@ -65,6 +65,14 @@ pub(crate) enum Stalled {
         /// The API server's own words.
         message: String,
     },
+    /// The kind itself refuses.
+    #[error("{message}")]
+    Impossible {
+        /// The condition's reason.
+        reason: &'static str,
+        /// In words.
+        message: String,
+    },
 }
 
 impl Stalled {
@@ -76,6 +84,7 @@ impl Stalled {
             Stalled::Taken { .. } => "NameTaken",
             Stalled::ProfileLost { .. } => "ProfileLost",
             Stalled::Refused { .. } => "Refused",
+            Stalled::Impossible { reason, .. } => reason,
         }
     }
 }

@@ -5,7 +5,9 @@
 //! resource's status, which is written before the objects that follow from it, so that a controller
 //! that is killed in between goes on where it was.
 
+mod cronjob;
 mod service;
+mod statefulset;
 
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use kube::api::{DynamicObject, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::difference;
 use crate::owned::Objects;
 
 /// Everything that is known of a resource when its reconcile begins.
@@ -81,20 +84,53 @@ pub(crate) struct Plan {
     pub again_after: Option<Duration>,
     /// Events for people: reason and message.
     pub notes: Vec<(&'static str, String)>,
+    /// Why its objects cannot come to be; nothing is written then.
+    pub refused: Option<Refusal>,
 }
 
 /// What a resource should become now.
 pub(crate) fn plan(seen: &Seen<'_>) -> Result<Plan, TranslateError> {
-    Ok(Plan {
+    let mut plan = Plan {
         objects: seen.resource.translate(seen.profile)?,
         ..Plan::default()
-    })
+    };
+    match seen.resource {
+        Resource::CronJob(job) => plan.again_after = cronjob::again_after(seen, job),
+        Resource::StatefulSet(set) => {
+            plan.again_after = statefulset::again_after(seen, set);
+            plan.refused = statefulset::refusal(seen, &plan.objects);
+        }
+        _ => {}
+    }
+    Ok(plan)
+}
+
+/// Whether the object of this native kind that has the resource's own name is there, and all that
+/// the translation wants is in it: a cache that lags behind a write of ours shows an older one.
+fn is_as_wanted(seen: &Seen<'_>, kind: &str) -> bool {
+    let name = seen.resource.name();
+    let is_it = |object: &DynamicObject| {
+        let types = object.types.as_ref();
+        types.is_some_and(|types| types.kind == kind) && object.name_any() == name
+    };
+    let Ok(objects) = seen.resource.translate(seen.profile) else {
+        return false;
+    };
+    let (Some(wanted), Some(live)) = (
+        objects.iter().find(|object| is_it(object)),
+        seen.named::<Value>(kind, name),
+    ) else {
+        return false;
+    };
+    difference::contains(&live["spec"], &wanted.data["spec"])
 }
 
 /// The status that follows from what was seen.
 pub(crate) fn status(seen: &Seen<'_>, stalled: Option<&Refusal>) -> Value {
     let status = match seen.resource {
         Resource::Service(_) => serde_json::to_value(service::status(seen, stalled)),
+        Resource::CronJob(job) => serde_json::to_value(cronjob::status(seen, job, stalled)),
+        Resource::StatefulSet(set) => serde_json::to_value(statefulset::status(seen, set, stalled)),
         _ => Ok(Value::Null),
     };
     status.unwrap_or_else(|error| unreachable!("a status is plain data: {error}"))

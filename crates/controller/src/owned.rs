@@ -328,7 +328,12 @@ fn strip(object: &mut DynamicObject) {
 
 async fn tell_owner(object: &DynamicObject, senders: &Senders) {
     for owner in object.owner_references() {
-        let Some(kind) = Kind::ALL.iter().find(|kind| kind.name() == owner.kind) else {
+        // The Jobs of a CronJob are its resource's, which has the CronJob's name.
+        let is_it = |kind: &&Kind| {
+            let by_cron = **kind == Kind::CronJob && owner.kind == "CronJob";
+            kind.name() == owner.kind || by_cron
+        };
+        let Some(kind) = Kind::ALL.iter().find(is_it) else {
             continue;
         };
         let reference = ObjectRef::new_with(&owner.name, kind.api_resource())

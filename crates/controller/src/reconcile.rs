@@ -152,7 +152,7 @@ impl Context {
         let resource = self.read(object)?;
         let uid = object.uid().unwrap_or_default();
         let before = self.status_of(object);
-        let owned = self.owned.of(&uid);
+        let owned = self.known(&uid);
         let profile = self.profile_of(object, &owned, &before);
         let profile = profile.map_err(|label| Stalled::ProfileLost { label })?;
         let mut seen = Seen {
@@ -168,7 +168,11 @@ impl Context {
             status,
             again_after,
             notes,
+            refused,
         } = kinds::plan(&seen)?;
+        if let Some(Refusal { reason, message }) = refused {
+            return Err(Stalled::Impossible { reason, message }.into());
+        }
         if let Some(status) = &status {
             self.write_status(object, seen.before, status).await?;
             seen.before = status;
@@ -179,7 +183,7 @@ impl Context {
         let label = profile.label();
         let wanted = self.write_all(object, &resource, &label, objects).await?;
         self.prune(object, &wanted).await?;
-        let owned = self.owned.of(&uid);
+        let owned = self.known(&uid);
         let seen = Seen {
             owned: &owned,
             ..seen
@@ -222,6 +226,15 @@ impl Context {
                 }
             }
         })
+    }
+
+    /// Everything that belongs to the resource with this uid, and the Jobs of its CronJob.
+    fn known(&self, uid: &str) -> Objects {
+        let mut owned = self.owned.of(uid);
+        let crons = owned.iter().filter(|(native, _)| native.kind == "CronJob");
+        let jobs = crons.flat_map(|(_, cron)| self.owned.of(&cron.uid().unwrap_or_default()));
+        owned.extend(jobs.collect::<Vec<_>>());
+        owned
     }
 
     /// The resource, checked.
@@ -440,7 +453,7 @@ impl Context {
     ) -> Result<(), ControllerError> {
         let before = self.status_of(object);
         let message = stalled.to_string();
-        let owned = self.owned.of(&object.uid().unwrap_or_default());
+        let owned = self.known(&object.uid().unwrap_or_default());
         let profile = self.profile_of(object, &owned, &before);
         let profile = profile.unwrap_or_else(|label| Arc::new(nameplate(&label)));
         let refusal = Refusal {

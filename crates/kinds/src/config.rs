@@ -147,10 +147,13 @@ fn read(root: &Node) -> Result<Config, Vec<Problem>> {
         return Err(problems);
     }
     let config = build(kind, root).map_err(|problem| vec![problem])?;
-    let mut problems = rules::check(root, schema, &config.resource);
-    if problems.is_empty() {
-        let violations = config.resource.violations().into_iter();
-        problems.extend(violations.map(|violation| violation.at(root)));
+    // A violation knows its place better than the rule about the same field.
+    let violations = config.resource.violations().into_iter();
+    let mut problems: Vec<Problem> = violations.map(|violation| violation.at(root)).collect();
+    for rule in rules::check(root, schema, &config.resource) {
+        if !problems.iter().any(|known| known.field == rule.field) {
+            problems.push(rule);
+        }
     }
     if problems.is_empty() {
         Ok(config)

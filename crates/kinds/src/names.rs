@@ -59,3 +59,9 @@ pub const SPEC_ANNOTATION: &str = "hermez.dev/spec";
 pub const PART_LABEL: &str = "hermez.dev/part";
 /// Namespace of what Hermez keeps for itself, unless it is told another.
 pub const OWN_NAMESPACE: &str = "hermez-system";
+/// Annotation of a Job that was started by hand, with the value `manual`; kubectl writes it too.
+pub const MANUAL_ANNOTATION: &str = "cronjob.kubernetes.io/instantiate";
+/// Annotation of a Job with the name of the person who started it.
+pub const RUN_BY_ANNOTATION: &str = "hermez.dev/run-by";
+/// Field manager of what people set by hand through Hermez (`suspend`); deploys leave it alone.
+pub const HAND_MANAGER: &str = "hermez-hand";

@@ -23,7 +23,7 @@ mod pods;
 
 pub use error::TranslateError;
 use merge::{Side, merge_list, merge_map};
-pub(crate) use pods::Pods;
+pub(crate) use pods::{Pods, end_with_own};
 
 /// A resource on its way through a profile.
 pub(crate) struct Translation<'a> {

@@ -98,6 +98,27 @@ fn pod_spec(translation: &Translation<'_>, template: &TemplateSpec, role: &str) 
     }
 }
 
+/// Lets the containers beside the workload's own end with them, for pods that come to an end: they
+/// become sidecars in Kubernetes' sense, which start after the init containers and keep no pod
+/// from being done.
+pub(crate) fn end_with_own(pod: &mut PodSpec, template: &Template) {
+    let is_own = |container: &Container| {
+        let mut own = template.spec.containers.iter();
+        own.any(|own| own.name == container.name)
+    };
+    let (own, beside): (Vec<Container>, Vec<Container>) =
+        pod.containers.drain(..).partition(is_own);
+    pod.containers = own;
+    if beside.is_empty() {
+        return;
+    }
+    let sidecars = beside.into_iter().map(|mut container| {
+        container.restart_policy = Some("Always".to_owned());
+        container
+    });
+    pod.init_containers.get_or_insert_default().extend(sidecars);
+}
+
 /// Lets a container read the workload's ConfigMap as variables, before its own sources.
 fn read_configs(container: &mut Container, name: &str) {
     let reference = ConfigMapEnvSource {

@@ -18,6 +18,9 @@ pub(crate) const FORGE_DATA: &str = "/run/hermez/forge";
 /// The forge's program and static files, likewise.
 pub(crate) const FORGE_TOOLS: &str = "/run/hermez/forge-tools";
 
+/// Where Kubernetes' own host-path provisioner makes volumes; it knows no other place.
+const VOLUMES: &str = "/tmp/hostpath_pv";
+
 /// Paths of the whole machine that containerd, CNI, kubelet and `ip netns`
 /// insist on: empty in here.
 const OWN: [&str; 4] = [
@@ -56,6 +59,8 @@ pub(super) fn prepare(context: &Context) -> Result<HostPids, Error> {
         &context.layout.var("kubelet"),
         Path::new("/var/lib/kubelet"),
     )?;
+    private_dir(&context.layout.var("volumes"))?;
+    bind(&context.layout.var("volumes"), Path::new(VOLUMES))?;
     private_dir(&context.layout.var("forge"))?;
     bind(&context.layout.var("forge"), Path::new(FORGE_DATA))?;
     nix::unistd::chown(FORGE_DATA, Some(forge::USER_ID), Some(forge::GROUP_ID))

@@ -135,6 +135,8 @@ fn controllers(context: &Context) -> [Component; 2] {
             .flag("cluster-signing-cert-file", context.layout.pki("ca.pem"))
             .flag("cluster-signing-key-file", context.layout.pki("ca.key"))
             .flag("use-service-account-credentials", "true")
+            // Makes the volumes of the storage class "local" below mounts::VOLUMES.
+            .flag("enable-hostpath-provisioner", "true")
             .flag("leader-elect", "false")
             .service(Probe::Tcp(local(10_257))),
         kubernetes(context, "kube-scheduler")

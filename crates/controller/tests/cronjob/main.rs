@@ -1,0 +1,10 @@
+//! Cron jobs on a real cluster: they fire, are suspended, run by hand, are tried again, and end.
+
+#[allow(dead_code)] // shared with the other kinds' tests, each of which uses a part
+#[path = "../service/support.rs"]
+mod support;
+
+mod definition;
+mod helpers;
+mod lifecycle;
+mod runs;
