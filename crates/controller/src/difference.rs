@@ -69,7 +69,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// A Kubernetes quantity in billionths, after apimachinery's `resource.Quantity`.
-fn quantity(text: &str) -> Option<i128> {
+pub(crate) fn quantity(text: &str) -> Option<i128> {
     let digits = text
         .find(|c: char| !(c.is_ascii_digit() || c == '.'))
         .unwrap_or(text.len());

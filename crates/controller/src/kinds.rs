@@ -5,7 +5,11 @@
 //! resource's status, which is written before the objects that follow from it, so that a controller
 //! that is killed in between goes on where it was.
 
+pub(crate) mod fit;
+mod jobset;
+mod run;
 mod service;
+mod trainingjob;
 
 use std::time::Duration;
 
@@ -17,6 +21,7 @@ use kube::api::{DynamicObject, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::gang::Gang;
 use crate::owned::Objects;
 
 /// Everything that is known of a resource when its reconcile begins.
@@ -27,7 +32,7 @@ pub(crate) struct Seen<'a> {
     pub generation: Option<i64>,
     /// The runtime profile that it is translated through.
     pub profile: &'a RuntimeProfile,
-    /// What it became so far.
+    /// What it became so far, down to its pods where the kind asks for them.
     pub owned: &'a Objects,
     /// Its status as it stands; an empty object when it has none.
     pub before: &'a Value,
@@ -75,6 +80,10 @@ pub(crate) struct Refusal {
 pub(crate) struct Plan {
     /// Its objects; those that it had and that are not among them are deleted.
     pub objects: Vec<DynamicObject>,
+    /// Kind and name of objects that stay as they are.
+    pub keep: Vec<(String, String)>,
+    /// Pods that may start when there is room for all of them.
+    pub gang: Option<Gang>,
     /// The status to write before the objects, when the plan remembers something in it.
     pub status: Option<Value>,
     /// When to look again though nothing changed.
@@ -85,16 +94,22 @@ pub(crate) struct Plan {
 
 /// What a resource should become now.
 pub(crate) fn plan(seen: &Seen<'_>) -> Result<Plan, TranslateError> {
-    Ok(Plan {
-        objects: seen.resource.translate(seen.profile)?,
-        ..Plan::default()
-    })
+    match seen.resource {
+        Resource::JobSet(set) => jobset::plan(seen, set),
+        Resource::TrainingJob(job) => trainingjob::plan(seen, job),
+        _ => Ok(Plan {
+            objects: seen.resource.translate(seen.profile)?,
+            ..Plan::default()
+        }),
+    }
 }
 
 /// The status that follows from what was seen.
 pub(crate) fn status(seen: &Seen<'_>, stalled: Option<&Refusal>) -> Value {
     let status = match seen.resource {
         Resource::Service(_) => serde_json::to_value(service::status(seen, stalled)),
+        Resource::JobSet(set) => serde_json::to_value(jobset::status(seen, set, stalled)),
+        Resource::TrainingJob(job) => serde_json::to_value(trainingjob::status(seen, job, stalled)),
         _ => Ok(Value::Null),
     };
     status.unwrap_or_else(|error| unreachable!("a status is plain data: {error}"))

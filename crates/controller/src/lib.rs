@@ -6,6 +6,7 @@
 
 mod difference;
 mod error;
+mod gang;
 mod kinds;
 mod metrics;
 mod owned;

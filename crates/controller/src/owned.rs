@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use hermez_kinds::Kind;
-use hermez_kinds::names::MANAGED_SELECTOR;
+use hermez_kinds::names::{KIND_LABEL, MANAGED_SELECTOR, WORKLOAD_LABEL};
+use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, ResourceExt};
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -16,6 +17,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::ControllerError;
+
+mod pods;
 
 /// Changes of owned objects that may wait for their resource's reconcile.
 const CHANGES: usize = 1024;
@@ -62,6 +65,8 @@ impl Backoff for Wait {
 #[derive(Clone)]
 pub(crate) struct Owned {
     stores: Vec<(ApiResource, Store<DynamicObject>)>,
+    /// Pods that carry the label of their workload's kind.
+    pods: (ApiResource, Store<DynamicObject>),
 }
 
 /// Objects, each with its native kind.
@@ -82,36 +87,28 @@ impl Owned {
             .unzip();
         let mut stores = Vec::new();
         for native in native_kinds() {
-            let (store, writer) = {
-                let writer = reflector::store::Writer::new(native.clone());
-                (writer.as_reader(), writer)
+            let watch = Watch {
+                selector: MANAGED_SELECTOR.to_owned(),
+                strip,
+                owners,
             };
-            let api: Api<DynamicObject> = Api::all_with(client.clone(), &native);
-            let config = watcher::Config::default().labels(MANAGED_SELECTOR);
-            let objects = watcher(api, config)
-                .modify(strip)
-                .backoff(Wait::default())
-                .reflect(writer)
-                .touched_objects();
-            let senders = senders.clone();
-            let ended = shutdown.clone().cancelled_owned();
-            tokio::spawn(async move {
-                let mut objects = std::pin::pin!(objects.take_until(ended));
-                while let Some(object) = objects.next().await {
-                    match object {
-                        Ok(object) => tell_owner(&object, &senders).await,
-                        Err(error) => tracing::debug!(%error, "a watch of the controller failed"),
-                    }
-                }
-            });
+            let store = watch.start(client, &native, &senders, shutdown);
             stores.push((native, store));
         }
-        (Owned { stores }, receivers)
+        let native = ApiResource::erase::<Pod>(&());
+        let watch = Watch {
+            selector: format!("{MANAGED_SELECTOR},{KIND_LABEL}"),
+            strip: pods::strip,
+            owners: workloads,
+        };
+        let pods = watch.start(client, &native, &senders, shutdown);
+        let pods = (native, pods);
+        (Owned { stores, pods }, receivers)
     }
 
     /// Waits until every cache has been filled once.
     pub(crate) async fn ready(&self) -> Result<(), ControllerError> {
-        for (native, store) in &self.stores {
+        for (native, store) in self.stores.iter().chain([&self.pods]) {
             let ended = |_| ControllerError::WatchEnded(native.kind.clone());
             store.wait_until_ready().await.map_err(ended)?;
         }
@@ -133,6 +130,17 @@ impl Owned {
     ) -> Option<std::sync::Arc<DynamicObject>> {
         let (_, store) = self.stores.iter().find(|(found, _)| found == native)?;
         store.get(&ObjectRef::new_with(name, native.clone()).within(namespace))
+    }
+
+    /// Everything that a resource became, down to its pods where they say whose they are.
+    pub(crate) fn all_of(&self, kind: Kind, owner: &DynamicObject) -> Objects {
+        let mut all = self.of(&owner.uid().unwrap_or_default());
+        let (native, store) = &self.pods;
+        let reference = ObjectRef::from_obj_with(owner, kind.api_resource());
+        let pods =
+            store.state_filter(|pod| workloads(pod).iter().any(|(_, own)| *own == reference));
+        all.extend(pods.into_iter().map(|pod| (native.clone(), pod)));
+        all
     }
 
     /// Everything that belongs to the resource with this uid.
@@ -164,17 +172,85 @@ fn strip(object: &mut DynamicObject) {
     object.managed_fields_mut().clear();
 }
 
-async fn tell_owner(
-    object: &DynamicObject,
-    senders: &HashMap<Kind, mpsc::Sender<ObjectRef<DynamicObject>>>,
-) {
-    for owner in object.owner_references() {
-        let Some(kind) = Kind::ALL.iter().find(|kind| kind.name() == owner.kind) else {
-            continue;
+type Senders = HashMap<Kind, mpsc::Sender<ObjectRef<DynamicObject>>>;
+type Workload = (Kind, ObjectRef<DynamicObject>);
+
+/// A watch of one native kind.
+struct Watch {
+    selector: String,
+    /// Leaves out what is never read.
+    strip: fn(&mut DynamicObject),
+    /// The resources that an object is of.
+    owners: fn(&DynamicObject) -> Vec<Workload>,
+}
+
+impl Watch {
+    /// Starts it; it ends with `shutdown`.
+    fn start(
+        self,
+        client: &Client,
+        native: &ApiResource,
+        senders: &Senders,
+        shutdown: &CancellationToken,
+    ) -> Store<DynamicObject> {
+        let (store, writer) = {
+            let writer = reflector::store::Writer::new(native.clone());
+            (writer.as_reader(), writer)
         };
-        let reference = ObjectRef::new_with(&owner.name, kind.api_resource())
-            .within(object.namespace().as_deref().unwrap_or_default());
-        if let Some(sender) = senders.get(kind) {
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), native);
+        let config = watcher::Config::default().labels(&self.selector);
+        let objects = watcher(api, config)
+            .modify(self.strip)
+            .backoff(Wait::default())
+            .reflect(writer)
+            .touched_objects();
+        let senders = senders.clone();
+        let ended = shutdown.clone().cancelled_owned();
+        tokio::spawn(async move {
+            let mut objects = std::pin::pin!(objects.take_until(ended));
+            while let Some(object) = objects.next().await {
+                match object {
+                    Ok(object) => tell((self.owners)(&object), &senders).await,
+                    Err(error) => tracing::debug!(%error, "a watch of the controller failed"),
+                }
+            }
+        });
+        store
+    }
+}
+
+/// The resources that an object's owner references name.
+fn owners(object: &DynamicObject) -> Vec<Workload> {
+    let named = object.owner_references().iter().filter_map(|owner| {
+        let kind = Kind::ALL.iter().find(|kind| kind.name() == owner.kind)?;
+        Some(reference(*kind, &owner.name, object))
+    });
+    named.collect()
+}
+
+/// The resource that a pod's labels name: its owner is a job.
+fn workloads(pod: &DynamicObject) -> Vec<Workload> {
+    let label = |key: &str| pod.labels().get(key).map(String::as_str);
+    let named = label(KIND_LABEL)
+        .zip(label(WORKLOAD_LABEL))
+        .and_then(|(kind, name)| {
+            let kind = Kind::ALL.iter().find(|known| known.name() == kind)?;
+            Some(reference(*kind, name, pod))
+        });
+    named.into_iter().collect()
+}
+
+fn reference(kind: Kind, name: &str, object: &DynamicObject) -> Workload {
+    let namespace = object.namespace().unwrap_or_default();
+    (
+        kind,
+        ObjectRef::new_with(name, kind.api_resource()).within(&namespace),
+    )
+}
+
+async fn tell(workloads: Vec<Workload>, senders: &Senders) {
+    for (kind, reference) in workloads {
+        if let Some(sender) = senders.get(&kind) {
             // Only fails when the controller has ended.
             let _ = sender.send(reference).await;
         }

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 use crate::difference;
 use crate::error::{ControllerError, ReconcileError, Stalled};
+use crate::gang;
 use crate::kinds::{self, Plan, Refusal, Seen};
 use crate::metrics::Metrics;
 use crate::owned::{Owned, is_owned_by};
@@ -135,9 +136,8 @@ impl Context {
     ) -> Result<Option<Duration>, ReconcileError> {
         let resource = self.read(object)?;
         let profile = self.profile.borrow().clone();
-        let uid = object.uid().unwrap_or_default();
         let before = status_of(object);
-        let owned = self.owned.of(&uid);
+        let owned = self.owned.all_of(self.kind, object);
         let mut seen = Seen {
             resource: &resource,
             generation: object.metadata.generation,
@@ -148,10 +148,16 @@ impl Context {
         };
         let Plan {
             objects,
-            status,
+            keep,
+            gang,
+            mut status,
             again_after,
             notes,
         } = kinds::plan(&seen)?;
+        if let Some(gang) = &gang {
+            let short = gang::admit(&self.client, gang).await?;
+            gang::remember(short, &mut status);
+        }
         if let Some(status) = &status {
             self.write_status(object, seen.before, status).await?;
             seen.before = status;
@@ -159,9 +165,10 @@ impl Context {
         for (reason, message) in notes {
             self.tell(object, EventType::Normal, reason, &message).await;
         }
-        let wanted = self.write_all(object, &resource, objects).await?;
+        let mut wanted = self.write_all(object, &resource, objects).await?;
+        wanted.extend(keep);
         self.prune(object, &wanted).await?;
-        let owned = self.owned.of(&uid);
+        let owned = self.owned.all_of(self.kind, object);
         let seen = Seen {
             owned: &owned,
             ..seen
@@ -318,7 +325,12 @@ impl Context {
                 uid: object.uid(),
                 ..Preconditions::default()
             };
-            let parameters = DeleteParams::background().preconditions(preconditions);
+            // The next attempt has the same host names: a job is gone when its pods are.
+            let parameters = match native.kind.as_str() {
+                "Job" => DeleteParams::foreground(),
+                _ => DeleteParams::background(),
+            };
+            let parameters = parameters.preconditions(preconditions);
             match api.delete(&name, &parameters).await {
                 Ok(_) => {}
                 // Gone already, or another object of the same name by now.
@@ -345,7 +357,7 @@ impl Context {
         let before = status_of(object);
         let profile = self.profile.borrow().clone();
         let message = stalled.to_string();
-        let owned = self.owned.of(&object.uid().unwrap_or_default());
+        let owned = self.owned.all_of(self.kind, object);
         let refusal = Refusal {
             reason: stalled.reason(),
             message: message.clone(),

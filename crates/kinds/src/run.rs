@@ -76,7 +76,8 @@ pub struct RunState {
     pub attempt: i32,
     /// Attempts that failed and were followed by another.
     pub restarts: i32,
-    /// Attempts that were given up because not all pods found a place in time.
+    /// Attempts that were followed by another and do not count as restarts: not all pods found a
+    /// place in time, or the failure policy says so.
     #[serde(skip_serializing_if = "is_zero")]
     pub requeues: i32,
     /// When the run began, or was resumed.
