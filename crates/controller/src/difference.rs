@@ -128,7 +128,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// A Kubernetes quantity in billionths, after apimachinery's `resource.Quantity`.
-fn quantity(text: &str) -> Option<i128> {
+pub(crate) fn quantity(text: &str) -> Option<i128> {
     let digits = text
         .find(|c: char| !(c.is_ascii_digit() || c == '.'))
         .unwrap_or(text.len());
@@ -218,7 +218,10 @@ mod tests {
     fn the_places_that_differ_are_named() {
         let desired = json!({"spec": {"replicas": 3, "on": true, "list": [{"name": "a", "image": "x"}], "none": {}}});
         let live = json!({"spec": {"replicas": 4, "on": true, "list": [{"name": "b"}, {"name": "a", "image": "y"}]}});
-        let told: Vec<String> = places(&live, &desired).iter().map(|place| told(place)).collect();
+        let told: Vec<String> = places(&live, &desired)
+            .iter()
+            .map(|place| told(place))
+            .collect();
         assert_eq!(told, ["spec.list[a].image", "spec.replicas"]);
         assert!(places(&desired, &desired).is_empty());
     }

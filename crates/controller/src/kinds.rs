@@ -6,8 +6,12 @@
 //! that is killed in between goes on where it was.
 
 mod cronjob;
+pub(crate) mod fit;
+mod jobset;
+mod run;
 mod service;
 mod statefulset;
+mod trainingjob;
 
 use std::time::Duration;
 
@@ -20,6 +24,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::difference;
+use crate::gang::Gang;
 use crate::owned::Objects;
 
 /// Everything that is known of a resource when its reconcile begins.
@@ -30,7 +35,7 @@ pub(crate) struct Seen<'a> {
     pub generation: Option<i64>,
     /// The runtime profile that it is translated through.
     pub profile: &'a RuntimeProfile,
-    /// What it became so far.
+    /// What it became so far, down to its pods where the kind asks for them.
     pub owned: &'a Objects,
     /// Its status as it stands; an empty object when it has none.
     pub before: &'a Value,
@@ -78,6 +83,10 @@ pub(crate) struct Refusal {
 pub(crate) struct Plan {
     /// Its objects; those that it had and that are not among them are deleted.
     pub objects: Vec<DynamicObject>,
+    /// Kind and name of objects that stay as they are.
+    pub keep: Vec<(String, String)>,
+    /// Pods that may start when there is room for all of them.
+    pub gang: Option<Gang>,
     /// The status to write before the objects, when the plan remembers something in it.
     pub status: Option<Value>,
     /// When to look again though nothing changed.
@@ -90,6 +99,11 @@ pub(crate) struct Plan {
 
 /// What a resource should become now.
 pub(crate) fn plan(seen: &Seen<'_>) -> Result<Plan, TranslateError> {
+    match seen.resource {
+        Resource::JobSet(set) => return jobset::plan(seen, set),
+        Resource::TrainingJob(job) => return trainingjob::plan(seen, job),
+        _ => {}
+    }
     let mut plan = Plan {
         objects: seen.resource.translate(seen.profile)?,
         ..Plan::default()
@@ -131,6 +145,8 @@ pub(crate) fn status(seen: &Seen<'_>, stalled: Option<&Refusal>) -> Value {
         Resource::Service(_) => serde_json::to_value(service::status(seen, stalled)),
         Resource::CronJob(job) => serde_json::to_value(cronjob::status(seen, job, stalled)),
         Resource::StatefulSet(set) => serde_json::to_value(statefulset::status(seen, set, stalled)),
+        Resource::JobSet(set) => serde_json::to_value(jobset::status(seen, set, stalled)),
+        Resource::TrainingJob(job) => serde_json::to_value(trainingjob::status(seen, job, stalled)),
         _ => Ok(Value::Null),
     };
     status.unwrap_or_else(|error| unreachable!("a status is plain data: {error}"))

@@ -7,6 +7,7 @@
 mod difference;
 mod drift;
 mod error;
+mod gang;
 mod kinds;
 mod leader;
 mod metrics;
@@ -159,7 +160,10 @@ pub async fn lead(
     home.make().await?;
     let candidate = Candidate::new(client.clone(), &settings.namespace, identity);
     let on_change = |leads| metrics.leads(leads);
-    candidate.lead(&shutdown, on_change, work).await.unwrap_or(Ok(()))
+    candidate
+        .lead(&shutdown, on_change, work)
+        .await
+        .unwrap_or(Ok(()))
 }
 
 /// The controllers of all kinds.

@@ -6,19 +6,22 @@
 //! objects are kept, without their managers' fields: whether somebody edited one is seen in its
 //! fields, so metadata alone would not do.
 
+mod pods;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::StreamExt;
 use hermez_kinds::Kind;
-use hermez_kinds::names::MANAGED_SELECTOR;
+use hermez_kinds::names::{KIND_LABEL, MANAGED_SELECTOR, WORKLOAD_LABEL};
+use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, ResourceExt};
+use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::WatchStreamExt;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -78,6 +81,10 @@ struct Table {
 /// The cache of one native kind.
 struct Cache {
     native: ApiResource,
+    /// Labels of the objects that are kept.
+    selector: String,
+    /// Leaves out what is never read.
+    strip: fn(&mut DynamicObject),
     table: RwLock<Table>,
     ready: watch::Sender<bool>,
 }
@@ -98,7 +105,10 @@ pub(crate) type Changes = HashMap<Kind, mpsc::Receiver<ObjectRef<DynamicObject>>
 
 impl Owned {
     /// Starts the watches; they end with `shutdown`.
-    pub(crate) fn watch(client: &Client, shutdown: &CancellationToken) -> (Owned, Senders, Changes) {
+    pub(crate) fn watch(
+        client: &Client,
+        shutdown: &CancellationToken,
+    ) -> (Owned, Senders, Changes) {
         let (senders, receivers): (HashMap<_, _>, HashMap<_, _>) = Kind::ALL
             .iter()
             .map(|kind| {
@@ -106,16 +116,25 @@ impl Owned {
                 ((*kind, sender), (*kind, receiver))
             })
             .unzip();
-        let mut caches = Vec::new();
-        for native in native_kinds() {
-            let cache = Arc::new(Cache {
-                native: native.clone(),
-                table: RwLock::default(),
-                ready: watch::channel(false).0,
-            });
-            caches.push(cache.clone());
-            let api: Api<DynamicObject> = Api::all_with(client.clone(), &native);
-            let work = follow(api, cache, senders.clone());
+        let made = native_kinds().into_iter().map(|native| Cache {
+            native,
+            selector: MANAGED_SELECTOR.to_owned(),
+            strip,
+            table: RwLock::default(),
+            ready: watch::channel(false).0,
+        });
+        // Pods of the kinds that look at them.
+        let pods = Cache {
+            native: ApiResource::erase::<Pod>(&()),
+            selector: format!("{MANAGED_SELECTOR},{KIND_LABEL}"),
+            strip: pods::strip,
+            table: RwLock::default(),
+            ready: watch::channel(false).0,
+        };
+        let caches: Vec<Arc<Cache>> = made.chain([pods]).map(Arc::new).collect();
+        for cache in &caches {
+            let api: Api<DynamicObject> = Api::all_with(client.clone(), &cache.native);
+            let work = follow(api, cache.clone(), senders.clone());
             let ended = shutdown.clone().cancelled_owned();
             tokio::spawn(async move {
                 tokio::select! {
@@ -158,13 +177,14 @@ impl Owned {
         name: &str,
     ) -> Option<Arc<DynamicObject>> {
         let id = (namespace.to_owned(), name.to_owned());
-        self.cache(native)?.read(|table| table.objects.get(&id).cloned())
+        self.cache(native)?
+            .read(|table| table.objects.get(&id).cloned())
     }
 
     /// Puts the API server's answer to a write of ours in.
     pub(crate) fn wrote(&self, native: &ApiResource, mut object: DynamicObject) {
-        strip(&mut object);
         if let Some(cache) = self.cache(native) {
+            (cache.strip)(&mut object);
             cache.write(|table| table.put(object));
         }
     }
@@ -182,10 +202,25 @@ impl Owned {
         owned
     }
 
+    /// Everything that a resource became, down to what its objects have made: the Jobs of its
+    /// CronJob, the pods of its Jobs.
+    pub(crate) fn all_of(&self, uid: &str) -> Objects {
+        let mut all = self.of(uid);
+        let mut next = 0;
+        while let Some((_, object)) = all.get(next) {
+            let made = object.uid().map(|uid| self.of(&uid));
+            all.extend(made.unwrap_or_default());
+            next += 1;
+        }
+        all
+    }
+
     /// How many objects are kept, over all kinds.
     pub(crate) fn len(&self) -> usize {
         let caches = self.caches.iter();
-        caches.map(|cache| cache.read(|table| table.objects.len())).sum()
+        caches
+            .map(|cache| cache.read(|table| table.objects.len()))
+            .sum()
     }
 }
 
@@ -210,7 +245,10 @@ impl Table {
         }
         self.remove(&id);
         for owner in controllers(&object) {
-            self.owners.entry(owner.to_owned()).or_default().insert(id.clone());
+            self.owners
+                .entry(owner.to_owned())
+                .or_default()
+                .insert(id.clone());
         }
         self.objects.insert(id, Arc::new(object));
         true
@@ -253,7 +291,7 @@ impl Table {
 
 /// Keeps one cache up to date, and tells owners.
 async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, senders: Senders) {
-    let config = watcher::Config::default().labels(MANAGED_SELECTOR);
+    let config = watcher::Config::default().labels(&cache.selector);
     let events = watcher(api, config).backoff(Wait::default());
     let mut events = std::pin::pin!(events);
     let mut listed = BTreeSet::new();
@@ -261,28 +299,28 @@ async fn follow(api: Api<DynamicObject>, cache: Arc<Cache>, senders: Senders) {
         match event {
             Ok(Event::Init) => listed.clear(),
             Ok(Event::InitApply(mut object)) => {
-                strip(&mut object);
+                (cache.strip)(&mut object);
                 listed.insert(id(&object));
                 if cache.write(|table| table.put(object.clone())) {
-                    tell_owner(&object, &senders).await;
+                    tell(&object, &senders).await;
                 }
             }
             Ok(Event::InitDone) => {
                 for gone in cache.write(|table| table.retain(&listed)) {
-                    tell_owner(&gone, &senders).await;
+                    tell(&gone, &senders).await;
                 }
                 listed.clear();
                 cache.ready.send_replace(true);
             }
             Ok(Event::Apply(mut object)) => {
-                strip(&mut object);
+                (cache.strip)(&mut object);
                 if cache.write(|table| table.put(object.clone())) {
-                    tell_owner(&object, &senders).await;
+                    tell(&object, &senders).await;
                 }
             }
             Ok(Event::Delete(object)) => {
                 if cache.write(|table| table.deleted(&object)) {
-                    tell_owner(&object, &senders).await;
+                    tell(&object, &senders).await;
                 }
             }
             Err(error) => tracing::debug!(%error, "a watch of the controller failed"),
@@ -326,23 +364,39 @@ fn strip(object: &mut DynamicObject) {
     object.managed_fields_mut().clear();
 }
 
-async fn tell_owner(object: &DynamicObject, senders: &Senders) {
-    for owner in object.owner_references() {
+/// Tells the resources that an object is of: those that its owner references name, or its labels,
+/// where its owner is a job.
+async fn tell(object: &DynamicObject, senders: &Senders) {
+    let namespace = object.namespace().unwrap_or_default();
+    for (kind, name) in owners(object).into_iter().chain(workload(object)) {
+        if let Some(sender) = senders.get(&kind) {
+            let reference = ObjectRef::new_with(&name, kind.api_resource()).within(&namespace);
+            // Only fails when the controller has ended.
+            let _ = sender.send(reference).await;
+        }
+    }
+}
+
+/// The resources that an object's owner references name.
+fn owners(object: &DynamicObject) -> Vec<(Kind, String)> {
+    let named = object.owner_references().iter().filter_map(|owner| {
         // The Jobs of a CronJob are its resource's, which has the CronJob's name.
         let is_it = |kind: &&Kind| {
             let by_cron = **kind == Kind::CronJob && owner.kind == "CronJob";
             kind.name() == owner.kind || by_cron
         };
-        let Some(kind) = Kind::ALL.iter().find(is_it) else {
-            continue;
-        };
-        let reference = ObjectRef::new_with(&owner.name, kind.api_resource())
-            .within(object.namespace().as_deref().unwrap_or_default());
-        if let Some(sender) = senders.get(kind) {
-            // Only fails when the controller has ended.
-            let _ = sender.send(reference).await;
-        }
-    }
+        let kind = Kind::ALL.iter().find(is_it)?;
+        Some((*kind, owner.name.clone()))
+    });
+    named.collect()
+}
+
+/// The resource that the labels of a pod name.
+fn workload(object: &DynamicObject) -> Option<(Kind, String)> {
+    let label = |key: &str| object.labels().get(key);
+    let (kind, name) = label(KIND_LABEL).zip(label(WORKLOAD_LABEL))?;
+    let kind = Kind::ALL.iter().find(|known| known.name() == kind)?;
+    Some((*kind, name.clone()))
 }
 
 #[cfg(test)]
@@ -366,7 +420,10 @@ mod tests {
     fn the_cache_does_not_go_back_in_time() {
         let mut table = Table::default();
         assert!(table.put(mk_object("a", 9, "x")));
-        assert!(!table.put(mk_object("a", 9, "x")), "an echo of our own write");
+        assert!(
+            !table.put(mk_object("a", 9, "x")),
+            "an echo of our own write"
+        );
         assert!(!table.put(mk_object("a", 7, "y")), "a watch that lags");
         assert!(table.owners.contains_key("x") && !table.owners.contains_key("y"));
         // 10 is more than 9, though "10" sorts before "9".

@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 use crate::difference;
 use crate::drift::{self, Drift};
 use crate::error::{ControllerError, ReconcileError, Stalled};
+use crate::gang;
 use crate::kinds::{self, Plan, Refusal, Seen};
 use crate::metrics::Metrics;
 use crate::owned::{Objects, Owned, is_owned_by, version};
@@ -152,7 +153,7 @@ impl Context {
         let resource = self.read(object)?;
         let uid = object.uid().unwrap_or_default();
         let before = self.status_of(object);
-        let owned = self.known(&uid);
+        let owned = self.owned.all_of(&uid);
         let profile = self.profile_of(object, &owned, &before);
         let profile = profile.map_err(|label| Stalled::ProfileLost { label })?;
         let mut seen = Seen {
@@ -165,13 +166,19 @@ impl Context {
         };
         let Plan {
             objects,
-            status,
+            keep,
+            gang,
+            mut status,
             again_after,
             notes,
             refused,
         } = kinds::plan(&seen)?;
         if let Some(Refusal { reason, message }) = refused {
             return Err(Stalled::Impossible { reason, message }.into());
+        }
+        if let Some(gang) = &gang {
+            let short = gang::admit(&self.client, gang).await?;
+            gang::remember(short, &mut status);
         }
         if let Some(status) = &status {
             self.write_status(object, seen.before, status).await?;
@@ -181,9 +188,10 @@ impl Context {
             self.tell(object, EventType::Normal, reason, &message).await;
         }
         let label = profile.label();
-        let wanted = self.write_all(object, &resource, &label, objects).await?;
+        let mut wanted = self.write_all(object, &resource, &label, objects).await?;
+        wanted.extend(keep);
         self.prune(object, &wanted).await?;
-        let owned = self.known(&uid);
+        let owned = self.owned.all_of(&uid);
         let seen = Seen {
             owned: &owned,
             ..seen
@@ -226,15 +234,6 @@ impl Context {
                 }
             }
         })
-    }
-
-    /// Everything that belongs to the resource with this uid, and the Jobs of its CronJob.
-    fn known(&self, uid: &str) -> Objects {
-        let mut owned = self.owned.of(uid);
-        let crons = owned.iter().filter(|(native, _)| native.kind == "CronJob");
-        let jobs = crons.flat_map(|(_, cron)| self.owned.of(&cron.uid().unwrap_or_default()));
-        owned.extend(jobs.collect::<Vec<_>>());
-        owned
     }
 
     /// The resource, checked.
@@ -397,7 +396,8 @@ impl Context {
         let whose = (self.kind.name(), namespace.as_str(), name.as_str());
         let drift = drift::describe(whose, object, places, found.managed_fields());
         self.metrics.drifted(self.kind.name());
-        self.tell(owner, EventType::Warning, "Drift", &drift.told()).await;
+        self.tell(owner, EventType::Warning, "Drift", &drift.told())
+            .await;
         // Where nobody takes them in time, the event still tells it.
         if let Some(drifts) = &self.drift
             && drifts.try_send(drift).is_err()
@@ -427,7 +427,12 @@ impl Context {
                 uid: object.uid(),
                 ..Preconditions::default()
             };
-            let parameters = DeleteParams::background().preconditions(preconditions);
+            // The next attempt has the same host names: a job is gone when its pods are.
+            let parameters = match native.kind.as_str() {
+                "Job" => DeleteParams::foreground(),
+                _ => DeleteParams::background(),
+            };
+            let parameters = parameters.preconditions(preconditions);
             match api.delete(&name, &parameters).await {
                 Ok(_) => {}
                 // Gone already, or another object of the same name by now.
@@ -453,7 +458,7 @@ impl Context {
     ) -> Result<(), ControllerError> {
         let before = self.status_of(object);
         let message = stalled.to_string();
-        let owned = self.known(&object.uid().unwrap_or_default());
+        let owned = self.owned.all_of(&object.uid().unwrap_or_default());
         let profile = self.profile_of(object, &owned, &before);
         let profile = profile.unwrap_or_else(|label| Arc::new(nameplate(&label)));
         let refusal = Refusal {

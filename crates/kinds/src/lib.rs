@@ -11,6 +11,7 @@ pub mod jobset;
 pub mod kind;
 pub mod names;
 pub mod profile;
+pub mod run;
 mod schema;
 pub mod service;
 pub mod statefulset;

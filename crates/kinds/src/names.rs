@@ -65,3 +65,17 @@ pub const MANUAL_ANNOTATION: &str = "cronjob.kubernetes.io/instantiate";
 pub const RUN_BY_ANNOTATION: &str = "hermez.dev/run-by";
 /// Field manager of what people set by hand through Hermez (`suspend`); deploys leave it alone.
 pub const HAND_MANAGER: &str = "hermez-hand";
+/// Label of a job and its pods with the number of the attempt that they belong to.
+pub const ATTEMPT_LABEL: &str = "pinterest.com/attempt";
+/// Label of pods with their workload's kind, where the controller watches them.
+pub const KIND_LABEL: &str = "pinterest.com/kind";
+/// Label of a pod of a gang with its rank; written when the pod is let go.
+pub const RANK_LABEL: &str = "pinterest.com/rank";
+/// Gate that holds the pods of a gang back until all of them can start.
+pub const GANG_GATE: &str = "pinterest.com/gang";
+/// Annotation of a resource: another value runs an unchanged spec once more.
+pub const RUN_ANNOTATION: &str = "hermez.dev/run";
+/// Annotation of a job with the hash of the pods that it was made with, which cannot change.
+pub const TEMPLATE_ANNOTATION: &str = "hermez.dev/template";
+/// Kubernetes' own annotation of a job's pod with its index.
+pub const INDEX_ANNOTATION: &str = "batch.kubernetes.io/job-completion-index";
