@@ -49,3 +49,7 @@ pub const APPLIED_ANNOTATION: &str = "hermez.dev/applied";
 pub const CONFIGS_ANNOTATION: &str = "hermez.dev/configs";
 /// Annotation with the role that the workload's pods take (`iamrole` of the talk).
 pub const IAMROLE_ANNOTATION: &str = "pinterest.com/iamrole";
+/// Label of the pods of a streaming job with the number of the start that they belong to.
+pub const ATTEMPT_LABEL: &str = "pinterest.com/attempt";
+/// Annotation of a streaming job that asks for a savepoint whenever it is changed.
+pub const SAVEPOINT_ANNOTATION: &str = "pinterest.com/savepoint";
