@@ -4,6 +4,7 @@ mod build;
 mod closing;
 mod codegen;
 mod down;
+mod image;
 mod journey;
 mod progress;
 mod sample;
@@ -39,6 +40,8 @@ enum Task {
     Test(test::Arguments),
     /// List or run a journey through the whole system on the local cluster
     Journey(journey::Arguments),
+    /// Make an image that only some workloads need, and publish it in the local cluster's registry
+    Image(image::Arguments),
     /// Write the generated files: CRDs, OpenAPI, CLI reference, TypeScript types
     Codegen(codegen::Arguments),
     /// Check the rules of the house over all files
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
         Task::Status(arguments) => status::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Journey(arguments) => journey::run(&arguments),
+        Task::Image(arguments) => image::run(&arguments),
         Task::Codegen(arguments) => codegen::run(&arguments),
         Task::Tidy(arguments) => tidy::run(&arguments),
     };

@@ -65,7 +65,7 @@ pub const MANUAL_ANNOTATION: &str = "cronjob.kubernetes.io/instantiate";
 pub const RUN_BY_ANNOTATION: &str = "hermez.dev/run-by";
 /// Field manager of what people set by hand through Hermez (`suspend`); deploys leave it alone.
 pub const HAND_MANAGER: &str = "hermez-hand";
-/// Label of a job and its pods with the number of the attempt that they belong to.
+/// Label of jobs, Deployments and their pods with the number of the attempt that they belong to.
 pub const ATTEMPT_LABEL: &str = "pinterest.com/attempt";
 /// Label of pods with their workload's kind, where the controller watches them.
 pub const KIND_LABEL: &str = "pinterest.com/kind";
@@ -79,3 +79,5 @@ pub const RUN_ANNOTATION: &str = "hermez.dev/run";
 pub const TEMPLATE_ANNOTATION: &str = "hermez.dev/template";
 /// Kubernetes' own annotation of a job's pod with its index.
 pub const INDEX_ANNOTATION: &str = "batch.kubernetes.io/job-completion-index";
+/// Annotation of a streaming job that asks for a savepoint whenever it is changed.
+pub const SAVEPOINT_ANNOTATION: &str = "pinterest.com/savepoint";

@@ -61,6 +61,11 @@ impl<'a> Translation<'a> {
         self.names.name
     }
 
+    /// The workload's namespace.
+    pub fn namespace(&self) -> &'a str {
+        self.names.namespace
+    }
+
     /// Name of the ConfigMap with the workload's `configs`.
     pub fn configs_name(&self) -> String {
         format!("{}-configs", self.names.name)

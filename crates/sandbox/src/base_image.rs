@@ -47,44 +47,48 @@ pub fn key() -> Result<Key> {
 /// of it; built if it is not there.
 pub fn get_or_build(cache: &Path) -> Result<PathBuf> {
     cache::get_or_build(cache, &key()?, |dir| {
-        let work = dir.join("work");
-        fs::create_dir(&work).map_err(at(&work))?;
-        let hook = work.join("customize");
-        fs::write(&hook, CUSTOMIZE).map_err(at(&hook))?;
-        // mmdebstrap does not read the machine's settings (a proxy, say).
-        let settings = work.join("apt.conf");
-        let dump = command::output(Command::new("apt-config").arg("dump"))?;
-        let acquire: String = dump
-            .lines()
-            .filter(|line| line.starts_with("Acquire::"))
-            .fold(String::new(), |text, line| text + line + "\n");
-        fs::write(&settings, acquire).map_err(at(&settings))?;
-        let mut build = Command::new("mmdebstrap");
-        build
-            .args([
-                "--variant=minbase",
-                "--mode=root",
-                "--quiet",
-                "--include=usr-is-merged,tzdata",
-            ])
-            // Merged from the start: the package that merges later brings all of Perl.
-            .arg("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr")
-            .arg(format!("--aptopt={}", settings.display()))
-            .arg("--dpkgopt=path-exclude=/usr/share/man/*")
-            .arg("--dpkgopt=path-exclude=/usr/share/doc/*")
-            .arg(format!("--customize-hook=sh {} \"$1\"", hook.display()))
-            .arg("bookworm")
-            .arg(dir.join("rootfs.tar"))
-            .args(sources());
-        command::output(&mut build)?;
+        root(dir, &["usr-is-merged", "tzdata"])?;
         let dockerfile = dir.join("Dockerfile");
         fs::write(
             &dockerfile,
             "FROM scratch\nADD rootfs.tar /\nCMD [\"bash\"]\n",
         )
-        .map_err(at(&dockerfile))?;
-        fs::remove_dir_all(&work).map_err(at(&work))
+        .map_err(at(&dockerfile))
     })
+}
+
+/// Writes `rootfs.tar` into a folder: a Debian root with these packages beside
+/// the least that there can be.
+pub(crate) fn root(dir: &Path, packages: &[&str]) -> Result<()> {
+    let work = dir.join("work");
+    fs::create_dir(&work).map_err(at(&work))?;
+    let hook = work.join("customize");
+    fs::write(&hook, CUSTOMIZE).map_err(at(&hook))?;
+    // mmdebstrap does not read the machine's settings (a proxy, say).
+    let settings = work.join("apt.conf");
+    let dump = command::output(Command::new("apt-config").arg("dump"))?;
+    let acquire: String = dump
+        .lines()
+        .filter(|line| line.starts_with("Acquire::"))
+        .fold(String::new(), |text, line| text + line + "\n");
+    fs::write(&settings, acquire).map_err(at(&settings))?;
+    let mut build = Command::new("mmdebstrap");
+    build
+        .args(["--variant=minbase", "--mode=root", "--quiet"])
+        .arg(format!("--include={}", packages.join(",")))
+        // Merged from the start: the package that merges later brings all of Perl.
+        .arg("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr")
+        .arg(format!("--aptopt={}", settings.display()))
+        .arg("--dpkgopt=path-exclude=/usr/share/man/*")
+        .arg("--dpkgopt=path-exclude=/usr/share/doc/*")
+        // Java's package makes links there, and does not make the folder.
+        .arg("--essential-hook=mkdir -p \"$1\"/usr/share/man/man1")
+        .arg(format!("--customize-hook=sh {} \"$1\"", hook.display()))
+        .arg("bookworm")
+        .arg(dir.join("rootfs.tar"))
+        .args(sources());
+    command::output(&mut build)?;
+    fs::remove_dir_all(&work).map_err(at(&work))
 }
 
 /// The machine's package sources, if they are Debian 12's; else mmdebstrap's

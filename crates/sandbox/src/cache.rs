@@ -69,6 +69,11 @@ impl Key {
         )))
     }
 
+    /// The entry's name.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
     /// Where the entry is, or will be.
     pub fn path(&self, cache: &Path) -> PathBuf {
         cache.join("components").join(&self.0)

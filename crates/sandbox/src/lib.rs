@@ -12,7 +12,7 @@
 //! | --- | --- |
 //! | [`paths`], [`settings`], [`status`] | where things are, what was chosen, what runs |
 //! | [`machine`], [`packages`] | what the machine must have |
-//! | [`cache`], [`components`], [`base_image`] | what is built once per machine |
+//! | [`cache`], [`components`], [`base_image`], [`flink_image`] | what is built once per machine |
 //! | [`launch`], [`cleanup`] | starting and stopping the supervisor from outside |
 //! | `supervisor` (feature) | everything that happens inside the namespaces |
 //!
@@ -30,6 +30,7 @@ pub mod cleanup;
 pub mod command;
 pub mod components;
 pub mod files;
+pub mod flink_image;
 pub mod http;
 pub mod launch;
 pub mod machine;
