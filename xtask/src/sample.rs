@@ -28,13 +28,18 @@ pub fn login_link(status: &Status) -> anyhow::Result<String> {
         .to_owned())
 }
 
-/// Takes the sample the whole road, unless that is done, and returns its
-/// address once it answers.
+/// Takes the sample the whole road, and returns its address once it answers. What an earlier,
+/// interrupted run has done of it is not done again.
 pub fn seed(progress: &Progress, status: &Status) -> anyhow::Result<String> {
     let url = repository_url(status);
-    if create_repository(status)? {
-        progress.during(format!("Pushing the sample to {url}"), || push(status))?;
-    }
+    create_repository(status)?;
+    let commit = match newest_commit(&url)? {
+        Some(commit) => commit,
+        None => {
+            progress.during(format!("Pushing the sample to {url}"), || push(status))?;
+            newest_commit(&url)?.context("the sample's repository has no branch main")?
+        }
+    };
     if hermez(status, &["workload", "show", "hello"]).is_err() {
         progress.during("Creating the workload hello", || {
             hermez(
@@ -50,13 +55,8 @@ pub fn seed(progress: &Progress, status: &Status) -> anyhow::Result<String> {
                 ],
             )
         })?;
-        let commit =
-            command::output(Command::new("git").args(["ls-remote", &url, "refs/heads/main"]))?;
-        let commit = commit
-            .split_whitespace()
-            .next()
-            .context("the sample's repository has no branch main")?
-            .to_owned();
+    }
+    if !was_deployed(status)? {
         progress.during(
             format!("Building and deploying {}", &commit[..commit.len().min(8)]),
             || {
@@ -70,6 +70,32 @@ pub fn seed(progress: &Progress, status: &Status) -> anyhow::Result<String> {
     progress.during("Waiting for the sample to answer", || {
         wait_for_answer(status)
     })
+}
+
+/// The commit that the sample's main branch is at; none while nothing was pushed.
+fn newest_commit(url: &str) -> anyhow::Result<Option<String>> {
+    let refs = command::output(Command::new("git").args(["ls-remote", url, "refs/heads/main"]))?;
+    Ok(refs.split_whitespace().next().map(ToOwned::to_owned))
+}
+
+/// Whether any deploy of the sample has succeeded.
+fn was_deployed(status: &Status) -> anyhow::Result<bool> {
+    let history = hermez(
+        status,
+        &[
+            "history",
+            "hello",
+            "--state",
+            "succeeded",
+            "--limit",
+            "1",
+            "--output",
+            "json",
+        ],
+    )?;
+    let history: serde_json::Value = serde_json::from_str(&history)?;
+    let deploys = history["items"].as_array();
+    Ok(deploys.is_some_and(|deploys| !deploys.is_empty()))
 }
 
 /// What to try next.
@@ -98,8 +124,8 @@ fn hermez(status: &Status, arguments: &[&str]) -> anyhow::Result<String> {
     Ok(command::output(&mut command)?)
 }
 
-/// Makes the repository; says whether it was not there.
-fn create_repository(status: &Status) -> anyhow::Result<bool> {
+/// Makes the repository where it is not there yet.
+fn create_repository(status: &Status) -> anyhow::Result<()> {
     let token = std::fs::read_to_string(&status.forge_token_file)?;
     let authorization = format!("token {}", token.trim());
     let address = status
@@ -115,8 +141,7 @@ fn create_repository(status: &Status) -> anyhow::Result<bool> {
     };
     let response: http::Response = request.send(address)?;
     match response.status {
-        201 => Ok(true),
-        409 => Ok(false),
+        201 | 409 => Ok(()),
         code => bail!(
             "the forge does not make the sample's repository ({code}): {}",
             response.body

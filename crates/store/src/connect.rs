@@ -1,6 +1,6 @@
 //! Opening the database, and telling watchers what changed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
@@ -15,6 +15,8 @@ use crate::{StoreError, migration};
 const CHANGES_KEPT: usize = 1024;
 /// How long a call waits for a free connection, and SQLite for another process's lock.
 const WAIT: Duration = Duration::from_secs(5);
+/// How long after finding the file locked by another that opens it, opening is tried again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Connections to PostgreSQL.
 const POSTGRES_CONNECTIONS: u32 = 10;
 /// Reading connections to SQLite (it has one writer).
@@ -54,7 +56,24 @@ pub struct Store {
 impl Store {
     /// Opens the database at `url` (`sqlite://path`, made where there is none, or `postgres://…`)
     /// and brings its schema up to date.
+    ///
+    /// # Guarantees
+    /// Any number of processes may open one new file at once. SQLite does not call its busy
+    /// handler where two connections could wait for each other, as when both switch a file to its
+    /// write-ahead log: one of them is told at once that the file is locked, and must begin again.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let begun = Instant::now();
+        loop {
+            match Self::try_open(url).await {
+                Err(error) if error.is_locked() && begun.elapsed() < WAIT => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    async fn try_open(url: &str) -> Result<Self, StoreError> {
         let (changes, _) = broadcast::channel(CHANGES_KEPT);
         let (read, write) = match url.split_once(':').map(|(scheme, _)| scheme) {
             Some("sqlite") => {

@@ -1,11 +1,13 @@
 //! What can go wrong in the database.
 
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
+
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be reached or refused the statement; trying again later may help.
     #[error("the database did not answer: {0}")]
-    Database(#[source] sea_orm::DbErr),
+    Database(#[source] DbErr),
     /// The URL names no database that Hermez speaks.
     #[error(
         "`{scheme}` is no database that Hermez speaks; write `sqlite://path` or `postgres://…`"
@@ -71,19 +73,31 @@ pub enum StoreError {
     },
 }
 
-impl From<sea_orm::DbErr> for StoreError {
-    fn from(error: sea_orm::DbErr) -> Self {
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
         Self::Database(error)
     }
 }
 
 impl StoreError {
     /// Whether the statement broke a unique constraint.
-    pub(crate) fn is_unique_violation(error: &sea_orm::DbErr) -> bool {
-        matches!(
-            error.sql_err(),
-            Some(sea_orm::SqlErr::UniqueConstraintViolation(_))
-        )
+    pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
+        matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+    }
+
+    /// Whether SQLite found the file locked by another connection.
+    pub(crate) fn is_locked(&self) -> bool {
+        let Self::Database(DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error)) = self
+        else {
+            return false;
+        };
+        let RuntimeErr::SqlxError(error) = error else {
+            return false;
+        };
+        let code = error.as_database_error().and_then(|error| error.code());
+        // An extended code holds the primary one in its lowest byte: SQLITE_BUSY, SQLITE_LOCKED.
+        let code = code.and_then(|code| code.parse::<u32>().ok());
+        code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
     }
 
     /// Whether the same call may succeed later without anybody changing anything.
