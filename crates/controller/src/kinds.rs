@@ -43,7 +43,12 @@ pub(crate) struct Seen<'a> {
     pub now: Timestamp,
 }
 
-impl Seen<'_> {
+impl<'a> Seen<'a> {
+    /// The same with another status.
+    pub fn with(&self, before: &'a Value) -> Seen<'a> {
+        Seen { before, ..*self }
+    }
+
     /// Its status as it stands; the default when it has none that can be read.
     pub fn before<T: DeserializeOwned + Default>(&self) -> T {
         serde_json::from_value(self.before.clone()).unwrap_or_default()

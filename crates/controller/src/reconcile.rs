@@ -179,6 +179,7 @@ impl Context {
         if let Some(gang) = &gang {
             let short = gang::admit(&self.client, gang).await?;
             gang::remember(short, &mut status);
+            status = status.map(|status| kinds::status(&seen.with(&status), None));
         }
         if let Some(status) = &status {
             self.write_status(object, seen.before, status).await?;

@@ -12,6 +12,7 @@ use hermez_kinds::names::ROLE_LABEL;
 use hermez_kinds::run::{Phase, RunState};
 use k8s_openapi::api::batch::v1::{Job, JobStatus};
 use kube::ResourceExt;
+use serde_json::{Value, json};
 
 use super::run::{self, Settings, Stage, Verdict};
 use super::{Plan, Refusal, Seen};
@@ -61,8 +62,10 @@ pub(super) fn plan(seen: &Seen<'_>, set: &PinterestJobSet) -> Result<Plan, Trans
             Phase::Waiting
         };
     }
+    let whole = |remembered: &Value| json!(status(&seen.with(remembered), set, None));
+    let remembered = (before.run != run.state).then(|| run::merged(seen, &run.state));
     let mut plan = Plan {
-        status: run::remembered(seen, &before.run, &run.state),
+        status: remembered.as_ref().map(whole),
         again_after: run.again_after,
         ..Plan::default()
     };

@@ -353,15 +353,6 @@ fn dynamic<T: Serialize>(object: &T) -> DynamicObject {
         .unwrap_or_else(|error| unreachable!("Kubernetes' objects are plain data: {error}"))
 }
 
-/// The plan's status: as before, with the run's state in it, when that is another.
-pub(super) fn remembered(
-    seen: &Seen<'_>,
-    before: &RunState,
-    after: &RunState,
-) -> Option<serde_json::Value> {
-    (before != after).then(|| merged(seen, after))
-}
-
 /// The status as before, with the run's state in it.
 pub(super) fn merged(seen: &Seen<'_>, after: &RunState) -> serde_json::Value {
     let mut status = seen.before.clone();

@@ -1,6 +1,8 @@
 //! PinterestTrainingJob: when its gang may start, when it has lost a member, when it has succeeded,
 //! and its status. Pure.
 
+use std::time::Duration;
+
 use hermez_kinds::TranslateError;
 use hermez_kinds::names::{ATTEMPT_LABEL, INDEX_ANNOTATION, REVISION_LABEL, ROLE_LABEL};
 use hermez_kinds::run::{Phase, RunState};
@@ -13,7 +15,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
-use std::time::Duration;
+use serde_json::{Value, json};
 
 use super::fit::is_gated;
 use super::run::{self, Run, Settings, Stage, Verdict};
@@ -48,13 +50,12 @@ pub(super) fn plan(seen: &Seen<'_>, job: &PinterestTrainingJob) -> Result<Plan, 
         None
     };
     let objects = attempt(job, seen.profile, &run.attempt())?;
-    let status = match gang {
-        // The outcome is written into it.
-        Some(_) => Some(run::merged(seen, &run.state)),
-        None => run::remembered(seen, &before.run, &run.state),
-    };
+    let whole = |remembered: &Value| json!(status(&seen.with(remembered), job, None));
+    // Whether the gang was let go is written into it.
+    let remembers = gang.is_some() || before.run != run.state;
+    let remembered = remembers.then(|| run::merged(seen, &run.state));
     let mut plan = Plan {
-        status,
+        status: remembered.as_ref().map(whole),
         gang,
         again_after: run.again_after,
         ..Plan::default()

@@ -1,0 +1,13 @@
+//! PinterestJobSets and PinterestTrainingJobs on a real cluster: run, restarted, refused.
+//!
+//! Needs a cluster, as the tests of the service do.
+
+mod definition;
+mod failures;
+mod gangs;
+mod jobset;
+mod rendezvous;
+#[allow(dead_code)]
+#[path = "../service/support.rs"]
+mod support;
+mod work;
