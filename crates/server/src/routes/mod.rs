@@ -12,6 +12,7 @@ mod health;
 mod login;
 mod logs;
 mod meta;
+mod runs;
 mod watch;
 mod webhooks;
 mod workloads;
@@ -55,6 +56,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(build_log::router())
         .merge(deploys::router())
         .merge(logs::router())
+        .merge(runs::router())
         .merge(watch::router())
         .merge(meta::api_router())
 }
