@@ -123,6 +123,12 @@ pub enum Action {
     WorkloadDelete,
     /// Fetch a workload's repository.
     WorkloadSync,
+    /// Keep a workload from running by its schedule.
+    WorkloadSuspend,
+    /// Let a workload run by its schedule again.
+    WorkloadResume,
+    /// Run a workload now.
+    RunCreate,
     /// Tell about a push.
     Push,
     /// Ask for a build.
@@ -156,6 +162,9 @@ impl Action {
             Self::WorkloadUpdate => "workload.update",
             Self::WorkloadDelete => "workload.delete",
             Self::WorkloadSync => "workload.sync",
+            Self::WorkloadSuspend => "workload.suspend",
+            Self::WorkloadResume => "workload.resume",
+            Self::RunCreate => "run.create",
             Self::Push => "push",
             Self::BuildCreate => "build.create",
             Self::BuildCancel => "build.cancel",
@@ -264,6 +273,9 @@ mod tests {
             A::WorkloadUpdate,
             A::WorkloadDelete,
             A::WorkloadSync,
+            A::WorkloadSuspend,
+            A::WorkloadResume,
+            A::RunCreate,
             A::Push,
             A::BuildCreate,
             A::BuildCancel,
@@ -287,6 +299,9 @@ mod tests {
                 | A::WorkloadUpdate
                 | A::WorkloadDelete
                 | A::WorkloadSync
+                | A::WorkloadSuspend
+                | A::WorkloadResume
+                | A::RunCreate
                 | A::Push
                 | A::BuildCreate
                 | A::BuildCancel

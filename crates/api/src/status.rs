@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::ScheduleStatus;
+
 /// How a workload does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -45,6 +47,9 @@ pub struct WorkloadStatus {
     pub pods: Vec<PodStatus>,
     /// Kubernetes events of the workload and all that belongs to it, newest first, at most 100.
     pub events: Vec<KubernetesEvent>,
+    /// When it runs, where it is a cron job that was deployed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleStatus>,
 }
 
 /// A pod.

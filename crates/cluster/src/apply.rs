@@ -38,7 +38,7 @@ pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 const TRIES: u32 = 10;
 
 /// The answer to a request about `object`, or what it means that there is none.
-async fn answer<T>(
+pub(crate) async fn answer<T>(
     object: &str,
     request: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, ClusterError> {
@@ -86,12 +86,15 @@ pub(crate) async fn apply(
 struct Scale {
     others: bool,
     replicas: Option<i64>,
+    /// Whether somebody has suspended it, or let it run again, by hand.
+    suspended_by_others: bool,
 }
 
 impl Scale {
     fn of(live: &DynamicObject) -> Scale {
         Scale {
-            others: others_own_replicas(live.managed_fields()),
+            others: others_own(live.managed_fields(), "/f:spec/f:replicas"),
+            suspended_by_others: others_own(live.managed_fields(), "/f:spec/f:suspend"),
             replicas: live.data.pointer("/spec/replicas").and_then(Value::as_i64),
         }
     }
@@ -121,6 +124,9 @@ fn manifest(resource: &Resource, deploy: &DeployMark, live: Option<&DynamicObjec
     let Some(Value::Object(spec)) = fields.get_mut("spec") else {
         return body;
     };
+    if scale.suspended_by_others {
+        spec.remove("suspend");
+    }
     let bounds = spec.get("autoscaling").map(|autoscaling| {
         let bound = |name: &str| autoscaling.get(name).and_then(Value::as_i64).unwrap_or(1);
         (bound("min"), bound("max"))
@@ -137,17 +143,17 @@ fn manifest(resource: &Resource, deploy: &DeployMark, live: Option<&DynamicObjec
     body
 }
 
-/// Whether somebody other than a deploy has set `spec.replicas`.
+/// Whether somebody other than a deploy has set a field, by its path in the managed fields.
 ///
 /// Kubernetes notes who used a custom resource's scale subresource only if `replicas` had an owner
 /// before (kubernetes/kubernetes#131892): the first apply must always name the number.
-fn others_own_replicas(managed: &[ManagedFieldsEntry]) -> bool {
+fn others_own(managed: &[ManagedFieldsEntry], field: &str) -> bool {
     managed
         .iter()
         .filter(|entry| entry.manager.as_deref() != Some(DEPLOY_MANAGER))
         .any(|entry| {
             let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
-            fields.is_some_and(|fields| fields.pointer("/f:spec/f:replicas").is_some())
+            fields.is_some_and(|fields| fields.pointer(field).is_some())
         })
 }
 
@@ -198,6 +204,7 @@ pub(crate) async fn delete(
 
 #[cfg(test)]
 mod tests {
+    use hermez_kinds::names::HAND_MANAGER;
     use serde_json::json;
 
     use super::*;
@@ -258,6 +265,25 @@ mod tests {
         assert_eq!(replicas("kubectl"), None);
         assert_eq!(replicas("kube-controller-manager"), None);
         assert_eq!(replicas(DEPLOY_MANAGER), Some(3));
+    }
+
+    #[test]
+    fn a_suspended_cron_job_is_left_suspended() {
+        let file = "apiVersion: pinterest.com/v1\nkind: PinterestCronJob\nmetadata:\n  name: hello\nspec:\n  schedule: '@daily'\n  template:\n    spec:\n      containers:\n        - name: hello\n          image: x\n";
+        let config = hermez_kinds::config::parse("hello.yaml", file.as_bytes()).expect("valid");
+        let suspend = |manager: &str| {
+            let mut live = mk_live(DEPLOY_MANAGER, 1);
+            live.managed_fields_mut().push(ManagedFieldsEntry {
+                manager: Some(manager.into()),
+                fields_v1: serde_json::from_value(json!({"f:spec": {"f:suspend": {}}})).ok(),
+                ..ManagedFieldsEntry::default()
+            });
+            let body = manifest(&config.resource, &mark(), Some(&live));
+            body["spec"].get("suspend").and_then(Value::as_bool)
+        };
+        assert_eq!(suspend(HAND_MANAGER), None);
+        assert_eq!(suspend("kubectl-edit"), None);
+        assert_eq!(suspend(DEPLOY_MANAGER), Some(false));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use futures::Stream;
-use hermez_api::{ContainerLogLine, WorkloadStatus};
+use hermez_api::{ContainerLogLine, Run, WorkloadStatus};
 use hermez_kinds::{Kind, Resource};
 use jiff::Timestamp;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -20,6 +20,7 @@ use crate::index::Index;
 use crate::link::{Link, Pace};
 use crate::logs::{self, LogRequest};
 use crate::rollout::{self, RolloutInput};
+use crate::runs::{self, RunRequest};
 use crate::{ClusterError, Rollout, WorkloadKey, status};
 
 /// Longest wait for a connection.
@@ -205,6 +206,29 @@ impl Cluster {
     /// [`ClusterError`] when the API server does not do it.
     pub async fn delete(&self, kind: Kind, key: &WorkloadKey) -> Result<(), ClusterError> {
         apply::delete(&self.client, kind, key).await
+    }
+
+    /// The runs of a cron job that are remembered, newest first, from what the watches have seen.
+    pub fn runs(&self, key: &WorkloadKey) -> Vec<Run> {
+        runs::runs(&self.shared.index().workload(key))
+    }
+
+    /// Runs a cron job now, from what is deployed; returns the name of the run.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFound`] when it was not deployed; [`ClusterError::Refused`] with the API
+    /// server's words when the run is not taken.
+    pub async fn run_now(&self, key: &WorkloadKey, ask: RunRequest) -> Result<Run, ClusterError> {
+        runs::run_now(&self.client, key, ask).await
+    }
+
+    /// Keeps a cron job from running by its schedule, or lets it run again. Deploys leave it as it
+    /// is set here.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFound`] when it was not deployed.
+    pub async fn suspend(&self, key: &WorkloadKey, suspended: bool) -> Result<(), ClusterError> {
+        runs::suspend(&self.client, key, suspended).await
     }
 
     /// Reads container logs: what there is, in the order of time, and, following, what comes. The

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 
+use crate::runs::CronFacts;
 use crate::text::clip;
 
 /// Longest message of the controller that is kept, in bytes.
@@ -30,6 +31,8 @@ pub struct Declared {
     pub stalled: Option<Stalled>,
     /// What the controller says of it, for kinds whose pods are not one Deployment's.
     pub progress: Progress,
+    /// When it runs and ran, where it is a cron job.
+    pub cron: Option<CronFacts>,
     /// Whether it is being deleted.
     pub deleting: bool,
 }
@@ -79,6 +82,7 @@ impl Declared {
                 .and_then(|count| i32::try_from(count).ok()),
             stalled: stalled(&object.data["status"]["conditions"], generation),
             progress: progress(&object.data["status"], generation),
+            cron: (kind == Kind::CronJob).then(|| CronFacts::read(&object.data)),
             deleting: object.metadata.deletion_timestamp.is_some(),
         }
     }

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::index::Workload;
 use crate::rollout::{self, Rollout};
+use crate::runs;
 use crate::view::{ContainerState, ContainerView, EventView, PodView};
 
 mod printed;
@@ -64,6 +65,7 @@ pub fn assemble(workload: &Workload, unknown: Option<&str>, now: Timestamp) -> W
             .map(|pod| pod_status(pod, updated(pod), workload, now))
             .collect(),
         events: events(workload),
+        schedule: declared.and_then(|declared| runs::schedule(declared, workload)),
     }
 }
 

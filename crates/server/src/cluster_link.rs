@@ -148,6 +148,7 @@ fn unknown(reason: String) -> WorkloadStatus {
         url: None,
         pods: Vec::new(),
         events: Vec::new(),
+        schedule: None,
     }
 }
 

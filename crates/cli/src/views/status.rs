@@ -341,6 +341,7 @@ mod tests {
                 message: "Back-off restarting failed container".to_owned(),
                 count: 3,
             }],
+            schedule: None,
         };
         insta::assert_snapshot!(show(&workload(), &status, 10, &page()));
     }

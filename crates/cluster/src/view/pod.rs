@@ -12,6 +12,8 @@ use super::{cut, instant};
 pub struct PodView {
     /// Name.
     pub name: String,
+    /// The Job that it belongs to, where it is one's.
+    pub job: Option<String>,
     /// Which version it is of: the label `pinterest.com/revision`, `pod-template-hash` (of a
     /// Deployment) or `controller-revision-hash` (of a StatefulSet).
     pub hash: String,
@@ -116,6 +118,7 @@ impl From<&Pod> for PodView {
         let hash = versions.into_iter().find_map(label);
         PodView {
             name: pod.metadata.name.clone().unwrap_or_default(),
+            job: label("batch.kubernetes.io/job-name").cloned(),
             hash: hash.cloned().unwrap_or_default(),
             created_at: instant(pod.metadata.creation_timestamp.as_ref()),
             started_at: instant(status.start_time.as_ref()),

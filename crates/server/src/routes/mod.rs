@@ -13,6 +13,7 @@ mod login;
 mod logs;
 mod meta;
 mod profiles;
+mod runs;
 mod watch;
 mod webhooks;
 mod workloads;
@@ -56,6 +57,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(build_log::router())
         .merge(deploys::router())
         .merge(logs::router())
+        .merge(runs::router())
         .merge(watch::router())
         .merge(meta::api_router())
         .merge(profiles::router())
