@@ -6,6 +6,7 @@
 //! that is killed in between goes on where it was.
 
 mod service;
+mod streaming;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use kube::api::{DynamicObject, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::flink::Observation;
 use crate::owned::Objects;
 
 /// Everything that is known of a resource when its reconcile begins.
@@ -61,6 +63,13 @@ fn read<T: DeserializeOwned>(object: &DynamicObject) -> Option<T> {
         .ok()
 }
 
+/// What was seen of a resource outside of Kubernetes.
+#[derive(Debug, Default)]
+pub(crate) struct Outside {
+    /// What Flink said of a streaming job.
+    pub flink: Option<Observation>,
+}
+
 /// Why a resource cannot go on, for its `Stalled` condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -84,17 +93,23 @@ pub(crate) struct Plan {
 }
 
 /// What a resource should become now.
-pub(crate) fn plan(seen: &Seen<'_>) -> Result<Plan, TranslateError> {
-    Ok(Plan {
-        objects: seen.resource.translate(seen.profile)?,
-        ..Plan::default()
-    })
+pub(crate) fn plan(seen: &Seen<'_>, outside: &Outside) -> Result<Plan, TranslateError> {
+    match seen.resource {
+        Resource::StreamingJob(job) => streaming::plan(seen, job, outside),
+        _ => Ok(Plan {
+            objects: seen.resource.translate(seen.profile)?,
+            ..Plan::default()
+        }),
+    }
 }
 
 /// The status that follows from what was seen.
-pub(crate) fn status(seen: &Seen<'_>, stalled: Option<&Refusal>) -> Value {
+pub(crate) fn status(seen: &Seen<'_>, outside: &Outside, stalled: Option<&Refusal>) -> Value {
     let status = match seen.resource {
         Resource::Service(_) => serde_json::to_value(service::status(seen, stalled)),
+        Resource::StreamingJob(job) => {
+            serde_json::to_value(streaming::status(seen, job, outside, stalled))
+        }
         _ => Ok(Value::Null),
     };
     status.unwrap_or_else(|error| unreachable!("a status is plain data: {error}"))

@@ -6,6 +6,7 @@
 
 mod difference;
 mod error;
+mod flink;
 mod kinds;
 mod metrics;
 mod owned;
@@ -61,6 +62,7 @@ pub async fn run(
             owned: owned.clone(),
             profile: profile.clone(),
             recorder: recorder.clone(),
+            flink: flink::Observer::new(client.clone()),
             metrics: metrics.clone(),
             failures: Mutex::new(HashMap::new()),
             written: Mutex::new(HashMap::new()),

@@ -23,7 +23,8 @@ use tokio::sync::watch;
 
 use crate::difference;
 use crate::error::{ControllerError, ReconcileError, Stalled};
-use crate::kinds::{self, Plan, Refusal, Seen};
+use crate::flink::Observer;
+use crate::kinds::{self, Outside, Plan, Refusal, Seen};
 use crate::metrics::Metrics;
 use crate::owned::{Owned, is_owned_by};
 
@@ -42,6 +43,8 @@ pub(crate) struct Context {
     pub profile: watch::Receiver<Arc<RuntimeProfile>>,
     pub recorder: Recorder,
     pub metrics: Metrics,
+    /// Asks Flink how streaming jobs do.
+    pub flink: Observer,
     /// Failures in a row, by the resource's uid.
     pub failures: Mutex<HashMap<String, u32>>,
     /// Our newest writes that the caches may not show yet, by `Kind/namespace/name`.
@@ -69,6 +72,7 @@ pub(crate) async fn reconcile(
     if object.metadata.deletion_timestamp.is_some() {
         // Kubernetes deletes what it owns.
         lock(&context.failures).remove(&uid);
+        context.flink.forget(&uid);
         return Ok(Action::await_change());
     }
     context.owned.ready().await?;
@@ -137,6 +141,7 @@ impl Context {
         let profile = self.profile.borrow().clone();
         let uid = object.uid().unwrap_or_default();
         let before = status_of(object);
+        let outside = self.outside(&resource, &before).await;
         let owned = self.owned.of(&uid);
         let mut seen = Seen {
             resource: &resource,
@@ -151,13 +156,17 @@ impl Context {
             status,
             again_after,
             notes,
-        } = kinds::plan(&seen)?;
+        } = kinds::plan(&seen, &outside)?;
         if let Some(status) = &status {
             self.write_status(object, seen.before, status).await?;
             seen.before = status;
         }
         for (reason, message) in notes {
-            self.tell(object, EventType::Normal, reason, &message).await;
+            let kind = match reason.ends_with("Failed") {
+                true => EventType::Warning,
+                false => EventType::Normal,
+            };
+            self.tell(object, kind, reason, &message).await;
         }
         let wanted = self.write_all(object, &resource, objects).await?;
         self.prune(object, &wanted).await?;
@@ -166,9 +175,19 @@ impl Context {
             owned: &owned,
             ..seen
         };
-        let after = kinds::status(&seen, None);
+        let after = kinds::status(&seen, &outside, None);
         self.write_status(object, seen.before, &after).await?;
         Ok(again_after)
+    }
+
+    /// What is to be known from outside of Kubernetes before a plan is made.
+    async fn outside(&self, resource: &Resource, before: &Value) -> Outside {
+        match resource {
+            Resource::StreamingJob(job) => Outside {
+                flink: self.flink.observe(job, before).await,
+            },
+            _ => Outside::default(),
+        }
     }
 
     /// The resource, checked.
@@ -360,7 +379,7 @@ impl Context {
                     before: &before,
                     now: Timestamp::now(),
                 };
-                kinds::status(&seen, Some(&refusal))
+                kinds::status(&seen, &Outside::default(), Some(&refusal))
             }
             Err(_) => kinds::unreadable(
                 &before,
