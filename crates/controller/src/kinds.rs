@@ -11,6 +11,7 @@ mod jobset;
 mod run;
 mod service;
 mod statefulset;
+mod streaming;
 mod trainingjob;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::difference;
+use crate::flink::Observation;
 use crate::gang::Gang;
 use crate::owned::Objects;
 
@@ -74,6 +76,13 @@ fn read<T: DeserializeOwned>(object: &DynamicObject) -> Option<T> {
         .ok()
 }
 
+/// What was seen of a resource outside of Kubernetes.
+#[derive(Debug, Default)]
+pub(crate) struct Outside {
+    /// What Flink said of a streaming job.
+    pub flink: Option<Observation>,
+}
+
 /// Why a resource cannot go on, for its `Stalled` condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -103,10 +112,11 @@ pub(crate) struct Plan {
 }
 
 /// What a resource should become now.
-pub(crate) fn plan(seen: &Seen<'_>) -> Result<Plan, TranslateError> {
+pub(crate) fn plan(seen: &Seen<'_>, outside: &Outside) -> Result<Plan, TranslateError> {
     match seen.resource {
         Resource::JobSet(set) => return jobset::plan(seen, set),
         Resource::TrainingJob(job) => return trainingjob::plan(seen, job),
+        Resource::StreamingJob(job) => return streaming::plan(seen, job, outside),
         _ => {}
     }
     let mut plan = Plan {
@@ -145,14 +155,16 @@ fn is_as_wanted(seen: &Seen<'_>, kind: &str) -> bool {
 }
 
 /// The status that follows from what was seen.
-pub(crate) fn status(seen: &Seen<'_>, stalled: Option<&Refusal>) -> Value {
+pub(crate) fn status(seen: &Seen<'_>, outside: &Outside, stalled: Option<&Refusal>) -> Value {
     let status = match seen.resource {
         Resource::Service(_) => serde_json::to_value(service::status(seen, stalled)),
         Resource::CronJob(job) => serde_json::to_value(cronjob::status(seen, job, stalled)),
         Resource::StatefulSet(set) => serde_json::to_value(statefulset::status(seen, set, stalled)),
         Resource::JobSet(set) => serde_json::to_value(jobset::status(seen, set, stalled)),
         Resource::TrainingJob(job) => serde_json::to_value(trainingjob::status(seen, job, stalled)),
-        _ => Ok(Value::Null),
+        Resource::StreamingJob(job) => {
+            serde_json::to_value(streaming::status(seen, job, outside, stalled))
+        }
     };
     status.unwrap_or_else(|error| unreachable!("a status is plain data: {error}"))
 }

@@ -7,6 +7,7 @@
 mod difference;
 mod drift;
 mod error;
+mod flink;
 mod gang;
 mod kinds;
 mod leader;
@@ -197,6 +198,7 @@ impl Running<()> {
                 owned: owned.clone(),
                 book: book.clone(),
                 recorder: recorder.clone(),
+                flink: flink::Observer::new(client.clone()),
                 metrics: metrics.clone(),
                 drift: drift.clone(),
                 memory: Mutex::new(HashMap::new()),

@@ -26,8 +26,9 @@ use tokio::sync::mpsc;
 use crate::difference;
 use crate::drift::{self, Drift};
 use crate::error::{ControllerError, ReconcileError, Stalled};
+use crate::flink::Observer;
 use crate::gang;
-use crate::kinds::{self, Plan, Refusal, Seen};
+use crate::kinds::{self, Outside, Plan, Refusal, Seen};
 use crate::metrics::Metrics;
 use crate::owned::{Objects, Owned, is_owned_by, version};
 use crate::rollout::book::{self, Book};
@@ -46,6 +47,8 @@ pub(crate) struct Context {
     pub book: Book,
     pub recorder: Recorder,
     pub metrics: Metrics,
+    /// Asks Flink how streaming jobs do.
+    pub flink: Observer,
     /// Who wants to know of edits that were put back.
     pub drift: Option<mpsc::Sender<Drift>>,
     /// What is remembered of resources, by uid.
@@ -80,6 +83,7 @@ pub(crate) async fn reconcile(
     if object.metadata.deletion_timestamp.is_some() {
         // Kubernetes deletes what it owns.
         lock(&context.memory).remove(&uid);
+        context.flink.forget(&uid);
         return Ok(Action::await_change());
     }
     context.owned.ready().await?;
@@ -153,6 +157,7 @@ impl Context {
         let resource = self.read(object)?;
         let uid = object.uid().unwrap_or_default();
         let before = self.status_of(object);
+        let outside = self.outside(&resource, &before).await;
         let owned = self.owned.all_of(&uid);
         let profile = self.profile_of(object, &owned, &before);
         let profile = profile.map_err(|label| Stalled::ProfileLost { label })?;
@@ -172,21 +177,25 @@ impl Context {
             again_after,
             notes,
             refused,
-        } = kinds::plan(&seen)?;
+        } = kinds::plan(&seen, &outside)?;
         if let Some(Refusal { reason, message }) = refused {
             return Err(Stalled::Impossible { reason, message }.into());
         }
         if let Some(gang) = &gang {
             let short = gang::admit(&self.client, gang).await?;
             gang::remember(short, &mut status);
-            status = status.map(|status| kinds::status(&seen.with(&status), None));
+            status = status.map(|status| kinds::status(&seen.with(&status), &outside, None));
         }
         if let Some(status) = &status {
             self.write_status(object, seen.before, status).await?;
             seen.before = status;
         }
         for (reason, message) in notes {
-            self.tell(object, EventType::Normal, reason, &message).await;
+            let kind = match reason.ends_with("Failed") {
+                true => EventType::Warning,
+                false => EventType::Normal,
+            };
+            self.tell(object, kind, reason, &message).await;
         }
         let label = profile.label();
         let mut wanted = self.write_all(object, &resource, &label, objects).await?;
@@ -197,7 +206,7 @@ impl Context {
             owned: &owned,
             ..seen
         };
-        let after = kinds::status(&seen, None);
+        let after = kinds::status(&seen, &outside, None);
         self.write_status(object, seen.before, &after).await?;
         Ok(again_after)
     }
@@ -235,6 +244,16 @@ impl Context {
                 }
             }
         })
+    }
+
+    /// What is to be known from outside of Kubernetes before a plan is made.
+    async fn outside(&self, resource: &Resource, before: &Value) -> Outside {
+        match resource {
+            Resource::StreamingJob(job) => Outside {
+                flink: self.flink.observe(job, before).await,
+            },
+            _ => Outside::default(),
+        }
     }
 
     /// The resource, checked.
@@ -476,7 +495,7 @@ impl Context {
                     before: &before,
                     now: Timestamp::now(),
                 };
-                kinds::status(&seen, Some(&refusal))
+                kinds::status(&seen, &Outside::default(), Some(&refusal))
             }
             Err(_) => kinds::unreadable(
                 &before,

@@ -312,14 +312,15 @@ fn run_flink(main: &mut Container, flink: &Flink, start: &Start<'_>, role: &str)
         ),
         _ => (
             "taskmanager.sh",
-            Vec::new(),
+            // Else it waits for the job manager to find out.
+            vec!["-D".to_owned(), "taskmanager.host=$(POD_IP)".to_owned()],
             &[("rpc", TASK_RPC_PORT)],
             &flink.taskmanager.resources,
         ),
     };
     let program = format!("{}/bin/{script}", flink.home.trim_end_matches('/'));
     main.command = Some(vec![program, "start-foreground".to_owned()]);
-    main.args = (!args.is_empty()).then_some(args);
+    main.args = Some(args);
     let env = main.env.get_or_insert_default();
     env.push(EnvVar {
         name: "FLINK_CONF_DIR".to_owned(),
@@ -360,22 +361,24 @@ fn run_flink(main: &mut Container, flink: &Flink, start: &Start<'_>, role: &str)
 
 /// Arguments of `standalone-job.sh`; the job's own come last.
 fn job_arguments(flink: &Flink, start: &Start<'_>) -> Vec<String> {
-    let mut args = vec![
-        "--job-classname".to_owned(),
-        flink.job.class.clone(),
-        "--job-id".to_owned(),
-        start.job_id.to_owned(),
-    ];
-    if flink.highavailability {
-        // Each job manager is known by its own address, not by the Service's.
-        args.extend(["--host".to_owned(), "$(POD_IP)".to_owned()]);
-    }
+    let mut args = Vec::new();
+    // It takes all words up to the next option, so that it must not be the last one.
     if let Some(jar) = &flink.job.jar {
         let url = match jar.strip_prefix('/') {
             Some(path) => format!("file:///{path}"),
             None => jar.clone(),
         };
         args.extend(["--jars".to_owned(), url]);
+    }
+    args.extend([
+        "--job-classname".to_owned(),
+        flink.job.class.clone(),
+        "--job-id".to_owned(),
+        start.job_id.to_owned(),
+    ]);
+    if flink.highavailability {
+        // Each job manager is known by its own address, not by the Service's.
+        args.extend(["--host".to_owned(), "$(POD_IP)".to_owned()]);
     }
     if let Some(from) = start.from {
         args.extend(["--fromSavepoint".to_owned(), from.to_owned()]);

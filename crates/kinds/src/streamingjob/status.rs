@@ -48,6 +48,7 @@ pub struct PinterestStreamingJobStatus {
     pub restored: Option<RestoredStatus>,
     /// What the controller must know to go on; not for others.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "opaque_schema")]
     pub memory: Option<Memory>,
     /// Available, Reconciling and Stalled, after Kubernetes' conventions.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
@@ -153,23 +154,25 @@ pub struct RestoredStatus {
 }
 
 /// What the controller must know to go on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Memory {
     /// What it is at.
     pub stage: Stage,
     /// Since when.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "time_schema")]
     pub since: Option<Timestamp>,
     /// What stands in the cluster.
     pub attempt: Attempt,
     /// The newest version that ran; where an upgrade that fails returns to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stable: Option<Version>,
+    /// Newest state of the stable version when it was stopped; where an upgrade that fails starts
+    /// it from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way_back: Option<String>,
     /// Since when the attempt has been seen to run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "time_schema")]
     pub running_since: Option<Timestamp>,
     /// How the job is being stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,24 +183,23 @@ pub struct Memory {
     /// What was last asked for, so that it is not done twice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested: Option<String>,
-    /// The version that failed, and why; it is not tried again until the spec changes.
+    /// What failed, and why; it is not tried again until the spec changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<Failure>,
 }
 
 /// A version: a spec, by its hash.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Version {
     /// Hash of what its pods are made of.
     pub revision: String,
     /// The spec that it was translated from.
-    #[schemars(schema_with = "any_object_schema")]
     pub spec: Value,
 }
 
 /// A start of a version.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Attempt {
     /// Counts from 1; part of the names that Flink uses, so that no start meets what another left.
@@ -212,7 +214,7 @@ pub struct Attempt {
 }
 
 /// How a job is being stopped.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Stop {
     /// Id of the request, ours, so that asking twice is asking once.
@@ -226,7 +228,7 @@ pub struct Stop {
 }
 
 /// A savepoint that somebody asked for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Request {
     /// Id of the request.
@@ -235,12 +237,12 @@ pub struct Request {
     pub savepointdir: String,
 }
 
-/// A version that failed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+/// What failed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Failure {
-    /// The version.
-    pub revision: String,
+    /// The revision that was the goal; `suspended` when that was to suspend it.
+    pub goal: String,
     /// One word.
     pub reason: String,
     /// Why, in words.
@@ -251,6 +253,7 @@ fn time_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "string", "format": "date-time"})
 }
 
-fn any_object_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+/// The memory's shape is nobody else's matter.
+fn opaque_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }

@@ -119,8 +119,8 @@ fn a_later_start_has_names_of_its_own_and_begins_from_its_savepoint() {
         .expect("arguments");
     assert_eq!(
         args.join(" "),
-        "--job-classname com.example.Clicks --job-id 0123456789abcdef0123456789abcdef --host $(POD_IP) \
-         --jars file:///opt/flink/usrlib/clicks.jar --fromSavepoint file:///state/savepoints/savepoint-1 \
+        "--jars file:///opt/flink/usrlib/clicks.jar --job-classname com.example.Clicks \
+         --job-id 0123456789abcdef0123456789abcdef --host $(POD_IP) --fromSavepoint file:///state/savepoints/savepoint-1 \
          --topic clicks"
     );
     let service: Service = get(&objects, "Service", "clicks-jobmanager");
