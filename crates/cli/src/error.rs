@@ -164,7 +164,12 @@ impl CliError {
 
     /// The error for people.
     pub fn text(&self) -> String {
-        let mut text = format!("error: {}\n", printable(&self.to_string()));
+        let what = match self {
+            // What the places say is not said twice.
+            Self::Refused(problem) if repeats_a_place(problem) => problem.title.clone(),
+            _ => self.to_string(),
+        };
+        let mut text = format!("error: {}\n", printable(&what));
         match self {
             Self::Refused(problem) => {
                 for place in &problem.places {
@@ -187,6 +192,16 @@ impl CliError {
         }
         text
     }
+}
+
+/// Whether the problem's own words are those of its places.
+fn repeats_a_place(problem: &Problem) -> bool {
+    let detail = problem.detail.as_deref().unwrap_or_default();
+    let mut places = problem.places.iter();
+    places.any(|place| {
+        let begin = format!("{}:", place.file);
+        detail.contains(&begin) && detail.contains(&place.message)
+    })
 }
 
 /// `file:line:column: message (field)`, as editors understand it.
@@ -253,6 +268,18 @@ mod tests {
           hint: Did you mean replicas?
           request id: 01JD
         ");
+    }
+
+    #[test]
+    fn what_a_place_says_is_not_said_twice() {
+        let mut twice = problem(422);
+        twice.detail = Some("It is wrong: deploy/hello.yaml:7:3: unknown field.".to_owned());
+        let text = CliError::Refused(Box::new(twice)).text();
+        assert!(
+            text.starts_with("error: The config file is wrong\n"),
+            "{text}"
+        );
+        assert_eq!(text.matches("unknown field").count(), 1, "{text}");
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub enum RoadError {
         field: &'static str,
         /// What is wrong with it.
         message: String,
+        /// What to send instead.
+        hint: &'static str,
     },
 }
 
@@ -83,10 +85,8 @@ impl RoadError {
             RoadError::Store(StoreError::AlreadyExists { .. }) => Some(
                 "Change metadata.name in the config file, or delete the other workload".to_owned(),
             ),
-            RoadError::Store(_)
-            | RoadError::Key(_)
-            | RoadError::Config(_)
-            | RoadError::Invalid { .. } => None,
+            RoadError::Invalid { hint, .. } => Some((*hint).to_owned()),
+            RoadError::Store(_) | RoadError::Key(_) | RoadError::Config(_) => None,
         }
     }
 

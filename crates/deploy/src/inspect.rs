@@ -186,6 +186,7 @@ fn given_credential(ask: &CreateWorkload) -> Result<Option<Credential>, RoadErro
         (Some(username), _) if !username.is_empty() => Err(RoadError::Invalid {
             field: "password",
             message: "is missing: a user name alone opens no repository".to_owned(),
+            hint: "Give the password (better: an access token) too, or leave the user name out",
         }),
         _ => Ok(None),
     }
@@ -226,25 +227,34 @@ fn workload_plan(
             .collect(),
         port: config.port(),
         replicas: config.replicas(),
-        warnings: warnings(config),
+        warnings: warnings(config, plan),
     }
 }
 
 /// What is worth knowing about a config file that is right.
-fn warnings(config: &Config) -> Vec<String> {
-    if !matches!(config.resource.kind(), Kind::Service | Kind::StatefulSet) {
-        return Vec::new();
-    }
+fn warnings(config: &Config, plan: &BuildPlan) -> Vec<String> {
+    let not_built = plan
+        .external
+        .iter()
+        .filter(|external| external.image == config.name)
+        .map(|external| {
+            format!(
+                "the image `{}` is not built, for no Dockerfile stands beside the config file; it is looked for in the public registry",
+                external.image
+            )
+        });
+    // Of the other kinds, nothing waits for a pod to be ready.
+    let serves = matches!(config.resource.kind(), Kind::Service | Kind::StatefulSet);
     let containers = config.resource.containers();
-    containers
+    let unprobed = containers
         .into_iter()
-        .filter(|(_, container, init)| !init && container.readiness_probe.is_none())
+        .filter(|(_, container, init)| serves && !init && container.readiness_probe.is_none())
         .map(|(name, ..)| {
             format!(
                 "container `{name}` has no readinessProbe: it counts as ready, and takes traffic, as soon as it has started"
             )
-        })
-        .collect()
+        });
+    not_built.chain(unprobed).collect()
 }
 
 /// Which reference each container gets: by container's name.
@@ -297,6 +307,31 @@ mod tests {
         assert_eq!(
             in_folder(folder_of("a/b/service.yaml"), "Dockerfile"),
             "a/b/Dockerfile"
+        );
+    }
+
+    #[test]
+    fn an_image_that_nothing_builds_is_worth_a_word() {
+        let file = "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata: {name: hello}\nspec: {template: {spec: {containers: [{name: app, image: hello, readinessProbe: {tcpSocket: {port: 80}}}]}}}\n";
+        let config = hermez_kinds::config::parse("service.yaml", file.as_bytes()).expect("right");
+        let said = |dockerfile_next_to_config| {
+            let plan = hermez_build::plan(PlanInput {
+                workload: "hello",
+                config_path: "service.yaml",
+                containers: &[ContainerImage {
+                    container: "app".to_owned(),
+                    image: Some("hello".to_owned()),
+                }],
+                hermez_yaml: None,
+                dockerfile_next_to_config,
+            });
+            warnings(&config, &plan.expect("a plan"))
+        };
+        assert_eq!(said(true), Vec::<String>::new());
+        let said = said(false);
+        assert!(
+            said.len() == 1 && said[0].contains("no Dockerfile"),
+            "{said:?}"
         );
     }
 

@@ -54,6 +54,7 @@ impl Road {
             return Err(RoadError::Invalid {
                 field: "reason",
                 message,
+                hint: "Say it in fewer words",
             });
         }
         let (workload, commit) = self.commit_of(workload, &ask.commit).await?;

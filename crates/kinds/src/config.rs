@@ -13,6 +13,7 @@ use crate::names::{API_VERSION, MANAGED_BY, MANAGED_BY_LABEL, PROJECT_LABEL, WOR
 use crate::schema::{check, nearest};
 use crate::yaml::{self, Node, Yaml, shorten};
 
+mod container_names;
 mod problem;
 mod rules;
 #[cfg(test)]
@@ -142,6 +143,7 @@ fn read(root: &Node) -> Result<Config, Vec<Problem>> {
     let mut problems = check(root, &file_schema(schema));
     if problems.is_empty() {
         problems = names(root);
+        problems.extend(container_names::check(root));
     }
     if !problems.is_empty() {
         return Err(problems);

@@ -15,12 +15,7 @@ pub struct DataLock(
 pub fn take(data_dir: &Path) -> anyhow::Result<DataLock> {
     make_private(data_dir)?;
     let path = data_dir.join("lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .with_context(|| format!("cannot open {}", path.display()))?;
+    let file = private_file(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(DataLock(file)),
         Err(TryLockError::WouldBlock) => bail!(
@@ -31,6 +26,18 @@ pub fn take(data_dir: &Path) -> anyhow::Result<DataLock> {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }
     }
+}
+
+/// Opens a file that only this user can read (mode 0600), and makes it where there is none.
+pub fn private_file(path: &Path) -> anyhow::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot open {}", path.display()))
 }
 
 fn make_private(folder: &Path) -> anyhow::Result<()> {
@@ -55,5 +62,18 @@ mod tests {
         assert!(error.contains("--data-dir"), "{error}");
         drop(first);
         take(&data).unwrap();
+    }
+
+    #[test]
+    fn what_is_in_it_is_for_this_user_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let _lock = take(&data).unwrap();
+        drop(private_file(&data.join("hermez.db")).unwrap());
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&data), 0o700);
+        assert_eq!(mode(&data.join("lock")), 0o600);
+        assert_eq!(mode(&data.join("hermez.db")), 0o600);
     }
 }

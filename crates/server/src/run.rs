@@ -80,10 +80,15 @@ async fn build_state(
     tasks: &Background,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<AppState> {
-    let database_url = config
-        .database_url
-        .clone()
-        .unwrap_or_else(|| format!("sqlite://{}", config.data_dir.join("hermez.db").display()));
+    let database_url = match &config.database_url {
+        Some(url) => url.clone(),
+        None => {
+            // SQLite gives the files that it makes beside this one the same mode.
+            let path = config.data_dir.join("hermez.db");
+            drop(lock::private_file(&path)?);
+            format!("sqlite://{}", path.display())
+        }
+    };
     let store = Store::open(&database_url)
         .await
         .context("cannot open the database")?;

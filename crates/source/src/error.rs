@@ -88,7 +88,7 @@ pub enum SourceError {
         nearest: Vec<String>,
     },
     /// A folder is there, not a file.
-    #[error("`{path}` is a directory, not a file")]
+    #[error("{} is a directory, not a file", if path.is_empty() { "the repository's root".to_owned() } else { format!("`{path}`") })]
     IsDirectory {
         /// The path.
         path: String,
@@ -197,6 +197,7 @@ impl SourceError {
                 [one] => format!("Did you mean `{one}`?"),
                 many => format!("Nearest are: {}", many.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
             },
+            Self::IsDirectory { path } if path.is_empty() => "Name the file in it, such as service.yaml".to_owned(),
             Self::IsDirectory { path } => format!("Name the file in it, such as {path}/service.yaml"),
             Self::IsSubmodule { .. } => "Use the submodule's own repository, or commit the file itself".to_owned(),
             Self::SymlinkOutside { .. } => "Commit the file itself in place of the link".to_owned(),
@@ -232,6 +233,23 @@ impl SourceError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_root_is_named_in_words() {
+        let directory = |path: &str| SourceError::IsDirectory { path: path.into() };
+        assert_eq!(
+            directory("").to_string(),
+            "the repository's root is a directory, not a file"
+        );
+        assert!(
+            directory("")
+                .hint()
+                .unwrap()
+                .ends_with("such as service.yaml")
+        );
+        assert_eq!(directory("a").to_string(), "`a` is a directory, not a file");
+        assert!(directory("a").hint().unwrap().ends_with("a/service.yaml"));
+    }
 
     #[test]
     fn a_missing_path_names_what_is_near() {

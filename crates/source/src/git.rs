@@ -28,9 +28,10 @@ const SETTINGS: &[(&str, &str)] = &[
     // Credentials go to the host that they are meant for, and to no other.
     ("http.followRedirects", "false"),
     ("credential.helper", ""),
-    // A server that trickles is as good as one that is gone.
-    ("http.lowSpeedLimit", "1000"),
-    ("http.lowSpeedTime", "30"),
+    // A server that falls silent is as good as one that is gone. It may be silent for a while,
+    // though, when it has a large history to pack; that it is there was asked before the fetch.
+    ("http.lowSpeedLimit", "1"),
+    ("http.lowSpeedTime", "120"),
     // Objects stay in packs: one file for each push, folded together by `gc`.
     ("fetch.unpackLimit", "1"),
     ("fetch.writeCommitGraph", "true"),

@@ -41,7 +41,12 @@ pub(crate) fn classify(url: &str, stderr: &str, authenticated: bool) -> SourceEr
         || has("protocol error")
     {
         SourceError::NotGit { url }
-    } else if has("Operation too slow") || has("Timeout was reached") || has("timed out") {
+    } else if has("Operation too slow") {
+        SourceError::Unreachable {
+            url,
+            reason: "it went silent in the middle of its answer".to_owned(),
+        }
+    } else if has("Timeout was reached") || has("timed out") {
         SourceError::Unreachable {
             url,
             reason: "it does not answer in time".to_owned(),
@@ -153,6 +158,14 @@ mod tests {
             &SourceError::Unreachable {
                 url: url(),
                 reason: "Could not resolve host: nowhere.invalid".to_owned(),
+            },
+        );
+        check(
+            "error: RPC failed; curl 28 Operation too slow. Less than 1 bytes/sec transferred the last 120 seconds\nfatal: expected 'packfile'\n",
+            false,
+            &SourceError::Unreachable {
+                url: url(),
+                reason: "it went silent in the middle of its answer".to_owned(),
             },
         );
         check(

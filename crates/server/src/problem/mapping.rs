@@ -85,7 +85,7 @@ impl From<AccessError> for ApiError {
 impl From<RepositoryUrlError> for ApiError {
     fn from(error: RepositoryUrlError) -> Self {
         let hint = error.hint();
-        Self::new(catalog::REPOSITORY_URL_INVALID, sentence(error)).maybe_hint(hint)
+        Self::new(catalog::REPOSITORY_URL_INVALID, sentence(error)).maybe_hint(hint.map(sentence))
     }
 }
 
