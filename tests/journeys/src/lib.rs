@@ -4,14 +4,17 @@
 //! its API alone, and returns its figures. The tests in `tests/` assert on the same journeys.
 //! Nothing here looks into the server's database or calls its functions.
 
+pub mod batch;
 pub mod crash;
 pub mod forge;
 pub mod hermez;
+pub mod jobset;
 pub mod main_job;
 pub mod proxy;
 pub mod sample;
 pub mod sandbox;
 pub mod server;
+pub mod training;
 pub mod wait;
 
 use serde_json::Value;
@@ -26,6 +29,14 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "crash",
         "the server is killed while building and while rolling out; every deploy finishes once",
     ),
+    (
+        "jobset",
+        "groups of jobs meet by name, wait for each other and start again after a failure; a circle is refused at its place",
+    ),
+    (
+        "training",
+        "four workers meet and reduce, lose one, and end right from their checkpoint; a gang that cannot fit starts nothing",
+    ),
 ];
 
 /// Runs the journey called `name` and returns its figures.
@@ -37,6 +48,8 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
     match name {
         "main-job" => main_job::run(&sandbox).await,
         "crash" => crash::run(&sandbox).await,
+        "jobset" => jobset::run(&sandbox).await,
+        "training" => training::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",
             JOURNEYS

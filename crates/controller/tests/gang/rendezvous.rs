@@ -14,7 +14,7 @@ use crate::support::{Sandbox, within};
 use crate::work::{holds, host, perl, shell, training};
 
 /// The program of the journey too.
-const ALL_REDUCE: &str = include_str!("allreduce.pl");
+const ALL_REDUCE: &str = include_str!("../../../../tests/journeys/fixtures/allreduce.pl");
 const WORKERS: i64 = 4;
 const STEPS: i64 = 40;
 
