@@ -3,6 +3,7 @@
 pub mod access;
 pub mod build;
 pub mod deploy;
+pub mod run;
 pub mod status;
 pub mod workload;
 

@@ -5,6 +5,7 @@
 //! Nothing here looks into the server's database or calls its functions.
 
 pub mod crash;
+pub mod cronjob;
 pub mod forge;
 pub mod hermez;
 pub mod main_job;
@@ -12,6 +13,7 @@ pub mod proxy;
 pub mod sample;
 pub mod sandbox;
 pub mod server;
+pub mod statefulset;
 pub mod wait;
 
 use serde_json::Value;
@@ -26,6 +28,14 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "crash",
         "the server is killed while building and while rolling out; every deploy finishes once",
     ),
+    (
+        "cronjob",
+        "a cron job fires, is run now with other arguments, stays suspended through a deploy, is resumed, fails with its reason, and goes",
+    ),
+    (
+        "statefulset",
+        "a stateful set keeps its data through an update, a lost pod and scaling, is updated in part, and refuses what cannot be",
+    ),
 ];
 
 /// Runs the journey called `name` and returns its figures.
@@ -37,6 +47,8 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
     match name {
         "main-job" => main_job::run(&sandbox).await,
         "crash" => crash::run(&sandbox).await,
+        "cronjob" => cronjob::run(&sandbox).await,
+        "statefulset" => statefulset::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",
             JOURNEYS
