@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    access, build, config_file, deploy, generate, login, logs, profile, server, status, workload,
+    access, build, config_file, deploy, generate, login, logs, profile, run, server, status, workload,
 };
 use crate::print::Format;
 use crate::settings::Flags;
@@ -83,6 +83,14 @@ pub enum Command {
     /// List, show, watch and cancel deploys
     #[command(subcommand)]
     Deploys(deploy::Command),
+    /// Run a cron job now, with other arguments where they are given after --
+    Run(run::RunArgs),
+    /// List a cron job's runs, newest first
+    Runs(run::RunsArgs),
+    /// Keep a cron job from running by its schedule
+    Suspend(run::SuspendArgs),
+    /// Let a cron job run by its schedule again
+    Resume(run::SuspendArgs),
     /// Print where a workload answers
     Open(status::OpenArgs),
     /// Check a config file, with no server and no cluster
@@ -149,6 +157,10 @@ mod tests {
             "hermez deploy 95f6178 --watch",
             "hermez deploy 95f6178 --workload hello --watch --reason why",
             "hermez deploys cancel 12",
+            "hermez run report --wait -e A=b -- --day yesterday",
+            "hermez runs report",
+            "hermez suspend report",
+            "hermez resume report",
             "hermez build start main --workload hello --watch --retry",
             "hermez build log 3 -f",
             "hermez login --server http://127.0.0.1:8080 --token-stdin",

@@ -8,6 +8,7 @@ pub mod generate;
 pub mod login;
 pub mod logs;
 pub mod profile;
+pub mod run;
 pub mod server;
 pub mod status;
 pub mod workload;
@@ -29,6 +30,10 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Build(command) => build::run(&app()?, command).await,
         Command::Deploy(args) => deploy::start(&app()?, args).await,
         Command::Deploys(command) => deploy::run(&app()?, command).await,
+        Command::Run(args) => run::start(&app()?, args).await,
+        Command::Runs(args) => run::list(&app()?, args).await,
+        Command::Suspend(args) => run::suspend(&app()?, args).await,
+        Command::Resume(args) => run::resume(&app()?, args).await,
         Command::Open(args) => status::open(&app()?, args).await,
         Command::Check(args) => config_file::check(&args, global.output),
         Command::Render(args) => config_file::render(&args, global.output),

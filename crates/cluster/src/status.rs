@@ -9,6 +9,7 @@ use hermez_api::{ContainerStatus, Health, KubernetesEvent, PodStatus, WorkloadSt
 use hermez_kinds::Kind;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::declared::Declared;
 use crate::index::Workload;
 use crate::rollout::{self, Rollout};
 use crate::runs;
@@ -33,7 +34,9 @@ pub fn assemble(workload: &Workload, unknown: Option<&str>, now: Timestamp) -> W
         None => health(workload, now),
     };
     let newest = workload.newest_version();
-    let updated = |pod: &PodView| newest == Some(pod.hash.as_str());
+    let has_no_versions = |declared: &Declared| declared.kind == Kind::CronJob;
+    let all = workload.declared.as_deref().is_some_and(has_no_versions);
+    let updated = |pod: &PodView| all || newest == Some(pod.hash.as_str());
     let count = |wanted: &dyn Fn(&PodView) -> bool| {
         let alive = workload.pods.iter().filter(|pod| !pod.deleting);
         alive.filter(|pod| wanted(pod)).count() as i32

@@ -83,6 +83,20 @@ impl Hermez {
         self.answer(self.http.post(self.url(path)).json(body)).await
     }
 
+    /// POST `body` to `path` (below `/api/v1`) under an `Idempotency-Key`.
+    ///
+    /// # Errors
+    /// [`Refused`] for any status but success.
+    pub async fn post_once<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+        key: &str,
+    ) -> Result<T> {
+        let request = self.http.post(self.url(path)).json(body);
+        self.answer(request.header("Idempotency-Key", key)).await
+    }
+
     /// DELETE `path` (below `/api/v1`).
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod crash;
+pub mod cronjob;
 pub mod forge;
 pub mod hermez;
 pub mod jobset;
@@ -15,6 +16,7 @@ pub mod sample;
 pub mod sandbox;
 pub mod server;
 pub mod training;
+pub mod statefulset;
 pub mod wait;
 
 use serde_json::Value;
@@ -37,6 +39,14 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "training",
         "four workers meet and reduce, lose one, and end right from their checkpoint; a gang that cannot fit starts nothing",
     ),
+    (
+        "cronjob",
+        "a cron job fires, is run now with other arguments, stays suspended through a deploy, is resumed, fails with its reason, and goes",
+    ),
+    (
+        "statefulset",
+        "a stateful set keeps its data through an update, a lost pod and scaling, is updated in part, and refuses what cannot be",
+    ),
 ];
 
 /// Runs the journey called `name` and returns its figures.
@@ -50,6 +60,8 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
         "crash" => crash::run(&sandbox).await,
         "jobset" => jobset::run(&sandbox).await,
         "training" => training::run(&sandbox).await,
+        "cronjob" => cronjob::run(&sandbox).await,
+        "statefulset" => statefulset::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",
             JOURNEYS

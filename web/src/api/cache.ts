@@ -38,7 +38,11 @@ export function forgetWorkload(client: QueryClient, name: string) {
 
 /** A live status; the header and the table follow it. */
 export function applyStatus(client: QueryClient, name: string, status: WorkloadStatus) {
+  const before = client.getQueryData<WorkloadStatus>(keys.status(name));
   client.setQueryData(keys.status(name), status);
+  if (JSON.stringify(before?.schedule) !== JSON.stringify(status.schedule)) {
+    void client.invalidateQueries({ queryKey: keys.runs(name) });
+  }
   const seen = {
     health: status.health,
     health_reason: status.reason,

@@ -2,7 +2,7 @@
 import createClient from "openapi-fetch";
 import { problemFrom, unreachable } from "./problem";
 import type { paths } from "./schema";
-import type { BuildState, Category, CreateWorkload } from "./types";
+import type { BuildState, Category, CreateRun, CreateWorkload } from "./types";
 
 const client = createClient<paths>({
   baseUrl: window.location.origin,
@@ -80,6 +80,22 @@ export const api = {
     ),
   sync: (name: string) =>
     take(client.POST("/api/v1/workloads/{name}/sync", { params: { path: { name } } })),
+
+  runs: (name: string, query: PageOf, signal?: AbortSignal) =>
+    take(
+      client.GET("/api/v1/workloads/{name}/runs", { params: { path: { name }, query }, signal }),
+    ),
+  createRun: (name: string, body: CreateRun, key: string) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/runs", {
+        params: { path: { name }, header: once(key) },
+        body,
+      }),
+    ),
+  suspend: (name: string) =>
+    take(client.POST("/api/v1/workloads/{name}/suspend", { params: { path: { name } } })),
+  resume: (name: string) =>
+    take(client.POST("/api/v1/workloads/{name}/resume", { params: { path: { name } } })),
 
   branches: (name: string, signal?: AbortSignal) =>
     take(

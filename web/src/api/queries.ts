@@ -14,6 +14,7 @@ export const keys = {
   workloads: ["workloads"] as const,
   workload: (name: string) => ["workload", name] as const,
   status: (name: string) => ["workload", name, "status"] as const,
+  runs: (name: string) => ["workload", name, "runs"] as const,
   branches: (name: string) => ["workload", name, "branches"] as const,
   commits: (name: string) => ["workload", name, "commits"] as const,
   deploys: ["deploys"] as const,
@@ -92,6 +93,13 @@ export const statusQuery = (name: string) =>
   queryOptions({
     queryKey: keys.status(name),
     queryFn: ({ signal }) => api.status(name, signal),
+  });
+
+/** The newest runs of a cron job; the stream of its status says when to read them again. */
+export const runsQuery = (name: string) =>
+  queryOptions({
+    queryKey: keys.runs(name),
+    queryFn: async ({ signal }) => (await api.runs(name, {}, signal)).items,
   });
 
 export const branchesQuery = (name: string) =>

@@ -485,6 +485,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workloads/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a cron job run by its schedule again */
+        post: operations["resumeWorkload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the runs of a cron job
+         * @description By schedule and by hand, newest first; the newest 30 are remembered.
+         */
+        get: operations["listRuns"];
+        put?: never;
+        /**
+         * Run a cron job now
+         * @description Runs what is deployed, with other arguments where they are given; also while it is suspended.
+         */
+        post: operations["createRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workloads/{name}/status": {
         parameters: {
             query?: never;
@@ -496,6 +537,26 @@ export interface paths {
         get: operations["getWorkloadStatus"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keep a cron job from running by its schedule
+         * @description What runs goes on, and it can be run by hand. Deploys leave it suspended.
+         */
+        post: operations["suspendWorkload"];
         delete?: never;
         options?: never;
         head?: never;
@@ -878,6 +939,18 @@ export interface components {
             commit: string;
             /** @description Why, in the asker's words (at most 1,000 characters). */
             reason?: string | null;
+        };
+        /** @description Asks for a run now, of what is deployed. */
+        CreateRun: {
+            /**
+             * @description Arguments of the first container instead of its own (at most 100, of 4 KiB each); its own
+             *     when absent.
+             */
+            arguments?: string[] | null;
+            /** @description Environment variables of the first container, beside or instead of its own (at most 100). */
+            environment?: {
+                [key: string]: string;
+            };
         };
         /** @description Asks for a new API token. */
         CreateToken: {
@@ -1336,6 +1409,53 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest (or first in order) first. */
+        Page_Run: {
+            /** @description The items of this page; at most the `limit` asked for (1 to 200, default 50). */
+            items: {
+                /** @description Who started it, when a person did by Hermez. */
+                by?: string | null;
+                /** @description Commit that it runs (40 hexadecimal digits). */
+                commit?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                created_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it ended.
+                 */
+                ended_at?: string | null;
+                /**
+                 * Format: int32
+                 * @description Pods that failed.
+                 */
+                failed_pods: number;
+                /** @description Why, when it failed. */
+                message?: string | null;
+                /** @description Name of its Kubernetes Job. */
+                name: string;
+                /** @description What became of it. */
+                outcome: components["schemas"]["RunOutcome"];
+                /** @description Its pods that are still in the cluster, by name. */
+                pods: string[];
+                /**
+                 * Format: date-time
+                 * @description When it started.
+                 */
+                started_at?: string | null;
+                /**
+                 * Format: int32
+                 * @description Pods that succeeded.
+                 */
+                succeeded_pods: number;
+                /** @description What started it. */
+                trigger: components["schemas"]["RunTrigger"];
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest (or first in order) first. */
         Page_WorkloadSummary: {
             /** @description The items of this page; at most the `limit` asked for (1 to 200, default 50). */
             items: {
@@ -1462,6 +1582,85 @@ export interface components {
             /** @description Why not, in one sentence. */
             reason?: string | null;
         };
+        /** @description One execution of a cron job. */
+        Run: {
+            /** @description Who started it, when a person did by Hermez. */
+            by?: string | null;
+            /** @description Commit that it runs (40 hexadecimal digits). */
+            commit?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            ended_at?: string | null;
+            /**
+             * Format: int32
+             * @description Pods that failed.
+             */
+            failed_pods: number;
+            /** @description Why, when it failed. */
+            message?: string | null;
+            /** @description Name of its Kubernetes Job. */
+            name: string;
+            /** @description What became of it. */
+            outcome: components["schemas"]["RunOutcome"];
+            /** @description Its pods that are still in the cluster, by name. */
+            pods: string[];
+            /**
+             * Format: date-time
+             * @description When it started.
+             */
+            started_at?: string | null;
+            /**
+             * Format: int32
+             * @description Pods that succeeded.
+             */
+            succeeded_pods: number;
+            /** @description What started it. */
+            trigger: components["schemas"]["RunTrigger"];
+        };
+        /**
+         * @description What became of a run.
+         * @enum {string}
+         */
+        RunOutcome: "running" | "succeeded" | "failed" | "deleted";
+        /**
+         * @description What started a run.
+         * @enum {string}
+         */
+        RunTrigger: "schedule" | "manual";
+        /** @description When a cron job runs. */
+        ScheduleStatus: {
+            /**
+             * Format: int32
+             * @description Runs that go on.
+             */
+            active_runs: number;
+            /**
+             * Format: date-time
+             * @description When it last ran by its schedule.
+             */
+            last_scheduled_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When a run last succeeded.
+             */
+            last_succeeded_at?: string | null;
+            latest_run?: components["schemas"]["Run"] | null;
+            /** @description When it runs next, at most three times; none while it is suspended. */
+            next: string[];
+            /** @description As the config file writes it, for example `30 4 * * 1-5`. */
+            schedule: string;
+            /** @description Whether it is kept from running by its schedule. */
+            suspended: boolean;
+            /** @description IANA time zone of the schedule. */
+            timezone: string;
+        };
         /** @description Changes a workload's own settings; absent fields stay. Needs `If-Match`. */
         UpdateWorkload: {
             category?: components["schemas"]["Category"] | null;
@@ -1566,6 +1765,7 @@ export interface components {
             pods_updated_ready: number;
             /** @description Why, in one sentence. */
             reason: string;
+            schedule?: components["schemas"]["ScheduleStatus"] | null;
             /** @description Where it answers. */
             url?: string | null;
         };
@@ -3647,6 +3847,276 @@ export interface operations {
             };
         };
     };
+    resumeWorkload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its schedule, which counts again. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleStatus"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster does not answer, or too many streams are open. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRuns: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Most items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Runs, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Run"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster does not answer, or too many streams are open. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request runs once. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateRun"];
+            };
+        };
+        responses: {
+            /** @description The run, which begins now. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster does not answer, or too many streams are open. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getWorkloadStatus: {
         parameters: {
             query?: never;
@@ -3688,6 +4158,92 @@ export interface operations {
             };
             /** @description There is no such thing. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    suspendWorkload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its schedule, which does not count now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleStatus"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster does not answer, or too many streams are open. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

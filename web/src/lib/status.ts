@@ -1,5 +1,5 @@
 /** The five colours of status, and which word and colour each state of the API has. */
-import type { ArtifactStatus, BuildState, DeployState, Health } from "@/api/types";
+import type { ArtifactStatus, BuildState, DeployState, Health, RunOutcome } from "@/api/types";
 
 export type Tone = "ok" | "progress" | "waiting" | "failed" | "unknown";
 
@@ -34,6 +34,13 @@ export const BUILD: Record<BuildState, Look> = {
   succeeded: { tone: "ok", word: "Succeeded" },
   failed: { tone: "failed", word: "Failed" },
   canceled: { tone: "unknown", word: "Canceled" },
+};
+
+export const RUN: Record<RunOutcome, Look> = {
+  running: { tone: "progress", word: "Running" },
+  succeeded: { tone: "ok", word: "Succeeded" },
+  failed: { tone: "failed", word: "Failed" },
+  deleted: { tone: "unknown", word: "Deleted" },
 };
 
 export const ARTIFACT: Record<ArtifactStatus, Look> = {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use hermez_api::{ContainerLogLine, KubernetesEvent, PodStatus, Workload, WorkloadStatus};
 
 use super::workload::category;
-use super::{Page, cut, dash, deploy, health, short};
+use super::{Page, cut, dash, deploy, health, run, short};
 use crate::print::{cell, printable_log};
 
 /// A workload's live status, `events` of its newest events with it.
@@ -75,6 +75,13 @@ fn rollout(
             ),
         ));
     }
+    if let Some(schedule) = &status.schedule {
+        facts.push(("Schedule", run::schedule(schedule, page)));
+        if let Some(latest) = &schedule.latest_run {
+            let name = run::sentence(latest, page);
+            facts.push(("Last run", name));
+        }
+    }
     facts.push((
         "Pods",
         format!(
@@ -85,8 +92,9 @@ fn rollout(
             bar(status.pods_ready, status.pods_desired)
         ),
     ));
-    if status.pods_updated < status.pods_desired || status.pods_updated_ready < status.pods_updated
-    {
+    let is_behind = status.pods_updated < status.pods_desired
+        || status.pods_updated_ready < status.pods_updated;
+    if is_behind && status.schedule.is_none() {
         facts.push((
             "Rollout",
             format!(

@@ -10,7 +10,6 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::declared::Declared;
 use crate::view::{DeploymentView, ReplicaSetView, ServiceView};
 
 fn now() -> Timestamp {

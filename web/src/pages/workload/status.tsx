@@ -9,6 +9,7 @@ import { DataTable, TableSkeleton } from "@/components/table";
 import { Containers } from "./containers";
 import { Events } from "./events";
 import { podColumns } from "./pod-columns";
+import { Runs } from "./runs";
 
 /** Pods with their containers, and what Kubernetes says about them. */
 export function StatusTab() {
@@ -36,13 +37,16 @@ export function StatusTab() {
   if (!status) return <TableSkeleton columns={columns} what="pods" rows={3} />;
   return (
     <>
+      {status.schedule && <Runs name={name} schedule={status.schedule} />}
       <h2 className="sr-only">Pods</h2>
       {status.pods.length === 0 ? (
         <Empty title="No pods">
           <p className="text-muted">
             {status.health === "not_deployed"
               ? "They appear here as soon as a commit is deployed."
-              : status.reason || "The cluster has none for this workload."}
+              : status.schedule
+                ? "A run's pods appear here while Kubernetes keeps them."
+                : status.reason || "The cluster has none for this workload."}
           </p>
         </Empty>
       ) : (

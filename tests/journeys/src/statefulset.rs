@@ -1,0 +1,235 @@
+//! A stateful set from its repository to pods that keep their data: through an update, a lost pod, an
+//! update in part, a person's scaling, a change that cannot be, and its end.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use hermez_api::{Deploy, DeployState, Workload, WorkloadStatus};
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::forge::{Clone, Forge};
+use crate::hermez::{Hermez, ask};
+use crate::sandbox::Sandbox;
+use crate::wait::until;
+
+/// Longest time for a build or a rollout.
+const LIMIT: Duration = Duration::from_mins(3);
+
+const PROGRAM: &str = include_str!("../../../examples/statefulset/server.pl");
+
+/// Runs the journey; times are milliseconds.
+///
+/// # Errors
+/// When anything on the way is not as it should be.
+pub async fn run(sandbox: &Sandbox) -> Result<Value> {
+    let (hermez, forge) = (sandbox.hermez()?, sandbox.forge()?);
+    let (name, url, clone) = Clone::of_new(&forge, "notes").await?;
+    let journey = Journey {
+        hermez,
+        forge,
+        clone,
+        name,
+        url,
+    };
+    let result = journey.travel(sandbox).await;
+    journey.clean_up(sandbox).await?;
+    result
+}
+
+struct Journey {
+    hermez: Hermez,
+    forge: Forge,
+    clone: Clone,
+    name: String,
+    url: String,
+}
+
+impl Journey {
+    fn config(&self, replicas: i32, partition: i32, storage: &str, release: &str) -> String {
+        format!(
+            "apiVersion: pinterest.com/v1
+kind: PinterestStatefulset
+metadata:
+  name: {0}
+  project: journeys
+  namespace: {0}
+spec:
+  replicas: {replicas}
+  partition: {partition}
+  terminationgraceperiodseconds: 5
+  loadbalancer:
+    port: 8080
+  volumeclaims:
+    - name: data
+      storage: {storage}
+  configs:
+    NOTES_FOLDER: /data
+    RELEASE: {release}
+  template:
+    spec:
+      containers:
+        - name: {0}
+          image: {0}
+          ports:
+            - containerPort: 8080
+          volumeMounts:
+            - name: data
+              mountPath: /data
+          readinessProbe:
+            tcpSocket:
+              port: 8080
+            periodSeconds: 1
+",
+            self.name
+        )
+    }
+
+    async fn travel(&self, sandbox: &Sandbox) -> Result<Value> {
+        let client = sandbox.kube().await?;
+        let dockerfile = "FROM debian:bookworm-slim\nCOPY server.pl /server.pl\nCMD [\"perl\", \"/server.pl\"]\n";
+        self.clone.write("Dockerfile", dockerfile)?;
+        self.clone.write("server.pl", PROGRAM)?;
+        let first = self.push(&self.config(1, 0, "1Mi", "one")).await?;
+        self.hermez.create_workload(&ask(&self.url, "set.yaml")).await?;
+        let (_, first_ms) = self.deploy(&first, DeployState::Succeeded).await?;
+        let address = self.address().await?;
+        self.note(&address, "kept").await?;
+
+        let second = self.push(&self.config(1, 0, "1Mi", "two")).await?;
+        let (_, update_ms) = self.deploy(&second, DeployState::Succeeded).await?;
+        self.has_notes(&address, "kept\n").await?;
+
+        let begun = Instant::now();
+        let pods: Api<Pod> = Api::namespaced(client.clone(), &self.name);
+        let at_once = DeleteParams::default().grace_period(0);
+        pods.delete(&format!("{}-0", self.name), &at_once).await?;
+        self.has_notes(&address, "kept\n").await?;
+        let lost_pod_ms = begun.elapsed().as_millis() as u64;
+
+        self.scales(&client).await?;
+        self.updates_in_part().await?;
+        self.refuses_what_cannot_be().await?;
+
+        self.hermez.delete(&format!("/workloads/{}", self.name)).await?;
+        until("the pods go with the workload", LIMIT, || async {
+            let left = pods.list(&kube::api::ListParams::default()).await?;
+            Ok(left.items.is_empty().then_some(()))
+        })
+        .await?;
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(client, &self.name);
+        let kept = claims.list(&kube::api::ListParams::default()).await?.items.len();
+        anyhow::ensure!(kept == 3, "the claims of three pods stay: {kept}");
+        Ok(json!({
+            "journey": "statefulset",
+            "first_deploy_ms": first_ms,
+            "update_ms": update_ms,
+            "lost_pod_to_data_ms": lost_pod_ms,
+            "claims_kept": kept,
+        }))
+    }
+
+    async fn push(&self, config: &str) -> Result<String> {
+        self.clone.write("set.yaml", config)?;
+        self.clone.commit_and_push("A change of the set").await
+    }
+
+    async fn deploy(&self, commit: &str, expected: DeployState) -> Result<(Deploy, u64)> {
+        self.hermez.artifact_available(&self.name, commit, LIMIT).await?;
+        let begun = Instant::now();
+        let asked = self.hermez.deploy(&self.name, commit).await?;
+        let deploy = self.hermez.deploy_ends(asked.id, LIMIT).await?;
+        anyhow::ensure!(deploy.summary.state == expected, "{deploy:#?}");
+        Ok((deploy, begun.elapsed().as_millis() as u64))
+    }
+
+    async fn status(&self) -> Result<WorkloadStatus> {
+        self.hermez.get(&format!("/workloads/{}/status", self.name)).await
+    }
+
+    async fn address(&self) -> Result<String> {
+        until("an address", LIMIT, || async {
+            let path = format!("/workloads/{}", self.name);
+            let workload: Workload = self.hermez.get(&path).await?;
+            Ok(workload.url)
+        })
+        .await
+    }
+
+    async fn note(&self, address: &str, text: &str) -> Result<()> {
+        let http = reqwest::Client::new();
+        until("a note is taken", LIMIT, || async {
+            let answer = http.post(address).body(text.to_owned()).send().await;
+            Ok(answer.is_ok_and(|answer| answer.status().is_success()).then_some(()))
+        })
+        .await
+    }
+
+    async fn has_notes(&self, address: &str, expected: &str) -> Result<()> {
+        until(&format!("the notes are {expected:?}"), LIMIT, || async {
+            let Ok(answer) = reqwest::get(address).await else {
+                return Ok(None);
+            };
+            let text = answer.text().await.unwrap_or_default();
+            Ok((text == expected).then_some(()))
+        })
+        .await
+    }
+
+    /// A person scales; the deploys that follow leave the number alone.
+    async fn scales(&self, client: &kube::Client) -> Result<()> {
+        let kind = GroupVersionKind::gvk("pinterest.com", "v1", "PinterestStatefulset");
+        let native = ApiResource::from_gvk_with_plural(&kind, "pintereststatefulsets");
+        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &self.name, &native);
+        let scale = Patch::Merge(json!({"spec": {"replicas": 3}}));
+        api.patch_scale(&self.name, &PatchParams::default(), &scale).await?;
+        until("three pods", LIMIT, || async {
+            let status = self.status().await?;
+            Ok((status.pods_ready == 3 && status.pods_desired == 3).then_some(()))
+        })
+        .await
+    }
+
+    async fn updates_in_part(&self) -> Result<()> {
+        let third = self.push(&self.config(1, 2, "1Mi", "three")).await?;
+        self.deploy(&third, DeployState::Succeeded).await?;
+        let status = self.status().await?;
+        let mut pods: Vec<(String, bool)> = status
+            .pods
+            .iter()
+            .map(|pod| (pod.name.replace(&self.name, "pod"), pod.updated))
+            .collect();
+        pods.sort();
+        let expected = [("pod-0", false), ("pod-1", false), ("pod-2", true)];
+        let expected = expected.map(|(name, updated)| (name.to_owned(), updated));
+        anyhow::ensure!(pods == expected, "the last pod alone is new: {status:#?}");
+        Ok(())
+    }
+
+    async fn refuses_what_cannot_be(&self) -> Result<()> {
+        let fourth = self.push(&self.config(1, 2, "2Mi", "three")).await?;
+        let (deploy, _) = self.deploy(&fourth, DeployState::Failed).await?;
+        let message = &deploy.summary.message;
+        anyhow::ensure!(
+            message.contains("volumeclaims cannot be changed") && message.contains("PersistentVolumeClaim"),
+            "{deploy:#?}"
+        );
+        let status = self.status().await?;
+        let ready = status.pods_ready;
+        anyhow::ensure!(ready == 3, "what ran runs on: {status:#?}");
+        Ok(())
+    }
+
+    async fn clean_up(&self, sandbox: &Sandbox) -> Result<()> {
+        // Gone already where all went well.
+        let _ = self.hermez.delete(&format!("/workloads/{}", self.name)).await;
+        self.forge.delete_repository(&self.name).await?;
+        let namespaces: Api<Namespace> = Api::all(sandbox.kube().await?);
+        namespaces
+            .delete(&self.name, &DeleteParams::default())
+            .await
+            .context("the namespace")?;
+        Ok(())
+    }
+}
