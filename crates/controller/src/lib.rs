@@ -12,6 +12,7 @@ mod leader;
 mod metrics;
 mod owned;
 mod reconcile;
+pub mod rights;
 pub mod rollout;
 
 use std::collections::{HashMap, HashSet};
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::{StreamExt, TryStreamExt};
-use hermez_kinds::names::{CONTROLLER_MANAGER, OWN_NAMESPACE};
+use hermez_kinds::names::{CLASS_LABEL, CONTROLLER_MANAGER, OWN_NAMESPACE};
 use hermez_kinds::{Kind, RuntimeProfile};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
@@ -62,10 +63,20 @@ pub struct Settings {
     /// Name of this process among those that want to lead; no two have the same. None where it is
     /// alone for sure.
     pub identity: Option<String>,
+    /// Only resources of this class are looked after; without one, only those without.
+    pub class: Option<String>,
     /// How fast a new version of the profile may go.
     pub limits: Limits,
     /// Who wants to know of edits that were put back.
     pub drift: Option<mpsc::Sender<Drift>>,
+}
+
+/// Selects the resources of a class.
+pub(crate) fn of_class(class: Option<&str>) -> String {
+    class.map_or_else(
+        || format!("!{CLASS_LABEL}"),
+        |class| format!("{CLASS_LABEL}={class}"),
+    )
 }
 
 impl Default for Settings {
@@ -73,6 +84,7 @@ impl Default for Settings {
         Settings {
             namespace: OWN_NAMESPACE.to_owned(),
             identity: None,
+            class: None,
             limits: Limits::default(),
             drift: None,
         }
@@ -91,7 +103,7 @@ pub async fn run(
     metrics: Metrics,
 ) -> Result<(), ControllerError> {
     let book = Book::of_one(profile.borrow().clone());
-    let running = Running::start(&client, &book, None, &metrics, &shutdown);
+    let running = Running::start(&client, &book, None, None, &metrics, &shutdown);
     let mut profile = profile;
     let follow = async {
         while profile.changed().await.is_ok() {
@@ -125,9 +137,10 @@ pub async fn lead(
     let work = |ending: CancellationToken| {
         let (client, metrics, home) = (client.clone(), metrics.clone(), home.clone());
         let (mut offers, drift) = (offers.clone(), settings.drift.clone());
+        let class = settings.class.clone();
         async move {
             let (book, remembered) = rollout::prepare(&home, &mut offers).await?;
-            let running = Running::start(&client, &book, drift, &metrics, &ending);
+            let running = Running::start(&client, &book, class.as_deref(), drift, &metrics, &ending);
             let rollout = rollout::Rollout {
                 home,
                 book,
@@ -176,6 +189,7 @@ impl Running<()> {
     fn start(
         client: &Client,
         book: &Book,
+        class: Option<&str>,
         drift: Option<mpsc::Sender<Drift>>,
         metrics: &Metrics,
         shutdown: &CancellationToken,
@@ -201,7 +215,8 @@ impl Running<()> {
             let writer = reflector::store::Writer::new(kind.api_resource());
             stores.push((kind, writer.as_reader()));
             again.push(sender);
-            controllers.push(control(context, writer, changes, all, shutdown.clone()));
+            let ours = watcher::Config::default().labels(&of_class(class));
+            controllers.push(control(context, ours, writer, changes, all, shutdown.clone()));
         }
         let controllers = async move {
             join_all(controllers).await;
@@ -218,6 +233,7 @@ impl Running<()> {
 /// Runs the controller of one kind.
 async fn control(
     context: Arc<Context>,
+    ours: watcher::Config,
     writer: reflector::store::Writer<DynamicObject>,
     changes: mpsc::Receiver<ObjectRef<DynamicObject>>,
     all: watch::Receiver<()>,
@@ -228,7 +244,7 @@ async fn control(
     let (kind, metrics) = (context.kind.name(), context.metrics.clone());
     let store = writer.as_reader();
     let counted = metrics.clone();
-    let own = watcher(api, watcher::Config::default())
+    let own = watcher(api, ours)
         .modify(|object| object.managed_fields_mut().clear())
         .backoff(Wait::default())
         .reflect(writer)

@@ -5,7 +5,9 @@
 //! works in a namespace of its own, which it deletes.
 
 mod definition;
+mod leader;
 mod lifecycle;
+mod profiles;
 mod refusals;
 mod restart;
 mod support;

@@ -35,7 +35,10 @@ pub fn changes(
     after: &[DynamicObject],
 ) -> Vec<Change> {
     let id = |object: &DynamicObject| {
-        let kind = object.types.as_ref().map_or("", |types| types.kind.as_str());
+        let kind = object
+            .types
+            .as_ref()
+            .map_or("", |types| types.kind.as_str());
         format!("{kind}/{}", object.name_any())
     };
     let find = |objects: &[DynamicObject], wanted: &str| {
@@ -95,11 +98,20 @@ impl Look<'_> {
                     self.below(old.as_ref(), new.as_ref(), at, &format!("[{key}]"));
                 }
                 // The order of containers is a change, too.
-                let order = |list: &[Value]| list.iter().filter_map(name_of).map(str::to_owned).collect::<Vec<_>>();
+                let order = |list: &[Value]| {
+                    list.iter()
+                        .filter_map(name_of)
+                        .map(str::to_owned)
+                        .collect::<Vec<_>>()
+                };
                 let (before, after) = (order(old), order(new));
                 let same_names = before.iter().collect::<BTreeSet<_>>() == after.iter().collect();
                 if same_names && before != after {
-                    self.push(Some(&before.into()), Some(&after.into()), &format!("{at} (order)"));
+                    self.push(
+                        Some(&before.into()),
+                        Some(&after.into()),
+                        &format!("{at} (order)"),
+                    );
                 }
             }
             _ => self.push(old, new, at),
@@ -195,7 +207,8 @@ mod tests {
 
     #[test]
     fn a_change_is_told_by_its_place() {
-        let before = mk_profile("everywhere: {env: [{name: A, value: '1'}, {name: B, value: '2'}]}");
+        let before =
+            mk_profile("everywhere: {env: [{name: A, value: '1'}, {name: B, value: '2'}]}");
         let after = mk_profile(
             "everywhere: {env: [{name: A, value: '{{name}}.{{namespace}}'}], sidecars: [{name: log, image: l}]}",
         );
@@ -224,6 +237,9 @@ mod tests {
 
     #[test]
     fn only_whole_words_are_names() {
-        assert_eq!(replace_word("a-web web webs a.web", "web", "N"), "a-N N webs a.N");
+        assert_eq!(
+            replace_word("a-web web webs a.web", "web", "N"),
+            "a-N N webs a.N"
+        );
     }
 }
