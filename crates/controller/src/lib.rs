@@ -102,6 +102,7 @@ pub async fn run(
     shutdown: CancellationToken,
     metrics: Metrics,
 ) -> Result<(), ControllerError> {
+    definitions().await?;
     let book = Book::of_one(profile.borrow().clone());
     let running = Running::start(&client, &book, None, None, &metrics, &shutdown);
     let mut profile = profile;
@@ -133,6 +134,7 @@ pub async fn lead(
     shutdown: CancellationToken,
     metrics: Metrics,
 ) -> Result<(), ControllerError> {
+    definitions().await?;
     let home = Home::new(client.clone(), &settings.namespace);
     let work = |ending: CancellationToken| {
         let (client, metrics, home) = (client.clone(), metrics.clone(), home.clone());
@@ -287,6 +289,12 @@ async fn keep_house(context: Arc<Context>, store: Store<DynamicObject>) {
     }
 }
 
+/// The definitions, made on a thread of their own: nothing else waits for them.
+async fn definitions() -> Result<&'static [CustomResourceDefinition], ControllerError> {
+    let made = tokio::task::spawn_blocking(hermez_kinds::crds).await;
+    made.map_err(|error| ControllerError::Broken(error.to_string()))
+}
+
 /// Installs or updates the CRDs and waits until the API server serves them.
 ///
 /// # Errors
@@ -294,9 +302,9 @@ async fn keep_house(context: Arc<Context>, store: Store<DynamicObject>) {
 pub async fn install_crds(client: Client) -> Result<(), ControllerError> {
     let api: Api<CustomResourceDefinition> = Api::all(client);
     let parameters = PatchParams::apply(CONTROLLER_MANAGER).force();
-    for crd in hermez_kinds::crds() {
+    for crd in definitions().await? {
         let name = crd.name_any();
-        api.patch(&name, &parameters, &Patch::Apply(&crd)).await?;
+        api.patch(&name, &parameters, &Patch::Apply(crd)).await?;
         let established = await_condition(api.clone(), &name, conditions::is_crd_established());
         match tokio::time::timeout(ESTABLISHED_WITHIN, established).await {
             Ok(Ok(_)) => {}

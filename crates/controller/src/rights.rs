@@ -99,7 +99,7 @@ pub fn role_yaml() -> String {
         # Written by `cargo xtask codegen` from crates/controller/src/rights.rs; do not edit.\n\
         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: hermez\nrules:\n"
         .to_owned();
-    let plurals: Vec<String> = crds().into_iter().map(|crd| crd.spec.names.plural).collect();
+    let plurals: Vec<String> = crds().iter().map(|crd| crd.spec.names.plural.clone()).collect();
     let of = |suffix: &'static str, verbs: &'static [&'static str]| {
         let resources = plurals.iter().map(move |plural| (GROUP.to_owned(), format!("{plural}{suffix}")));
         resources.map(move |resource| (resource, verbs.iter().copied().collect())).collect()
