@@ -12,6 +12,8 @@ pub mod proxy;
 pub mod sample;
 pub mod sandbox;
 pub mod server;
+pub mod service;
+pub mod thousand;
 pub mod wait;
 
 use serde_json::Value;
@@ -26,6 +28,14 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "crash",
         "the server is killed while building and while rolling out; every deploy finishes once",
     ),
+    (
+        "service",
+        "a PinterestService with everything: HTTP answer, kubectl explain, get, wait, scale, apply and delete, orphans",
+    ),
+    (
+        "thousand",
+        "a thousand PinterestServices on played nodes: time, CPU, memory, writes, and what a restart costs",
+    ),
 ];
 
 /// Runs the journey called `name` and returns its figures.
@@ -37,6 +47,8 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
     match name {
         "main-job" => main_job::run(&sandbox).await,
         "crash" => crash::run(&sandbox).await,
+        "service" => service::run(&sandbox).await,
+        "thousand" => thousand::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",
             JOURNEYS
