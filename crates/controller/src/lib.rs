@@ -245,11 +245,18 @@ async fn control(
     let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &native);
     let (kind, metrics) = (context.kind.name(), context.metrics.clone());
     let store = writer.as_reader();
-    let counted = metrics.clone();
+    let (counted, gone) = (metrics.clone(), metrics.clone());
     let own = watcher(api, ours)
         .modify(|object| object.managed_fields_mut().clear())
         .backoff(Wait::default())
         .reflect(writer)
+        .inspect_ok(move |event| {
+            // What is gone waits for nothing.
+            if let watcher::Event::Delete(object) = event {
+                let namespace = object.namespace().unwrap_or_default();
+                gone.begins(kind, &namespace, &object.name_any());
+            }
+        })
         .applied_objects()
         .inspect_ok(move |object| {
             let namespace = object.namespace().unwrap_or_default();

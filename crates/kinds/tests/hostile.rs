@@ -1,7 +1,7 @@
 //! Config files and profiles as nobody should write them: none may panic, none may take long.
 //!
 //! Inputs are what a good file becomes by random edits, of its bytes and of its lines. The number
-//! of inputs can be raised by `HERMEZ_HOSTILE_INPUTS` (`fuzz/` looks further, by coverage).
+//! of inputs can be raised by `HERMEZ_HOSTILE_INPUTS`.
 
 #[path = "support/specs.rs"]
 mod specs;

@@ -8,6 +8,7 @@ mod definition;
 mod leader;
 mod lifecycle;
 mod profiles;
+mod properties;
 mod refusals;
 mod restart;
 mod support;
