@@ -61,7 +61,7 @@ fn scratch_folder() -> anyhow::Result<PathBuf> {
 
 fn generate(scratch: &Path) -> anyhow::Result<Vec<Generated>> {
     let hermez = tools::build_hermez()?;
-    for what in ["crds", "openapi", "cli"] {
+    for what in ["crds", "openapi", "rbac", "cli"] {
         command::output(
             Command::new(&hermez)
                 .args(["generate", what])
@@ -76,6 +76,10 @@ fn generate(scratch: &Path) -> anyhow::Result<Vec<Generated>> {
         Generated {
             made: scratch.join("openapi/openapi.json"),
             belongs: "deploy/openapi.json",
+        },
+        Generated {
+            made: scratch.join("rbac/rbac.yaml"),
+            belongs: "deploy/rbac.yaml",
         },
         Generated {
             made: scratch.join("cli/cli.md"),

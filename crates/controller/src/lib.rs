@@ -14,6 +14,7 @@ mod leader;
 mod metrics;
 mod owned;
 mod reconcile;
+pub mod rights;
 pub mod rollout;
 
 use std::collections::{HashMap, HashSet};
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::{StreamExt, TryStreamExt};
-use hermez_kinds::names::{CONTROLLER_MANAGER, OWN_NAMESPACE};
+use hermez_kinds::names::{CLASS_LABEL, CONTROLLER_MANAGER, OWN_NAMESPACE};
 use hermez_kinds::{Kind, RuntimeProfile};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
@@ -64,10 +65,20 @@ pub struct Settings {
     /// Name of this process among those that want to lead; no two have the same. None where it is
     /// alone for sure.
     pub identity: Option<String>,
+    /// Only resources of this class are looked after; without one, only those without.
+    pub class: Option<String>,
     /// How fast a new version of the profile may go.
     pub limits: Limits,
     /// Who wants to know of edits that were put back.
     pub drift: Option<mpsc::Sender<Drift>>,
+}
+
+/// Selects the resources of a class.
+pub(crate) fn of_class(class: Option<&str>) -> String {
+    class.map_or_else(
+        || format!("!{CLASS_LABEL}"),
+        |class| format!("{CLASS_LABEL}={class}"),
+    )
 }
 
 impl Default for Settings {
@@ -75,6 +86,7 @@ impl Default for Settings {
         Settings {
             namespace: OWN_NAMESPACE.to_owned(),
             identity: None,
+            class: None,
             limits: Limits::default(),
             drift: None,
         }
@@ -92,8 +104,9 @@ pub async fn run(
     shutdown: CancellationToken,
     metrics: Metrics,
 ) -> Result<(), ControllerError> {
+    definitions().await?;
     let book = Book::of_one(profile.borrow().clone());
-    let running = Running::start(&client, &book, None, &metrics, &shutdown);
+    let running = Running::start(&client, &book, None, None, &metrics, &shutdown);
     let mut profile = profile;
     let follow = async {
         while profile.changed().await.is_ok() {
@@ -123,13 +136,15 @@ pub async fn lead(
     shutdown: CancellationToken,
     metrics: Metrics,
 ) -> Result<(), ControllerError> {
+    definitions().await?;
     let home = Home::new(client.clone(), &settings.namespace);
     let work = |ending: CancellationToken| {
         let (client, metrics, home) = (client.clone(), metrics.clone(), home.clone());
         let (mut offers, drift) = (offers.clone(), settings.drift.clone());
+        let class = settings.class.clone();
         async move {
             let (book, remembered) = rollout::prepare(&home, &mut offers).await?;
-            let running = Running::start(&client, &book, drift, &metrics, &ending);
+            let running = Running::start(&client, &book, class.as_deref(), drift, &metrics, &ending);
             let rollout = rollout::Rollout {
                 home,
                 book,
@@ -181,6 +196,7 @@ impl Running<()> {
     fn start(
         client: &Client,
         book: &Book,
+        class: Option<&str>,
         drift: Option<mpsc::Sender<Drift>>,
         metrics: &Metrics,
         shutdown: &CancellationToken,
@@ -207,7 +223,8 @@ impl Running<()> {
             let writer = reflector::store::Writer::new(kind.api_resource());
             stores.push((kind, writer.as_reader()));
             again.push(sender);
-            controllers.push(control(context, writer, changes, all, shutdown.clone()));
+            let ours = watcher::Config::default().labels(&of_class(class));
+            controllers.push(control(context, ours, writer, changes, all, shutdown.clone()));
         }
         let controllers = async move {
             join_all(controllers).await;
@@ -224,6 +241,7 @@ impl Running<()> {
 /// Runs the controller of one kind.
 async fn control(
     context: Arc<Context>,
+    ours: watcher::Config,
     writer: reflector::store::Writer<DynamicObject>,
     changes: mpsc::Receiver<ObjectRef<DynamicObject>>,
     all: watch::Receiver<()>,
@@ -233,11 +251,18 @@ async fn control(
     let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &native);
     let (kind, metrics) = (context.kind.name(), context.metrics.clone());
     let store = writer.as_reader();
-    let counted = metrics.clone();
-    let own = watcher(api, watcher::Config::default())
+    let (counted, gone) = (metrics.clone(), metrics.clone());
+    let own = watcher(api, ours)
         .modify(|object| object.managed_fields_mut().clear())
         .backoff(Wait::default())
         .reflect(writer)
+        .inspect_ok(move |event| {
+            // What is gone waits for nothing.
+            if let watcher::Event::Delete(object) = event {
+                let namespace = object.namespace().unwrap_or_default();
+                gone.begins(kind, &namespace, &object.name_any());
+            }
+        })
         .applied_objects()
         .inspect_ok(move |object| {
             let namespace = object.namespace().unwrap_or_default();
@@ -277,6 +302,12 @@ async fn keep_house(context: Arc<Context>, store: Store<DynamicObject>) {
     }
 }
 
+/// The definitions, made on a thread of their own: nothing else waits for them.
+async fn definitions() -> Result<&'static [CustomResourceDefinition], ControllerError> {
+    let made = tokio::task::spawn_blocking(hermez_kinds::crds).await;
+    made.map_err(|error| ControllerError::Broken(error.to_string()))
+}
+
 /// Installs or updates the CRDs and waits until the API server serves them.
 ///
 /// # Errors
@@ -284,9 +315,9 @@ async fn keep_house(context: Arc<Context>, store: Store<DynamicObject>) {
 pub async fn install_crds(client: Client) -> Result<(), ControllerError> {
     let api: Api<CustomResourceDefinition> = Api::all(client);
     let parameters = PatchParams::apply(CONTROLLER_MANAGER).force();
-    for crd in hermez_kinds::crds() {
+    for crd in definitions().await? {
         let name = crd.name_any();
-        api.patch(&name, &parameters, &Patch::Apply(&crd)).await?;
+        api.patch(&name, &parameters, &Patch::Apply(crd)).await?;
         let established = await_condition(api.clone(), &name, conditions::is_crd_established());
         match tokio::time::timeout(ESTABLISHED_WITHIN, established).await {
             Ok(Ok(_)) => {}

@@ -16,15 +16,18 @@ use crate::kind::Kind;
 /// Longest description kept within a schema, in characters.
 const DESCRIPTION_LIMIT: usize = 160;
 
-/// The definitions of all kinds, in the order of [`Kind::ALL`].
+/// The definitions of all kinds, in the order of [`Kind::ALL`]. They are made at the first call,
+/// which takes a while (a second where the program is not optimized): call it first where nothing
+/// waits.
 ///
 /// # Panics
 /// Never: the schemas come from our own types, and a test reads every one.
-pub fn crds() -> Vec<CustomResourceDefinition> {
-    Kind::ALL
-        .iter()
-        .map(|kind| finish(kind.raw_crd()))
-        .collect()
+pub fn crds() -> &'static [CustomResourceDefinition] {
+    static CRDS: LazyLock<Vec<CustomResourceDefinition>> = LazyLock::new(|| {
+        let kinds = Kind::ALL.iter();
+        kinds.map(|kind| finish(kind.raw_crd())).collect()
+    });
+    &CRDS
 }
 
 /// The definitions as YAML, each with the name of its file in `deploy/crds`.
@@ -47,14 +50,14 @@ pub fn crds_yaml() -> Vec<(String, String)> {
 /// The schema of a kind's resources, as the API server gets it; made once.
 pub(crate) fn schema(kind: Kind) -> &'static Value {
     static SCHEMAS: LazyLock<Vec<(Kind, Value)>> = LazyLock::new(|| {
-        let schema = |crd: CustomResourceDefinition| {
-            let version = crd.spec.versions.into_iter().next();
-            let schema = version.and_then(|version| version.schema);
-            schema.and_then(|schema| serde_json::to_value(schema.open_api_v3_schema).ok())
+        let schema = |crd: &CustomResourceDefinition| {
+            let version = crd.spec.versions.first();
+            let schema = version.and_then(|version| version.schema.as_ref());
+            schema.and_then(|schema| serde_json::to_value(&schema.open_api_v3_schema).ok())
         };
-        Kind::ALL
-            .iter()
-            .map(|kind| (*kind, schema(finish(kind.raw_crd())).unwrap_or(Value::Null)))
+        let kinds = Kind::ALL.iter().zip(crds());
+        kinds
+            .map(|(kind, crd)| (*kind, schema(crd).unwrap_or(Value::Null)))
             .collect()
     });
     SCHEMAS

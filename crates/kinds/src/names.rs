@@ -55,6 +55,9 @@ pub const IAMROLE_ANNOTATION: &str = "pinterest.com/iamrole";
 pub const PROFILE_ANNOTATION: &str = "hermez.dev/profile";
 /// Annotation of an object that makes pods with the hash of its resource's spec, replicas apart.
 pub const SPEC_ANNOTATION: &str = "hermez.dev/spec";
+/// Label of a resource that only the Hermez of this class looks after; without it, the Hermez
+/// without a class does. So that two of them share a cluster and never a resource.
+pub const CLASS_LABEL: &str = "hermez.dev/class";
 /// Label of what Hermez keeps for itself in its own namespace, with what it is.
 pub const PART_LABEL: &str = "hermez.dev/part";
 /// Namespace of what Hermez keeps for itself, unless it is told another.

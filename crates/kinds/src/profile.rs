@@ -19,10 +19,12 @@ use crate::{schema, yaml};
 
 pub mod diff;
 mod placeholder;
+mod takes;
 #[cfg(test)]
 mod tests;
 
 pub use placeholder::Names;
+pub use takes::{Takes, ValueType};
 
 /// What platform engineers put into every workload.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -88,9 +90,9 @@ pub struct Sidecar {
     /// Volumes that it needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Volume>,
-    /// Keys that its configuration may have.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub takes: BTreeSet<String>,
+    /// Keys that its configuration may have, each with what it takes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub takes: BTreeMap<String, Takes>,
     /// Variable of the container that gets its configuration, as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configenv: Option<String>,
@@ -218,6 +220,8 @@ impl RuntimeProfile {
             );
             faults.push((path, message, Some(hint)));
         }
+        faults.extend(self.name_faults());
+        faults.extend(self.sidecar_faults());
         let places = Kind::ALL.iter().filter_map(|kind| {
             let own = self.kinds.get(kind.name())?;
             Some((
@@ -230,6 +234,58 @@ impl RuntimeProfile {
         for (path, injections) in places {
             faults.extend(twice(&path, &injections));
             faults.extend(homeless(&path, &injections));
+        }
+        faults
+    }
+}
+
+impl RuntimeProfile {
+    /// The name becomes part of a ConfigMap's.
+    fn name_faults(&self) -> Option<(String, String, Option<String>)> {
+        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let name = self.name.as_str();
+        let right = (1..=40).contains(&name.len())
+            && name.chars().all(|c| is_word(c) || c == '-')
+            && name.starts_with(is_word)
+            && name.ends_with(is_word);
+        let message =
+            "a name has 1 to 40 of a-z, 0-9 and \"-\", and begins and ends with a letter or digit";
+        (!right).then(|| ("name".to_owned(), message.to_owned(), None))
+    }
+
+    /// Sidecars of the catalogue: their volumes are there, and what they take makes sense.
+    fn sidecar_faults(&self) -> Vec<(String, String, Option<String>)> {
+        let mut faults = Vec::new();
+        for (name, sidecar) in &self.sidecars {
+            let path = format!("sidecars.{name}");
+            let own = sidecar.volumes.iter();
+            let everywhere = self.everywhere.volumes.iter();
+            let volumes: BTreeSet<&str> = own.chain(everywhere).map(|v| v.name.as_str()).collect();
+            for mount in sidecar.container.volume_mounts.iter().flatten() {
+                if !volumes.contains(mount.name.as_str()) {
+                    let message = format!(
+                        "the mount {} has no volume \"{}\"",
+                        mount.mount_path, mount.name
+                    );
+                    let hint =
+                        format!("add the volume \"{}\" to the sidecar's volumes", mount.name);
+                    faults.push((
+                        format!("{path}.container.volumeMounts"),
+                        message,
+                        Some(hint),
+                    ));
+                }
+            }
+            if sidecar.configenv.is_none() && !sidecar.takes.is_empty() {
+                let message = "it takes configuration, and no variable gets it".to_owned();
+                let hint = Some("name the variable in configenv".to_owned());
+                faults.push((format!("{path}.takes"), message, hint));
+            }
+            for (key, takes) in &sidecar.takes {
+                if let Some(message) = takes.fault() {
+                    faults.push((format!("{path}.takes.{key}"), message, None));
+                }
+            }
         }
         faults
     }

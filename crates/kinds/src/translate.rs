@@ -14,7 +14,7 @@ use crate::names::{
     API_VERSION, APP_LABEL, COMMIT_ANNOTATION, DEPLOY_ANNOTATION, MANAGED_BY, MANAGED_BY_LABEL,
     NAME_LABEL, PROJECT_LABEL, REPOSITORY_ANNOTATION, WORKLOAD_LABEL,
 };
-use crate::profile::{Injection, Names, RuntimeProfile};
+use crate::profile::{Injection, Names, RuntimeProfile, Sidecar};
 use crate::template::TemplateMetadata;
 
 mod error;
@@ -292,20 +292,7 @@ impl<'a> Translation<'a> {
                 known: list(known, "it has none at all; leave sidecarconfig out"),
             });
         };
-        let keys = config
-            .as_object()
-            .into_iter()
-            .flat_map(|fields| fields.keys());
-        if let Some(key) = keys.into_iter().find(|key| !sidecar.takes.contains(*key)) {
-            return Err(TranslateError::UnknownSidecarKey {
-                sidecar: name.to_owned(),
-                key: key.clone(),
-                known: list(
-                    sidecar.takes.iter().map(String::as_str).collect(),
-                    "it takes none",
-                ),
-            });
-        }
+        check_sidecar_config(name, &sidecar, config, list)?;
         let mut container = sidecar.container;
         if let Some(variable) = sidecar.configenv {
             let value = Some(config.to_string());
@@ -317,6 +304,43 @@ impl<'a> Translation<'a> {
             container.env.get_or_insert_default().push(env);
         }
         Ok((container, sidecar.volumes))
+    }
+}
+
+/// Whether the configuration is what the sidecar takes.
+fn check_sidecar_config(
+    name: &str,
+    sidecar: &Sidecar,
+    config: &Value,
+    list: impl Fn(Vec<&str>, &str) -> String,
+) -> Result<(), TranslateError> {
+    for (key, value) in config.as_object().into_iter().flatten() {
+        let Some(takes) = sidecar.takes.get(key) else {
+            let known = sidecar.takes.keys().map(String::as_str).collect();
+            return Err(TranslateError::UnknownSidecarKey {
+                sidecar: name.to_owned(),
+                key: key.clone(),
+                known: list(known, "it takes none"),
+            });
+        };
+        if !takes.accepts(value) {
+            return Err(TranslateError::SidecarValue {
+                sidecar: name.to_owned(),
+                key: key.clone(),
+                found: value.to_string(),
+                takes: takes.words(),
+            });
+        }
+    }
+    let needed = sidecar.takes.iter().filter(|(_, takes)| takes.required);
+    let mut missing = needed.filter(|(key, _)| config.get(key).is_none());
+    match missing.next() {
+        None => Ok(()),
+        Some((key, takes)) => Err(TranslateError::SidecarNeeds {
+            sidecar: name.to_owned(),
+            key: key.clone(),
+            takes: takes.words(),
+        }),
     }
 }
 

@@ -56,10 +56,12 @@ pub enum Module {
     Gitea,
     /// The container that holds a pod's namespaces.
     Pause,
+    /// Nodes and pods that are only played, for tests of size; not part of a cluster by itself.
+    Kwok,
 }
 
 impl Module {
-    /// Every module, the longest build first.
+    /// Every module of a cluster, the longest build first.
     pub const ALL: [Self; 5] = [
         Self::Kubernetes,
         Self::Gitea,
@@ -76,6 +78,7 @@ impl Module {
             Self::BuildKit => "buildkit",
             Self::Gitea => "gitea",
             Self::Pause => "pause",
+            Self::Kwok => "kwok",
         }
     }
 
@@ -88,6 +91,7 @@ impl Module {
                 "github.com/moby/buildkit/cmd/buildctl",
             ],
             Self::Gitea => &["code.gitea.io/gitea"],
+            Self::Kwok => &["sigs.k8s.io/kwok/cmd/kwok"],
         }
     }
 
@@ -155,7 +159,7 @@ impl Module {
                 Self::Kubernetes => symlink("kubernetes", &dir.join("kubectl")),
                 Self::Gitea => self.copy_static_files(&sources, dir),
                 Self::Pause => write_image_archive(dir),
-                Self::CoreDns | Self::BuildKit => Ok(()),
+                Self::CoreDns | Self::BuildKit | Self::Kwok => Ok(()),
             }
         })
     }
@@ -285,6 +289,7 @@ mod tests {
         let sandbox = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sandbox");
         for module in Module::ALL
             .into_iter()
+            .chain([Module::Kwok])
             .filter(|module| *module != Module::Pause)
         {
             assert!(

@@ -41,6 +41,9 @@ mod ui;
 mod views;
 mod wake;
 
+/// `deploy/rbac.yaml`: what Hermez may do in a cluster.
+pub use hermez_controller::rights::role_yaml;
+
 pub use config::{Limits, ServerConfig};
 pub use routes::{openapi, openapi_json};
 pub use run::run;

@@ -169,6 +169,7 @@ fn join_cluster(
     let settings = Settings {
         namespace: config.own_namespace.clone(),
         identity: Some(hermez_controller::identity()?),
+        class: None,
         limits: Limits {
             percent: config.profile_wave_percent,
             patience: SignedDuration::from_secs(i64::from(config.profile_patience_seconds)),

@@ -17,6 +17,8 @@ pub mod sandbox;
 pub mod server;
 pub mod training;
 pub mod statefulset;
+pub mod service;
+pub mod thousand;
 pub mod wait;
 
 use serde_json::Value;
@@ -47,6 +49,14 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "statefulset",
         "a stateful set keeps its data through an update, a lost pod and scaling, is updated in part, and refuses what cannot be",
     ),
+    (
+        "service",
+        "a PinterestService with everything: HTTP answer, kubectl explain, get, wait, scale, apply and delete, orphans",
+    ),
+    (
+        "thousand",
+        "a thousand PinterestServices on played nodes: time, CPU, memory, writes, and what a restart costs",
+    ),
 ];
 
 /// Runs the journey called `name` and returns its figures.
@@ -62,6 +72,8 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
         "training" => training::run(&sandbox).await,
         "cronjob" => cronjob::run(&sandbox).await,
         "statefulset" => statefulset::run(&sandbox).await,
+        "service" => service::run(&sandbox).await,
+        "thousand" => thousand::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",
             JOURNEYS

@@ -244,6 +244,81 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/profiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the versions of the runtime profile, and how the rollout does */
+        get: operations["getProfiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/profiles/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask what a version of the runtime profile would change
+         * @description Changes nothing. Equal changes of many workloads are one group.
+         */
+        post: operations["diffProfile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/profiles/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause the rollout of the runtime profile
+         * @description What is on its way arrives; nothing more is moved. New workloads, and those whose own spec
+         *     changes, still take the newest version.
+         */
+        post: operations["pauseProfileRollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/profiles/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let the rollout of the runtime profile go on */
+        post: operations["resumeProfileRollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tokens": {
         parameters: {
             query?: never;
@@ -738,6 +813,11 @@ export interface components {
             images: components["schemas"]["ArtifactImage"][];
             /** @description The manifest's OCI reference by digest, `registry/repository@sha256:…`. */
             manifest: string;
+        };
+        /** @description Asks what a version would change. */
+        AskProfileDiff: {
+            /** @description The profile, as YAML; the newest version that is in use when left out. */
+            profile?: string | null;
         };
         /** @description One line of the append-only record of changes. */
         AuditEntry: {
@@ -1572,6 +1652,87 @@ export interface components {
             /** @description A stable identifier, for example `urn:hermez:problem:workload-not-found`. */
             type: string;
         };
+        /** @description One change of one object. */
+        ProfileChange: {
+            /** @description What it would be, as JSON; absent when it would not be there. */
+            after?: string | null;
+            /** @description What it is, as JSON; absent when it is not there. */
+            before?: string | null;
+            /** @description Where in it; empty for the whole object. */
+            field: string;
+            /** @description The object, as `Kind/name`. */
+            object: string;
+        };
+        /** @description What a version would change. */
+        ProfileDiff: {
+            /** @description Equal changes of workloads: those that cannot be made first, then the most common. */
+            groups: components["schemas"]["ProfileDiffGroup"][];
+            /** @description Why it would be refused as it is. */
+            refused?: string | null;
+            /** @description The version, as `NAME@VERSION`. */
+            target: string;
+            /**
+             * Format: int64
+             * @description Workloads of which nothing would change.
+             */
+            unchanged: number;
+        };
+        /** @description Workloads of which the same would change. */
+        ProfileDiffGroup: {
+            /** @description What would change; names are told as `{{name}}` and `{{namespace}}`. */
+            changes: components["schemas"]["ProfileChange"][];
+            /** @description The first of them, as `Kind namespace/name`. */
+            examples: string[];
+            /** @description Why they cannot be translated through the version at all. */
+            refusal?: string | null;
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            workloads: number;
+        };
+        /** @description How the rollout of the runtime profile does. */
+        ProfileStatus: {
+            /**
+             * Format: int64
+             * @description Workloads that run to an end: they keep their version until they are started again.
+             */
+            left_alone: number;
+            /** @description Workloads that were moved and are not yet known to be well. */
+            moving: string[];
+            /** @description The first of them, in the order in which they will be moved. */
+            next: string[];
+            /** @description Where the rollout is. */
+            phase: components["schemas"]["RolloutPhase"];
+            /** @description Why it has stopped. */
+            reason?: string | null;
+            /** @description Why the newest profile that was offered is not used; what was in use before still is. */
+            refused?: string | null;
+            /**
+             * Format: date-time
+             * @description Since when it is the newest.
+             */
+            since?: string | null;
+            /** @description The newest version, as `NAME@VERSION`. */
+            target: string;
+            /** @description Versions that are kept or in use. */
+            versions: components["schemas"]["ProfileVersion"][];
+            /**
+             * Format: int64
+             * @description How many workloads wait to be moved.
+             */
+            waiting: number;
+        };
+        /** @description A version of a runtime profile. */
+        ProfileVersion: {
+            /** @description As `NAME@VERSION`. */
+            label: string;
+            /**
+             * Format: int64
+             * @description Workloads that run with it.
+             */
+            workloads: number;
+        };
         /** @description Whether the server can do its work. */
         Readiness: {
             /**
@@ -1661,6 +1822,11 @@ export interface components {
             /** @description IANA time zone of the schedule. */
             timezone: string;
         };
+        /**
+         * @description Where a rollout is.
+         * @enum {string}
+         */
+        RolloutPhase: "complete" | "rolling" | "paused" | "stopped";
         /** @description Changes a workload's own settings; absent fields stay. Needs `If-Match`. */
         UpdateWorkload: {
             category?: components["schemas"]["Category"] | null;
@@ -2553,6 +2719,279 @@ export interface operations {
             };
             /** @description The caller may not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProfiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfileStatus"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster does not answer, or too many streams are open. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diffProfile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskProfileDiff"];
+            };
+        };
+        responses: {
+            /** @description What would change for whom. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfileDiff"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster does not answer, or too many streams are open. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseProfileRollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfileStatus"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster does not answer, or too many streams are open. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeProfileRollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfileStatus"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster does not answer, or too many streams are open. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

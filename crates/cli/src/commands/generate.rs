@@ -37,6 +37,11 @@ enum What {
         /// Folder to write to
         folder: PathBuf,
     },
+    /// The role that Hermez has in a cluster
+    Rbac {
+        /// Folder to write to
+        folder: PathBuf,
+    },
     /// The command line's reference
     Cli {
         /// Folder to write to
@@ -61,6 +66,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             Ok(())
         }
         What::Openapi { folder } => write(folder, "openapi.json", &hermez_server::openapi_json()),
+        What::Rbac { folder } => write(folder, "rbac.yaml", &hermez_server::role_yaml()),
         What::Cli { folder } => write(folder, "cli.md", &reference(Cli::command())),
     }
 }

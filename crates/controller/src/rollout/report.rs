@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::decide::{Key, State, waiting};
 use super::versions::{Home, Refused, Versions};
 use super::{book, workload};
-use crate::ControllerError;
+use crate::{ControllerError, of_class};
 
 /// Resources that are asked for in one request.
 const PAGE: u32 = 500;
@@ -59,7 +59,11 @@ pub struct Group {
 }
 
 /// How the rollout does.
-pub async fn overview(client: Client, namespace: &str) -> Result<Overview, ControllerError> {
+pub async fn overview(
+    client: Client,
+    namespace: &str,
+    class: Option<&str>,
+) -> Result<Overview, ControllerError> {
     let home = Home::new(client.clone(), namespace);
     let (remembered, paused) = home.remembered().await?;
     let mut versions: BTreeMap<String, usize> = home
@@ -69,7 +73,7 @@ pub async fn overview(client: Client, namespace: &str) -> Result<Overview, Contr
         .map(|label| (label, 0))
         .collect();
     let mut workloads = Vec::new();
-    for (kind, object) in resources(&client).await? {
+    for (kind, object) in resources(&client, class).await? {
         workloads.push(workload(kind, &object));
     }
     for workload in &workloads {
@@ -117,12 +121,13 @@ pub async fn versions(
 pub async fn diff(
     client: Client,
     namespace: &str,
+    class: Option<&str>,
     target: Option<RuntimeProfile>,
 ) -> Result<Diff, ControllerError> {
     let (versions, newest) = versions(client.clone(), namespace).await?;
     let newest = || newest.map_or_else(RuntimeProfile::plain, |newest| newest.as_ref().clone());
     let target = target.unwrap_or_else(newest);
-    let resources = resources(&client).await?;
+    let resources = resources(&client, class).await?;
     let compare = move || compare(&resources, &versions, &target);
     let compared = tokio::task::spawn_blocking(compare).await;
     compared.map_err(|error| ControllerError::Broken(error.to_string()))
@@ -133,12 +138,15 @@ pub async fn pause(client: Client, namespace: &str, paused: bool) -> Result<(), 
     Home::new(client, namespace).pause(paused).await
 }
 
-/// All resources of all kinds.
-async fn resources(client: &Client) -> Result<Vec<(Kind, DynamicObject)>, ControllerError> {
+/// All resources of all kinds, of one class.
+async fn resources(
+    client: &Client,
+    class: Option<&str>,
+) -> Result<Vec<(Kind, DynamicObject)>, ControllerError> {
     let mut all = Vec::new();
     for kind in Kind::ALL.iter().copied() {
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind.api_resource());
-        let mut page = ListParams::default().limit(PAGE);
+        let mut page = ListParams::default().limit(PAGE).labels(&of_class(class));
         loop {
             let list = match api.list(&page).await {
                 Ok(list) => list,

@@ -5,7 +5,10 @@
 //! works in a namespace of its own, which it deletes.
 
 mod definition;
+mod leader;
 mod lifecycle;
+mod profiles;
+mod properties;
 mod refusals;
 mod restart;
 mod support;

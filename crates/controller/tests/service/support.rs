@@ -10,9 +10,10 @@ use futures::{FutureExt, StreamExt};
 use hermez_controller::Metrics;
 use hermez_kinds::names::DEPLOY_MANAGER;
 use hermez_kinds::{PinterestService, RuntimeProfile};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::core::NamespaceResourceScope;
 use kube::{Client, Config, Resource};
 use prometheus_client::registry::Registry;
@@ -37,6 +38,52 @@ pub async fn client() -> Client {
     let file = Kubeconfig::read_from(sandbox().join("kubeconfig")).expect("the kubeconfig");
     let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
     Client::try_from(config.expect("a configuration")).expect("a client")
+}
+
+/// A client that may do what Hermez may do and no more, and that the API server's record knows by
+/// `agent`.
+pub async fn client_as_hermez(agent: &str) -> Client {
+    let accounts: Api<ServiceAccount> = Api::namespaced(client().await, "default");
+    let mut request = TokenRequest::default();
+    request.spec.expiration_seconds = Some(86_400);
+    let parameters = PostParams::default();
+    let made = accounts.create_token_request("hermez", &parameters, &request).await;
+    let token = made.expect("a token").status.expect("a token").token;
+    let file = Kubeconfig::read_from(sandbox().join("kubeconfig")).expect("the kubeconfig");
+    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
+    let mut config = config.expect("a configuration");
+    config.auth_info = AuthInfo {
+        token: Some(token.into()),
+        ..AuthInfo::default()
+    };
+    let agent = http::HeaderValue::from_str(agent).expect("a header");
+    config.headers.push((http::header::USER_AGENT, agent));
+    Client::try_from(config).expect("a client")
+}
+
+/// What the API server wrote down of requests by clients of this name: verb, resource, time.
+pub fn recorded(agent: &str) -> Vec<(String, String, String)> {
+    let log = sandbox().join("var/kube-apiserver/audit.log");
+    let log = std::fs::read_to_string(log).expect("the API server's record");
+    let lines = log.lines().filter(|line| line.contains(agent));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let requests = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let requests = requests.filter(|request| request["userAgent"] == agent);
+    requests
+        .map(|request| {
+            let of = &request["objectRef"];
+            let resource = match of["subresource"].as_str() {
+                Some(sub) => format!("{}/{sub}", text(&of["resource"])),
+                None => text(&of["resource"]),
+            };
+            (text(&request["verb"]), resource, text(&request["requestReceivedTimestamp"]))
+        })
+        .collect()
+}
+
+/// Whether a verb changes anything.
+pub fn changes(verb: &str) -> bool {
+    matches!(verb, "create" | "update" | "patch" | "delete" | "deletecollection")
 }
 
 /// An image that the cluster can pull, with a shell in it.
@@ -72,7 +119,7 @@ impl Controller {
                     // Plain, as every other Hermez that may run on this cluster.
                     let plain = Arc::new(RuntimeProfile::plain());
                     let (_profile, profiles) = watch::channel(plain);
-                    let client = client().await;
+                    let client = client_as_hermez("hermez-test").await;
                     let outcome = hermez_controller::install_crds(client.clone()).await;
                     ready.send(outcome).expect("somebody waits");
                     let never = CancellationToken::new();
@@ -239,6 +286,24 @@ impl Sandbox {
         tokio::time::timeout(PATIENCE, more)
             .await
             .expect("a reconcile");
+    }
+
+    /// Waits for an event of this reason in the namespace, and returns what it says.
+    pub async fn event(&self, reason: &str) -> String {
+        let api: Api<k8s_openapi::api::events::v1::Event> = self.api();
+        let look = async {
+            loop {
+                let events = api.list(&kube::api::ListParams::default()).await;
+                let events = events.expect("events").items;
+                let mut found = events.into_iter().filter(|e| e.reason.as_deref() == Some(reason));
+                if let Some(found) = found.next() {
+                    return found.note.unwrap_or_default();
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, look).await;
+        found.unwrap_or_else(|_| panic!("no event tells of {reason}"))
     }
 
     /// Waits until there is no such object.

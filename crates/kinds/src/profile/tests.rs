@@ -29,7 +29,7 @@ sidecars:
     container:
       name: logger
       image: logger:1
-    takes: [level]
+    takes: {level: {type: string}}
     configenv: CONFIG
 ";
 

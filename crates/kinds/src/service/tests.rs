@@ -341,3 +341,55 @@ fn a_whole_service_translates_as_reviewed() {
         .collect();
     insta::assert_snapshot!(yaml.join("---\n"));
 }
+
+fn refusal(spec: &str) -> String {
+    let file = format!(
+        "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata: {{name: hello}}\nspec:\n  template: {{spec: {{containers: [{{name: a, image: b}}]}}}}\n  {}\n",
+        spec.replace('\n', "\n  ")
+    );
+    let error = config::parse("hello.yaml", file.as_bytes()).expect_err("refused");
+    let places = error.places().into_iter();
+    let told =
+        places.map(|place| format!("{} ({})", place.message, place.hint.unwrap_or_default()));
+    told.collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn a_rollout_that_cannot_move_is_refused() {
+    for (spec, words) in [
+        ("maxsurge: 0\nmaxunavailable: 0%", "cannot both be 0"),
+        ("maxsurge: a few", "write 1 or 25%"),
+        ("maxunavailable: 150%", "write 0 or 25%"),
+        ("maxunavailable: -1", "write 0 or 25%"),
+        ("drainseconds: 30", "raise terminationgraceperiodseconds"),
+    ] {
+        let told = refusal(spec);
+        assert!(told.contains(words), "{spec}: {told}");
+    }
+    for spec in [
+        "maxsurge: 0\nmaxunavailable: 1",
+        "maxsurge: 150%",
+        "drainseconds: 29",
+    ] {
+        drop(plain(spec));
+    }
+}
+
+#[test]
+fn a_pod_that_drains_answers_on_unless_it_says_itself_what_it_does() {
+    let template = "template:\n  spec:\n    containers:\n      - {name: a, image: x}\n      - {name: b, image: x, lifecycle: {preStop: {exec: {command: [bye]}}}}\n";
+    let pod = pod(&plain(&format!("drainseconds: 5\n{template}")));
+    let stop = |index: usize| {
+        pod.containers[index]
+            .lifecycle
+            .clone()
+            .and_then(|l| l.pre_stop)
+    };
+    assert_eq!(
+        stop(0)
+            .and_then(|stop| stop.sleep)
+            .map(|sleep| sleep.seconds),
+        Some(5)
+    );
+    assert!(stop(1).is_some_and(|stop| stop.sleep.is_none() && stop.exec.is_some()));
+}

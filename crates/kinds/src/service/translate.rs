@@ -11,7 +11,10 @@ use k8s_openapi::api::autoscaling::v2::{
     CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec,
     MetricTarget, ResourceMetricSource,
 };
-use k8s_openapi::api::core::v1::{ConfigMap, PodTemplateSpec, Service, ServicePort, ServiceSpec};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Container, LifecycleHandler, PodTemplateSpec, Service, ServicePort, ServiceSpec,
+    SleepAction,
+};
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::Resource;
@@ -109,8 +112,16 @@ fn pods(
     translation: &Translation<'_>,
     spec: &PinterestServiceSpec,
 ) -> Result<PodTemplateSpec, TranslateError> {
+    let mut template = spec.template.clone();
+    if let Some(seconds) = spec.drainseconds.filter(|seconds| *seconds > 0) {
+        template
+            .spec
+            .containers
+            .iter_mut()
+            .for_each(|container| drain(container, seconds));
+    }
     translation.pods(&Pods {
-        template: &spec.template,
+        template: &template,
         place: "spec.template",
         role: "",
         iamrole: spec.iamrole.as_deref(),
@@ -118,6 +129,18 @@ fn pods(
         sidecarconfig: &spec.sidecarconfig,
         terminationgraceperiodseconds: spec.terminationgraceperiodseconds,
     })
+}
+
+/// Has a container go on answering for a while after its pod was told to end, unless it says itself
+/// what it does then.
+fn drain(container: &mut Container, seconds: i32) {
+    let lifecycle = container.lifecycle.get_or_insert_default();
+    lifecycle.pre_stop.get_or_insert_with(|| LifecycleHandler {
+        sleep: Some(SleepAction {
+            seconds: i64::from(seconds),
+        }),
+        ..LifecycleHandler::default()
+    });
 }
 
 fn load_balancer(translation: &Translation<'_>, balancer: &LoadBalancer) -> Service {

@@ -75,6 +75,18 @@ use crate::template::{Template, sidecar_config_schema};
     )
 )]
 #[x_kube(
+    validation = Rule::new("!has(self.maxsurge) || string(self.maxsurge).matches('^([0-9]{1,9}|[0-9]{1,4}%)$')").message(
+        "maxsurge must be a number of pods or a percentage: write 1 or 25%"
+    ),
+    validation = Rule::new("!has(self.maxunavailable) || string(self.maxunavailable).matches('^([0-9]{1,9}|(100|[0-9]{1,2})%)$')").message(
+        "maxunavailable must be a number of pods or a percentage up to 100%: write 0 or 25%"
+    ),
+    validation = Rule::new("!has(self.maxsurge) || !has(self.maxunavailable) || !(string(self.maxsurge) in ['0', '0%', '00%']) || !(string(self.maxunavailable) in ['0', '0%', '00%'])").message(
+        "maxsurge and maxunavailable cannot both be 0, a rollout could not move: let one of them be 1 or more"
+    ),
+    validation = Rule::new("!has(self.drainseconds) || self.drainseconds < (has(self.terminationgraceperiodseconds) ? self.terminationgraceperiodseconds : 30)").message(
+        "drainseconds must be less than terminationgraceperiodseconds (30 when left out), or the pod is killed before it can end: raise terminationgraceperiodseconds"
+    ),
     validation = Rule::new("!has(self.autoscaling) || self.replicas <= 1 || (self.replicas >= self.autoscaling.min && self.replicas <= self.autoscaling.max)").message(
         "autoscaling owns the number of replicas: leave replicas out, or write a number from autoscaling.min to autoscaling.max"
     )
@@ -140,6 +152,12 @@ pub struct PinterestServiceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 86400))]
     pub terminationgraceperiodseconds: Option<i64>,
+
+    /// Seconds that a pod goes on answering after it was told to end, so that load balancers stop
+    /// sending first (0 when left out). They count into the time that it gets to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 3600))]
+    pub drainseconds: Option<i32>,
 }
 
 fn one() -> i32 {

@@ -31,7 +31,7 @@ pub enum TranslateError {
     /// The resource and the profile both say what one thing is, and the profile does not let the
     /// resource win.
     #[error(
-        "{place}: the resource says something else about \"{key}\" than the runtime profile \"{profile}\"; leave it out, or have \"{key}\" listed under the profile's overridable"
+        "{place}: the resource says {own} about \"{key}\", and the runtime profile \"{profile}\" says {theirs}; leave it out, or have \"{key}\" listed under the profile's overridable"
     )]
     Conflict {
         /// Where, as a path in the resource.
@@ -40,6 +40,32 @@ pub enum TranslateError {
         key: String,
         /// The profile's name.
         profile: String,
+        /// What the resource says, as JSON.
+        own: String,
+        /// What the profile says, as JSON.
+        theirs: String,
+    },
+    /// The configuration of a sidecar is not of the type that the sidecar takes.
+    #[error("spec.sidecarconfig.{sidecar}.{key}: found {found}, and this sidecar takes {takes}")]
+    SidecarValue {
+        /// The sidecar.
+        sidecar: String,
+        /// The key.
+        key: String,
+        /// What was written, as JSON.
+        found: String,
+        /// What it takes, in words.
+        takes: String,
+    },
+    /// The configuration of a sidecar leaves out what the sidecar needs.
+    #[error("spec.sidecarconfig.{sidecar}: this sidecar needs {key}: {takes}")]
+    SidecarNeeds {
+        /// The sidecar.
+        sidecar: String,
+        /// The key.
+        key: String,
+        /// What it takes, in words.
+        takes: String,
     },
     /// The resource gives a label that is Hermez' own another value.
     #[error("{place}: this label is Hermez' own and always {value:?}; leave it out")]

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::profile::RuntimeProfile;
 use crate::translate::TranslateError;
 
@@ -15,8 +17,17 @@ pub(super) struct Side<'a> {
     pub profile: &'a RuntimeProfile,
 }
 
+/// Longest side of a conflict that is told, in characters.
+const TOLD: usize = 120;
+
 impl Side<'_> {
-    fn yields(self, place: &str, key: &str) -> Result<(), TranslateError> {
+    fn yields<T: Serialize>(
+        self,
+        place: &str,
+        key: &str,
+        own: &T,
+        theirs: &T,
+    ) -> Result<(), TranslateError> {
         if self.profile.overridable.contains(key) {
             return Ok(());
         }
@@ -24,7 +35,18 @@ impl Side<'_> {
             place: place.to_owned(),
             key: key.to_owned(),
             profile: self.profile.name.clone(),
+            own: told(own),
+            theirs: told(theirs),
         })
+    }
+}
+
+/// One side of a conflict, as JSON.
+fn told<T: Serialize>(side: &T) -> String {
+    let text = serde_json::to_string(side).unwrap_or_default();
+    match text.char_indices().nth(TOLD) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 
@@ -37,8 +59,8 @@ pub(super) fn merge_map(
 ) -> Result<BTreeMap<String, String>, TranslateError> {
     let mut merged = profile.clone();
     for (key, value) in own {
-        if profile.get(key).is_some_and(|other| other != value) {
-            side.yields(place, key)?;
+        if let Some(other) = profile.get(key).filter(|other| *other != value) {
+            side.yields(place, key, value, other)?;
         }
         merged.insert(key.clone(), value.clone());
     }
@@ -46,7 +68,7 @@ pub(super) fn merge_map(
 }
 
 /// The profile's items, then the resource's own that are not among them.
-pub(super) fn merge_list<T: Clone + PartialEq>(
+pub(super) fn merge_list<T: Clone + PartialEq + Serialize>(
     side: Side<'_>,
     place: &str,
     profile: &[T],
@@ -63,7 +85,7 @@ pub(super) fn merge_list<T: Clone + PartialEq>(
         {
             Some(other) if *other == item => {}
             Some(other) => {
-                side.yields(place, &name)?;
+                side.yields(place, &name, &item, other)?;
                 *other = item;
             }
             None => merged.push(item),
@@ -73,7 +95,7 @@ pub(super) fn merge_list<T: Clone + PartialEq>(
 }
 
 /// The resource's own items, then the profile's that are not among them.
-pub(super) fn append<T: Clone + PartialEq>(
+pub(super) fn append<T: Clone + PartialEq + Serialize>(
     side: Side<'_>,
     place: &str,
     own: Vec<T>,
@@ -85,7 +107,7 @@ pub(super) fn append<T: Clone + PartialEq>(
         let name = key(&item);
         match merged.iter().find(|other| key(other) == name) {
             Some(other) if *other == item => {}
-            Some(_) => side.yields(place, &name)?,
+            Some(other) => side.yields(place, &name, other, &item)?,
             None => merged.push(item),
         }
     }

@@ -12,6 +12,9 @@ use super::render::CONTAINERD_SOCKET;
 use super::{Context, egress, forge};
 use crate::base_image;
 
+/// Who asked the API server for what, beside its other files.
+const AUDIT_LOG: &str = "audit.log";
+
 fn local(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
@@ -97,6 +100,14 @@ fn api_server(context: &Context) -> Component {
         .flag("proxy-client-cert-file", pki("front-proxy.pem"))
         .flag("proxy-client-key-file", pki("front-proxy.key"))
         .flag("profiling", "false")
+        .flag("audit-policy-file", context.layout.etc("audit.yaml"))
+        .flag(
+            "audit-log-path",
+            context.layout.var("kube-apiserver").join(AUDIT_LOG),
+        )
+        // Megabytes; the file and one older one.
+        .flag("audit-log-maxsize", "100")
+        .flag("audit-log-maxbackup", "1")
         .service(Probe::Api)
 }
 

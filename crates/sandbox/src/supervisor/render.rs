@@ -17,6 +17,20 @@ pub(super) const CONTAINERD_SOCKET: &str = "/run/hermez/containerd.sock";
 /// reach: the local registry is asked first.
 const MIRRORED: &str = "docker.io";
 
+/// What the API server writes down: who asked for what, of Hermez itself and of tests that speak in
+/// its name. A test compares it with the role that Hermez is given.
+const AUDIT_POLICY: &str = "\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: None
+    nonResourceURLs: ['/*']
+  - level: Metadata
+    users: [hermez, 'system:serviceaccount:default:hermez']
+  - level: None
+";
+
 /// Writes every file.
 pub(super) fn write_all(context: &Context) -> Result<(), Error> {
     let layout = &context.layout;
@@ -53,6 +67,7 @@ pub(super) fn write_all(context: &Context) -> Result<(), Error> {
             "buildkitd.toml".to_owned(),
             buildkitd(&registry, &context.settings.cgroup()),
         ),
+        ("audit.yaml".to_owned(), AUDIT_POLICY.to_owned()),
         (
             "bootstrap.yaml".to_owned(),
             super::bootstrap::MANIFEST.replace("NODE_ADDRESS", &NODE_ADDRESS.to_string()),

@@ -73,7 +73,7 @@ async fn diff(
         }
         None => None,
     };
-    let diff = report::diff(client, namespace, offered).await?;
+    let diff = report::diff(client, namespace, None, offered).await?;
     let groups = diff.groups.into_iter().map(|group| ProfileDiffGroup {
         workloads: group.workloads.len() as u64,
         examples: group
@@ -155,7 +155,7 @@ async fn set_paused(
 
 async fn now(state: &AppState) -> Result<ProfileStatus, ApiError> {
     let client = state.cluster.get()?.client();
-    let overview = report::overview(client, &state.own_namespace).await?;
+    let overview = report::overview(client, &state.own_namespace, None).await?;
     let rollout = overview.rollout;
     let phase = if rollout.stopped.is_some() {
         RolloutPhase::Stopped

@@ -28,7 +28,7 @@ sidecars:
   logger:
     container: {name: logger, image: 'logger:1'}
     volumes: [{name: logs, emptyDir: {}}]
-    takes: [level, deps]
+    takes: {level: {type: string, oneof: [debug, info], required: true}, deps: {type: strings}}
     configenv: LOGGER_CONFIG
 ";
 
@@ -101,6 +101,14 @@ fn unknown_sidecars_and_keys_are_refused_with_the_known() {
         "spec.sidecarconfig.loger: the runtime profile \"test\" has no such sidecar; it knows logger"
     );
     assert_eq!(
+        refuse("sidecarconfig: {logger: {level: loud}}", &profile),
+        "spec.sidecarconfig.logger.level: found \"loud\", and this sidecar takes text, one of debug, info"
+    );
+    assert_eq!(
+        refuse("sidecarconfig: {logger: {deps: [a]}}", &profile),
+        "spec.sidecarconfig.logger: this sidecar needs level: text, one of debug, info"
+    );
+    assert_eq!(
         refuse("sidecarconfig: {logger: {levle: x}}", &profile),
         "spec.sidecarconfig.logger.levle: this sidecar takes no such key; it knows deps, level"
     );
@@ -115,10 +123,13 @@ fn the_services_own_wins_only_where_the_profile_lets_it() {
     let spec = BUSY.replace("name: OWN", "name: KNOX");
     let error = translate(&mk_service(&spec), &mk_profile(INJECTING)).expect_err("refused");
     assert!(
-        matches!(&error, TranslateError::Conflict { place, key, profile }
+        matches!(&error, TranslateError::Conflict { place, key, profile, .. }
             if place == "spec.template.spec.containers.hello.env" && key == "KNOX" && profile == "test"),
         "{error}"
     );
+    let told = error.to_string();
+    let sides = r#"the resource says {"name":"KNOX","value":"2"} about "KNOX", and the runtime profile "test" says {"name":"KNOX","value":"1"}"#;
+    assert!(told.contains(sides), "{told}");
     let lenient = mk_profile(&format!("{INJECTING}overridable: [KNOX]\n"));
     let objects = translate(&mk_service(&spec), &lenient).expect("translates");
     let env = pod(&objects).containers[0].env.clone().expect("variables");

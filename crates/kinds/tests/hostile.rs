@@ -1,0 +1,128 @@
+//! Config files and profiles as nobody should write them: none may panic, none may take long.
+//!
+//! Inputs are what a good file becomes by random edits, of its bytes and of its lines. The number
+//! of inputs can be raised by `HERMEZ_HOSTILE_INPUTS`.
+
+#[path = "support/specs.rs"]
+mod specs;
+
+use std::time::Duration;
+
+use hermez_kinds::{Kind, RuntimeProfile, config};
+use proptest::prelude::RngCore;
+use proptest::test_runner::{RngAlgorithm, TestRng};
+
+/// Inputs that are tried, unless the environment says otherwise.
+const INPUTS: usize = 3_000;
+/// Longest time for one input, of this thread on the processor.
+const LIMIT: Duration = Duration::from_millis(100);
+
+/// Pieces that have hurt parsers before.
+const PIECES: &[&str] = &[
+    "&a [*a, *a]", "&a", "*a", "<<: *a", "? ", "!!binary ", "!!str", "- ", "---\n", "...\n", "\t", "\r",
+    "\u{0}", "\u{feff}", "\u{2028}", "{", "}", "[[[[[[[[", "\"", "'", "|\n", ">-\n", "#", ": ", "%TAG ! x\n",
+    "9999999999999999999999", "-0", "0x7f", "1e999", ".nan", ".inf", "null", "~", "yes", "{{name}}", "{{", "}}",
+];
+
+struct Maker {
+    rng: TestRng,
+    seeds: Vec<Vec<u8>>,
+}
+
+impl Maker {
+    fn below(&mut self, bound: usize) -> usize {
+        (self.rng.next_u64() % bound.max(1) as u64) as usize
+    }
+
+    /// A good file after a few bad edits.
+    fn make(&mut self) -> Vec<u8> {
+        let which = self.below(self.seeds.len());
+        let mut bytes = self.seeds[which].clone();
+        for _ in 0..=self.below(6) {
+            self.edit(&mut bytes);
+        }
+        bytes
+    }
+
+    fn edit(&mut self, bytes: &mut Vec<u8>) {
+        let at = self.below(bytes.len() + 1);
+        match self.below(8) {
+            0 => bytes.insert(at, self.rng.next_u32() as u8),
+            1 => bytes.truncate(at),
+            2 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
+            3 | 4 => {
+                let piece = PIECES[self.below(PIECES.len())];
+                bytes.splice(at..at, piece.bytes());
+            }
+            5 => {
+                // A line goes, or stands twice, elsewhere or deeper.
+                let mut lines: Vec<Vec<u8>> = bytes.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
+                let (from, to) = (self.below(lines.len()), self.below(lines.len()));
+                let mut line = lines[from].clone();
+                match self.below(3) {
+                    0 => drop(lines.remove(from)),
+                    1 => lines.insert(to, line),
+                    _ => {
+                        line.splice(0..0, b"    ".iter().copied());
+                        lines[from] = line;
+                    }
+                }
+                *bytes = lines.join(&b'\n');
+            }
+            6 => {
+                let other = self.below(self.seeds.len());
+                let other = &self.seeds[other];
+                let from = at.min(other.len());
+                bytes.extend_from_slice(&other[from..]);
+            }
+            _ => {
+                let (piece, times) = (PIECES[self.below(PIECES.len())], self.below(2_000));
+                bytes.splice(at..at, piece.repeat(times).bytes());
+            }
+        }
+    }
+}
+
+/// Time of this thread on the processor: what others do on the machine does not count.
+fn spent() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    let nanoseconds = text.split(' ').next().and_then(|number| number.parse().ok());
+    Duration::from_nanos(nanoseconds.expect("a number"))
+}
+
+#[test]
+fn no_input_panics_or_takes_long() {
+    let mut seeds: Vec<Vec<u8>> = vec![include_bytes!("../profiles/pinterest.yaml").to_vec()];
+    for kind in Kind::ALL.iter().copied() {
+        let made = specs::valid(kind, 8, 3).into_iter();
+        seeds.extend(made.map(|config| config.to_manifest_yaml().into_bytes()));
+    }
+    let inputs = std::env::var("HERMEZ_HOSTILE_INPUTS").ok().and_then(|count| count.parse().ok());
+    let inputs = inputs.unwrap_or(INPUTS);
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut maker = Maker { rng, seeds };
+    let (mut accepted, mut longest) = (0, Duration::ZERO);
+    for input in 0..inputs {
+        let bytes = maker.make();
+        let before = spent();
+        if let Ok(config) = config::parse("hostile.yaml", &bytes) {
+            accepted += 1;
+            drop(config.resource.translate(&RuntimeProfile::plain()));
+        }
+        let parsed = spent() - before;
+        drop(RuntimeProfile::parse("hostile.yaml", &bytes));
+        if let Ok(value) = serde_json::from_slice(&bytes) {
+            Kind::ALL.iter().for_each(|kind| drop(kind.read(serde_json::Value::clone(&value))));
+        }
+        let took = parsed.max(spent() - before - parsed);
+        longest = longest.max(took);
+        assert!(
+            took <= LIMIT,
+            "input {input} ({} bytes) took {took:?}:\n{}",
+            bytes.len(),
+            String::from_utf8_lossy(&bytes[..bytes.len().min(2_000)])
+        );
+    }
+    println!("{inputs} inputs, {accepted} accepted, the longest took {longest:?}");
+    assert!(accepted > 0, "every input was refused at once: that tries next to nothing");
+}
