@@ -53,6 +53,22 @@ const BESIDE: &[(&str, &[Right])] = &[
         )],
     ),
     (
+        "Gangs: their pods are let go when the nodes have room for all of them.",
+        &[("", "pods", &["patch"]), ("", "nodes", &["list"])],
+    ),
+    (
+        "A run by hand is owned by its CronJob.",
+        &[("batch", "cronjobs/finalizers", &["update"])],
+    ),
+    (
+        "Flink keeps its leader in ConfigMaps; nobody may give a right that they do not have.",
+        &[("", "configmaps", &["update"])],
+    ),
+    (
+        "Flink's REST API: how a job does, savepoints, and its end.",
+        &[("", "services/proxy", &["get", "create", "patch"])],
+    ),
+    (
         "One leader among the replicas.",
         &[("coordination.k8s.io", "leases", &["get", "create", "update"])],
     ),
