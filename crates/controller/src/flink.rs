@@ -212,7 +212,15 @@ impl Place<'_> {
         let details = match self.get(&format!("/jobs/{id}")).await {
             Ok(details) => details,
             Err(Unanswered::NotFound) => return observation,
-            Err(Unanswered::Unreachable(why) | Unanswered::Refused(why)) => {
+            // Flink 1.20 has no details of a job that failed before it had a plan.
+            Err(Unanswered::Refused(why)) => match self.get(&format!("/jobs/{id}/status")).await {
+                Ok(status) => json!({"state": status["status"]}),
+                Err(_) => {
+                    observation.unreachable = Some(why);
+                    return observation;
+                }
+            },
+            Err(Unanswered::Unreachable(why)) => {
                 observation.unreachable = Some(why);
                 return observation;
             }
@@ -369,8 +377,9 @@ impl Place<'_> {
         }
         match answer::errors(&answer) {
             Some(_) if status.as_u16() == 404 => Err(Unanswered::NotFound),
-            Some(errors) if status.is_client_error() => Err(Unanswered::Refused(errors)),
-            Some(errors) => Err(unreachable(errors)),
+            // While it looks for its leader.
+            Some(errors) if status.as_u16() == 503 => Err(unreachable(errors)),
+            Some(errors) => Err(Unanswered::Refused(errors)),
             // Not Flink's: the API server's own, or of whatever else listens there.
             None => {
                 let said = answer["message"]
