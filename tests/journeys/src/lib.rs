@@ -12,6 +12,7 @@ pub mod proxy;
 pub mod sample;
 pub mod sandbox;
 pub mod server;
+pub mod streaming;
 pub mod wait;
 
 use serde_json::Value;
@@ -26,6 +27,10 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "crash",
         "the server is killed while building and while rolling out; every deploy finishes once",
     ),
+    (
+        "streaming",
+        "a Flink job is built, started, upgraded with a savepoint, and comes back from a version that fails",
+    ),
 ];
 
 /// Runs the journey called `name` and returns its figures.
@@ -37,6 +42,7 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
     match name {
         "main-job" => main_job::run(&sandbox).await,
         "crash" => crash::run(&sandbox).await,
+        "streaming" => streaming::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",
             JOURNEYS

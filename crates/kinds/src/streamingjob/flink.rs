@@ -321,6 +321,9 @@ fn run_flink(main: &mut Container, flink: &Flink, start: &Start<'_>, role: &str)
     let program = format!("{}/bin/{script}", flink.home.trim_end_matches('/'));
     main.command = Some(vec![program, "start-foreground".to_owned()]);
     main.args = Some(args);
+    // What a process that cannot start says is all that there is to tell why.
+    let policy = || "FallbackToLogsOnError".to_owned();
+    main.termination_message_policy.get_or_insert_with(policy);
     let env = main.env.get_or_insert_default();
     env.push(EnvVar {
         name: "FLINK_CONF_DIR".to_owned(),
