@@ -41,6 +41,8 @@ pub(crate) const QUICKLY: Duration = Duration::from_secs(1);
 /// What was seen of a job.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Observation {
+    /// Id of the job that was asked about.
+    pub of: String,
     /// Why the job manager does not answer; none when it does.
     pub unreachable: Option<String>,
     /// The job of this start; none when the job manager does not know it.
@@ -208,7 +210,10 @@ impl Observer {
 impl Place<'_> {
     async fn look(&self, memory: &Memory) -> Observation {
         let id = &memory.attempt.job_id;
-        let mut observation = Observation::default();
+        let mut observation = Observation {
+            of: id.clone(),
+            ..Observation::default()
+        };
         let details = match self.get(&format!("/jobs/{id}")).await {
             Ok(details) => details,
             Err(Unanswered::NotFound) => return observation,
