@@ -41,6 +41,8 @@ pub(crate) const QUICKLY: Duration = Duration::from_secs(1);
 /// What was seen of a job.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Observation {
+    /// Id of the job that was asked about.
+    pub of: String,
     /// Why the job manager does not answer; none when it does.
     pub unreachable: Option<String>,
     /// The job of this start; none when the job manager does not know it.
@@ -208,11 +210,22 @@ impl Observer {
 impl Place<'_> {
     async fn look(&self, memory: &Memory) -> Observation {
         let id = &memory.attempt.job_id;
-        let mut observation = Observation::default();
+        let mut observation = Observation {
+            of: id.clone(),
+            ..Observation::default()
+        };
         let details = match self.get(&format!("/jobs/{id}")).await {
             Ok(details) => details,
             Err(Unanswered::NotFound) => return observation,
-            Err(Unanswered::Unreachable(why) | Unanswered::Refused(why)) => {
+            // Flink 1.20 has no details of a job that failed before it had a plan.
+            Err(Unanswered::Refused(why)) => match self.get(&format!("/jobs/{id}/status")).await {
+                Ok(status) => json!({"state": status["status"]}),
+                Err(_) => {
+                    observation.unreachable = Some(why);
+                    return observation;
+                }
+            },
+            Err(Unanswered::Unreachable(why)) => {
                 observation.unreachable = Some(why);
                 return observation;
             }
@@ -369,8 +382,9 @@ impl Place<'_> {
         }
         match answer::errors(&answer) {
             Some(_) if status.as_u16() == 404 => Err(Unanswered::NotFound),
-            Some(errors) if status.is_client_error() => Err(Unanswered::Refused(errors)),
-            Some(errors) => Err(unreachable(errors)),
+            // While it looks for its leader.
+            Some(errors) if status.as_u16() == 503 => Err(unreachable(errors)),
+            Some(errors) => Err(Unanswered::Refused(errors)),
             // Not Flink's: the API server's own, or of whatever else listens there.
             None => {
                 let said = answer["message"]

@@ -19,6 +19,7 @@ pub mod training;
 pub mod statefulset;
 pub mod service;
 pub mod thousand;
+pub mod streaming;
 pub mod wait;
 
 use serde_json::Value;
@@ -57,6 +58,10 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "thousand",
         "a thousand PinterestServices on played nodes: time, CPU, memory, writes, and what a restart costs",
     ),
+    (
+        "streaming",
+        "a Flink job is built, started, upgraded with a savepoint, and comes back from a version that fails",
+    ),
 ];
 
 /// Runs the journey called `name` and returns its figures.
@@ -74,6 +79,7 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
         "statefulset" => statefulset::run(&sandbox).await,
         "service" => service::run(&sandbox).await,
         "thousand" => thousand::run(&sandbox).await,
+        "streaming" => streaming::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",
             JOURNEYS

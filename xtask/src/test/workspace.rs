@@ -150,7 +150,7 @@ impl Tests {
 
 /// Whether a test target of the journeys' package is a journey that people can run by name.
 fn is_journey(target: &str) -> bool {
-    matches!(target, "road" | "crash")
+    matches!(target, "road" | "crash" | "streaming")
 }
 
 #[cfg(test)]

@@ -33,6 +33,14 @@ fn cause(trace: &str) -> String {
     causes.last().map_or_else(|| first_line(trace), first_line)
 }
 
+/// What went wrong in the last lines of a log: the last cause that they tell, else the last line.
+pub(super) fn last_words(log: &str) -> String {
+    let lines = || log.lines().map(str::trim).filter(|line| !line.is_empty());
+    let causes = lines().filter_map(|line| line.strip_prefix("Caused by: "));
+    let words = causes.last().or_else(|| lines().last());
+    words.map(first_line).unwrap_or_default()
+}
+
 /// What Flink says in an answer that is an error.
 pub(super) fn errors(answer: &Value) -> Option<String> {
     let errors = answer["errors"].as_array()?;

@@ -47,8 +47,8 @@ fn of_container(pod: &str, container: &ContainerStatus) -> Option<String> {
         .and_then(|last| last.terminated.as_ref());
     let more = match (reason, last) {
         ("CrashLoopBackOff", Some(last)) => {
-            let message = last.message.as_deref().unwrap_or_default();
-            format!("it ended with exit code {} {message}", last.exit_code)
+            let words = super::answer::last_words(last.message.as_deref().unwrap_or_default());
+            format!("it ended with exit code {}: {words}", last.exit_code)
         }
         _ => waiting.message.clone().unwrap_or_default(),
     };
@@ -71,7 +71,7 @@ mod tests {
             "status": {"containerStatuses": [{
                 "name": "flink", "image": "", "imageID": "", "ready": false, "restartCount": restarts,
                 "state": {"waiting": {"reason": reason, "message": "back-off"}},
-                "lastState": {"terminated": {"exitCode": 127, "message": "no such file"}},
+                "lastState": {"terminated": {"exitCode": 127, "message": "  \tat a\nCaused by: ClassNotFoundException: Clicks\n\tat b"}},
             }]},
         }))
         .expect("a pod")
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(
             of_pod(&mk_pod("CrashLoopBackOff", 3)).as_deref(),
             Some(
-                "the container flink of the pod clicks-1: CrashLoopBackOff: it ended with exit code 127 no such file"
+                "the container flink of the pod clicks-1: CrashLoopBackOff: it ended with exit code 127: ClassNotFoundException: Clicks"
             )
         );
         assert_eq!(

@@ -21,6 +21,18 @@ pub(super) const TASK_RPC_PORT: i32 = 6122;
 const JOB_MANAGER_MEMORY: &str = "1600m";
 const TASK_MANAGER_MEMORY: &str = "1728m";
 
+/// What Flink needs of a Java that is newer than 11; the value of its own configuration file.
+const JAVA_OPTIONS: &str = "--add-exports=java.base/sun.net.util=ALL-UNNAMED --add-exports=java.rmi/sun.rmi.registry=ALL-UNNAMED \
+    --add-exports=jdk.compiler/com.sun.tools.javac.api=ALL-UNNAMED --add-exports=jdk.compiler/com.sun.tools.javac.file=ALL-UNNAMED \
+    --add-exports=jdk.compiler/com.sun.tools.javac.parser=ALL-UNNAMED --add-exports=jdk.compiler/com.sun.tools.javac.tree=ALL-UNNAMED \
+    --add-exports=jdk.compiler/com.sun.tools.javac.util=ALL-UNNAMED --add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED \
+    --add-opens=java.base/java.lang=ALL-UNNAMED --add-opens=java.base/java.net=ALL-UNNAMED \
+    --add-opens=java.base/java.io=ALL-UNNAMED --add-opens=java.base/java.nio=ALL-UNNAMED \
+    --add-opens=java.base/sun.nio.ch=ALL-UNNAMED --add-opens=java.base/java.lang.reflect=ALL-UNNAMED \
+    --add-opens=java.base/java.text=ALL-UNNAMED --add-opens=java.base/java.time=ALL-UNNAMED \
+    --add-opens=java.base/java.util=ALL-UNNAMED --add-opens=java.base/java.util.concurrent=ALL-UNNAMED \
+    --add-opens=java.base/java.util.concurrent.atomic=ALL-UNNAMED --add-opens=java.base/java.util.concurrent.locks=ALL-UNNAMED";
+
 /// Keys that Hermez writes, each with what to write instead; a key that ends with a dot stands for
 /// all below it.
 const OWNED: &[(&str, &str)] = &[
@@ -149,6 +161,7 @@ pub(super) fn config_yaml(
 ) -> String {
     // What a job may want differently.
     let mut all: BTreeMap<String, String> = [
+        ("env.java.opts.all", JAVA_OPTIONS),
         ("state.checkpoints.num-retained", "3"),
         ("web.submit.enable", "false"),
     ]
@@ -200,6 +213,10 @@ pub(super) fn config_yaml(
         own.extend([
             ("high-availability.type", "kubernetes".to_owned()),
             ("high-availability.storageDir", flink.below("ha")),
+            (
+                "high-availability.cluster-id",
+                cluster_id(translation.name(), start.number),
+            ),
             (
                 "kubernetes.cluster-id",
                 cluster_id(translation.name(), start.number),

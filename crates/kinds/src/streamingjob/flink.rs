@@ -321,6 +321,9 @@ fn run_flink(main: &mut Container, flink: &Flink, start: &Start<'_>, role: &str)
     let program = format!("{}/bin/{script}", flink.home.trim_end_matches('/'));
     main.command = Some(vec![program, "start-foreground".to_owned()]);
     main.args = Some(args);
+    // What a process that cannot start says is all that there is to tell why.
+    let policy = || "FallbackToLogsOnError".to_owned();
+    main.termination_message_policy.get_or_insert_with(policy);
     let env = main.env.get_or_insert_default();
     env.push(EnvVar {
         name: "FLINK_CONF_DIR".to_owned(),
@@ -404,9 +407,19 @@ fn pod_address() -> EnvVar {
     }
 }
 
-/// Probes, unless the template has its own.
+/// Probes, unless the template has its own. A start may take ten minutes: how long an upgrade may
+/// take the controller judges.
 fn probes(main: &mut Container, role: &str) {
     let manager = role == JOB_MANAGER;
+    let port = if manager { RPC_PORT } else { TASK_RPC_PORT };
+    let period = 2;
+    main.startup_probe.get_or_insert_with(|| Probe {
+        tcp_socket: Some(tcp(port)),
+        period_seconds: Some(period),
+        timeout_seconds: Some(5),
+        failure_threshold: Some(300),
+        ..Probe::default()
+    });
     main.readiness_probe.get_or_insert_with(|| Probe {
         http_get: manager.then(|| HTTPGetAction {
             path: Some("/config".to_owned()),
@@ -414,14 +427,12 @@ fn probes(main: &mut Container, role: &str) {
             ..HTTPGetAction::default()
         }),
         tcp_socket: (!manager).then(|| tcp(TASK_RPC_PORT)),
-        period_seconds: Some(2),
+        period_seconds: Some(period),
         timeout_seconds: Some(5),
         ..Probe::default()
     });
-    let port = if manager { RPC_PORT } else { TASK_RPC_PORT };
     main.liveness_probe.get_or_insert_with(|| Probe {
         tcp_socket: Some(tcp(port)),
-        initial_delay_seconds: Some(60),
         period_seconds: Some(30),
         timeout_seconds: Some(5),
         failure_threshold: Some(5),

@@ -43,9 +43,7 @@ pub(in crate::kinds) fn status(
         let verdict = Verdict {
             memory: &memory,
             state: after.job.as_ref(),
-            runs: outside
-                .flink
-                .as_ref()
+            runs: newest(&memory, outside)
                 .and_then(|seen| seen.job.as_ref())
                 .map(|job| job.runs),
             goal: goal(&job.spec, wanted),
@@ -101,6 +99,12 @@ impl Pods {
     }
 }
 
+/// What was seen of the job that now stands in the cluster, not of the one that it replaced.
+fn newest<'a>(memory: &Memory, outside: &'a Outside) -> Option<&'a Observation> {
+    let seen = outside.flink.as_ref()?;
+    (seen.of == memory.attempt.job_id).then_some(seen)
+}
+
 /// What Flink says, and what stays of what it said before.
 fn flink(
     after: &mut PinterestStreamingJobStatus,
@@ -122,7 +126,7 @@ fn flink(
     }
     let id = memory.attempt.job_id.clone();
     let known = before.job.clone().filter(|known| known.id == id);
-    match outside.flink.as_ref() {
+    match newest(memory, outside) {
         Some(Observation {
             job: Some(found), ..
         }) => {

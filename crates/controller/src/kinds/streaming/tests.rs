@@ -54,8 +54,12 @@ impl World {
 
     /// One reconcile, as the loop does it.
     fn step(&mut self) {
+        let memory = self.status().memory.unwrap_or_default();
         let outside = Outside {
-            flink: self.seen.clone(),
+            flink: self.seen.clone().map(|seen| Observation {
+                of: memory.attempt.job_id,
+                ..seen
+            }),
         };
         let resource = hermez_kinds::Resource::StreamingJob(Box::new(self.job.clone()));
         let (profile, owned) = (RuntimeProfile::plain(), Objects::new());
@@ -232,6 +236,7 @@ fn nothing_changes_while_nothing_changes() {
 fn an_upgrade_takes_a_savepoint_and_starts_the_new_version_from_it() {
     let mut world = World::running();
     let old = world.memory().attempt;
+    assert_eq!(world.status().job.expect("a job").state, "RUNNING");
     world.job = mk_job("two");
     world.step();
     let stop = world.memory().stop.expect("a stop");
@@ -254,6 +259,11 @@ fn an_upgrade_takes_a_savepoint_and_starts_the_new_version_from_it() {
     assert_eq!(memory.attempt.from.as_deref(), Some(OLD));
     assert_eq!(memory.way_back.as_deref(), Some(OLD));
     assert_ne!(memory.attempt.job_id, old.job_id);
+    assert_eq!(
+        world.status().job,
+        None,
+        "nothing of the old job is told of the new one"
+    );
     let kept = world.status().last_savepoint.expect("a savepoint");
     assert_eq!(
         (kept.path.as_str(), kept.taken_for.as_str()),
