@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use hermez_api::{Deploy, LogLine, Page};
+use hermez_api::Deploy;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
@@ -127,12 +127,10 @@ impl Batch {
     pub async fn logged(&self, line: &str) -> Result<()> {
         until(&format!("the line {line:?}"), LIMIT, || async {
             let path = format!("/workloads/{}/log?tail_lines=100", self.name);
-            let log: Page<LogLine> = self.hermez.get(&path).await?;
-            Ok(log
-                .items
-                .iter()
-                .any(|found| found.text == line)
-                .then_some(()))
+            let log: Value = self.hermez.get(&path).await?;
+            let lines = log["items"].as_array().context("log lines")?;
+            let said = lines.iter().any(|found| found["text"] == line);
+            Ok(said.then_some(()))
         })
         .await
     }

@@ -30,9 +30,11 @@ pub async fn run(sandbox: &Sandbox) -> Result<Value> {
     let batch = Batch::prepare(sandbox, "PinterestTrainingJob", "training").await?;
     let disk = Disk::new(sandbox, &batch).await?;
     let result = travel(&batch, &disk).await;
-    disk.remove(&batch).await?;
-    batch.clean_up().await?;
-    result
+    let removed = disk.remove(&batch).await;
+    let cleaned = batch.clean_up().await;
+    let figures = result?;
+    removed.and(cleaned)?;
+    Ok(figures)
 }
 
 fn config(name: &str, cpu: &str) -> String {

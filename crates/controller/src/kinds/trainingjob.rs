@@ -43,6 +43,7 @@ pub(super) fn plan(seen: &Seen<'_>, job: &PinterestTrainingJob) -> Result<Plan, 
     };
     let judge = |state: &RunState, jobs: &[&Job]| judge(seen, job, state, jobs, &of(&pods, state));
     let mut run = run::advance(&before.run, &settings, &jobs, seen.now, judge);
+    wait_for_others(&mut run, &jobs, &pods);
     let gang = if run.stage == Stage::On {
         let pods = of(&pods, &run.state);
         start(seen, spec, &before.run, &mut run, &pods)
@@ -63,6 +64,19 @@ pub(super) fn plan(seen: &Seen<'_>, job: &PinterestTrainingJob) -> Result<Plan, 
     run::emit(&run, objects, &jobs, &mut plan);
     plan.notes = run.notes;
     Ok(plan)
+}
+
+/// Holds an attempt back while pods of another one still run, whose job somebody deleted before
+/// them: they have the host names and the room of the new ones.
+fn wait_for_others(run: &mut Run, jobs: &[Job], pods: &[Pod]) {
+    let own = of(pods, &run.state);
+    let is_other = |pod: &&Pod| !own.iter().any(|own| own.name_any() == pod.name_any());
+    let runs = |pod: &&Pod| !matches!(phase(pod), "Succeeded" | "Failed");
+    let others = pods.iter().filter(is_other).filter(runs).count();
+    if run.stage == Stage::On && jobs.is_empty() && others > 0 {
+        run.stage = Stage::Between;
+        run.state.waiting = Some(format!("{others} pods of an earlier attempt to end"));
+    }
 }
 
 /// The pods of an attempt.
@@ -284,6 +298,10 @@ fn start(
             pods: pods.collect(),
             check: gated == size,
         });
+    }
+    if state.admitted_time.is_none() {
+        let message = format!("all {size} pods of attempt {} were let go", state.attempt);
+        run.notes.push(("Admitted", message));
     }
     let admitted = state.admitted_time.get_or_insert(Time(seen.now)).clone();
     let placed = pods

@@ -189,3 +189,40 @@ async fn a_variable_of_the_gang_cannot_be_taken() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_examples_are_accepted_as_they_are() {
+    within(async |sandbox| {
+        for (file, text) in [
+            (
+                "jobset.yaml",
+                include_str!("../../../../examples/jobset/jobset.yaml"),
+            ),
+            (
+                "trainingjob.yaml",
+                include_str!("../../../../examples/trainingjob/trainingjob.yaml"),
+            ),
+        ] {
+            let mut config = hermez_kinds::config::parse(file, text.as_bytes()).expect("valid");
+            config.resource.metadata_mut().namespace = Some(sandbox.namespace.clone());
+            let native = config.resource.kind().api_resource();
+            let api = kube::Api::<DynamicObject>::namespaced_with(
+                sandbox.client.clone(),
+                &sandbox.namespace,
+                &native,
+            );
+            let body = config.resource.to_json();
+            let object: DynamicObject = serde_json::from_value(body.clone()).expect("an object");
+            let dry = kube::api::PostParams {
+                dry_run: true,
+                ..Default::default()
+            };
+            let kept = api.create(&dry, &object).await.expect("accepted");
+            assert_eq!(
+                kept.data["spec"], body["spec"],
+                "the API server drops or changes nothing"
+            );
+        }
+    })
+    .await;
+}

@@ -315,6 +315,32 @@ fn any_lost_member_is_the_gangs_loss_and_says_how() {
 }
 
 #[test]
+fn an_attempt_waits_for_pods_whose_job_is_gone_already() {
+    let job = two();
+    let (_, begun) = look(&job, &[], &json!({}), 0);
+    let whole = of(
+        &job,
+        [
+            (placed(), running()),
+            (placed(), json!({"phase": "Failed"})),
+        ],
+    );
+    let (_, status) = look(&job, &whole, &begun, 1);
+    assert_eq!(status["attempt"], 2);
+    let jobs = |plan: &Plan| {
+        let kinds = plan
+            .objects
+            .iter()
+            .filter_map(|object| object.types.as_ref());
+        kinds.filter(|types| types.kind == "Job").count()
+    };
+    let (plan, status) = look(&job, &whole[1..], &status, 2);
+    assert_eq!(jobs(&plan), 0);
+    assert_eq!(status["waiting"], "1 pods of an earlier attempt to end");
+    assert_eq!(jobs(&look(&job, &whole[2..], &status, 3).0), 1);
+}
+
+#[test]
 fn members_that_are_done_early_are_not_lost() {
     let job = two();
     let (_, begun) = look(&job, &[], &json!({}), 0);
