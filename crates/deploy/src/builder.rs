@@ -10,6 +10,7 @@ use std::time::Duration;
 use hermez_build::BuildError;
 use hermez_store::{BuildOutcome, BuildRecord, Lease, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -103,12 +104,10 @@ async fn say(store: &Store, lease: Lease, text: &str) -> Result<(), StoreError> 
 }
 
 /// How the watch over a try ends.
-enum End {
+#[derive(Debug)]
+enum End<T> {
     /// The try itself ended.
-    Tried {
-        result: Result<BuildOutcome, TryError>,
-        canceled: bool,
-    },
+    Tried(T),
     /// Another builder has the build now.
     LeaseLost(StoreError),
     /// The server stops.
@@ -125,36 +124,16 @@ async fn attend(
     let store = &road.parts().store;
     let cancel = CancellationToken::new();
     let folder = road.parts().work_dir.join(build.id.to_string());
-    let end = {
-        let trying = attempt(road, lease, &build, folder.clone(), cancel.clone());
-        tokio::pin!(trying);
-        let mut heartbeat = tokio::time::interval(HEARTBEAT);
-        let mut canceled = false;
-        loop {
-            tokio::select! {
-                result = &mut trying => break End::Tried { result, canceled },
-                _ = heartbeat.tick() => {
-                    match store.renew_build(lease, Timestamp::now(), LEASE_MS).await {
-                        Ok(stop) if stop && !canceled => {
-                            canceled = true;
-                            cancel.cancel();
-                        }
-                        Ok(_) => {}
-                        Err(error @ StoreError::LeaseLost { .. }) => break End::LeaseLost(error),
-                        Err(error) => tracing::warn!(build = build.id, %error, "a build's lease could not be prolonged"),
-                    }
-                }
-                () = shutdown.cancelled() => break End::Shutdown,
-            }
-        }
-    };
+    let trying = attempt(road, lease, &build, folder.clone(), cancel.clone());
+    let renew = || store.renew_build(lease, Timestamp::now(), LEASE_MS);
+    let end = watch(trying, renew, &cancel, shutdown).await;
     if let Err(error) = tokio::fs::remove_dir_all(&folder).await
         && error.kind() != std::io::ErrorKind::NotFound
     {
         tracing::warn!(folder = %folder.display(), %error, "a build's files could not be removed");
     }
-    let (result, canceled) = match end {
-        End::Tried { result, canceled } => (result, canceled),
+    let result = match end {
+        End::Tried(result) => result,
         End::LeaseLost(error) => return Err(error),
         End::Shutdown => {
             say(
@@ -170,7 +149,7 @@ async fn attend(
     let outcome = match result {
         Ok(outcome) => outcome,
         Err(TryError::Build(BuildError::Canceled)) => BuildOutcome::Canceled,
-        Err(_) if canceled => BuildOutcome::Canceled,
+        Err(_) if cancel.is_cancelled() => BuildOutcome::Canceled,
         Err(error) => failed(&error, build.waits, now),
     };
     let word = match &outcome {
@@ -182,6 +161,40 @@ async fn attend(
     say(store, lease, &word).await?;
     store.finish_build(lease, outcome, now).await?;
     Ok(())
+}
+
+/// Watches over a try: gives the signs of life by `renew`, and hears from it that the try shall stop.
+///
+/// The try goes on while a sign of life is written. Both need the database, which on SQLite has one
+/// connection for writing: if either stood still in the middle of its write while the other waits for
+/// the connection, both would wait until that times out.
+async fn watch<T, R>(
+    trying: impl Future<Output = T>,
+    renew: impl Fn() -> R,
+    cancel: &CancellationToken,
+    shutdown: &CancellationToken,
+) -> End<T>
+where
+    R: Future<Output = Result<bool, StoreError>>,
+{
+    let living = async {
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            heartbeat.tick().await;
+            match renew().await {
+                Ok(true) => cancel.cancel(),
+                Ok(false) => {}
+                Err(error @ StoreError::LeaseLost { .. }) => return error,
+                Err(error) => tracing::warn!(%error, "a build's lease could not be prolonged"),
+            }
+        }
+    };
+    tokio::select! {
+        result = trying => End::Tried(result),
+        error = living => End::LeaseLost(error),
+        () = shutdown.cancelled() => End::Shutdown,
+    }
 }
 
 /// How a try that went wrong ends: for good, or with another try later.
@@ -209,6 +222,48 @@ mod tests {
             registry: "r".into(),
             message: "refused".into(),
         })
+    }
+
+    #[tokio::test]
+    async fn a_try_goes_on_while_a_sign_of_life_waits_for_it() {
+        // The database's one connection for writing.
+        let connection = tokio::sync::Mutex::new(());
+        let signs = std::sync::atomic::AtomicU32::new(0);
+        let trying = async {
+            let held = connection.lock().await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            drop(held);
+            // The sign of life was waiting meanwhile, and has its turn.
+            let _again = connection.lock().await;
+        };
+        let renew = async || {
+            let _held = connection.lock().await;
+            signs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Ok(false)
+        };
+        let (cancel, shutdown) = (CancellationToken::new(), CancellationToken::new());
+        let end = watch(trying, renew, &cancel, &shutdown);
+        let end = tokio::time::timeout(Duration::from_secs(10), end).await;
+        assert!(matches!(end, Ok(End::Tried(()))), "{end:?}");
+        assert_eq!(signs.into_inner(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_sign_of_life_brings_the_wish_to_stop_or_the_loss_of_the_lease() {
+        let (cancel, shutdown) = (CancellationToken::new(), CancellationToken::new());
+        let end = watch(cancel.cancelled(), async || Ok(true), &cancel, &shutdown).await;
+        assert!(
+            matches!(end, End::Tried(())) && cancel.is_cancelled(),
+            "{end:?}"
+        );
+        let lost = async || {
+            Err(StoreError::LeaseLost {
+                what: "build",
+                id: 1,
+            })
+        };
+        let end = watch(std::future::pending::<()>(), lost, &cancel, &shutdown).await;
+        assert!(matches!(end, End::LeaseLost(_)), "{end:?}");
     }
 
     #[test]

@@ -102,7 +102,11 @@ impl Road {
             (None, None) => None,
         };
         let mirrors = &self.parts().mirrors;
-        mirrors.sync(url, credential.as_ref()).await?;
+        if known.is_some() {
+            mirrors.sync(url, credential.as_ref()).await?;
+        } else {
+            self.first_sync(url, credential.as_ref()).await?;
+        }
         let default_branch = mirrors.default_branch(url).await?;
         let branch = ask
             .branch

@@ -1,8 +1,10 @@
 //! Workloads as a whole: created from a repository and a config file, fetched, deleted.
 
+use std::time::Duration;
+
 use hermez_api::{CreateWorkload, WebhookState, WorkloadPlan};
 use hermez_source::forge::Gitea;
-use hermez_source::{CommitId, RepositoryUrl, SourceError};
+use hermez_source::{CommitId, Credential, RepositoryUrl, SourceError};
 use hermez_store::{
     BuildRecord, DeployFilter, NewBuild, NewRepository, NewWorkload, PageRequest, RepositoryRecord,
     StoreError, WorkloadRecord,
@@ -17,6 +19,8 @@ use crate::{Road, RoadError};
 
 /// Who asks for the builds of pushes.
 const PUSH: &str = "push";
+/// How long a first fetch may take before the forge is asked for the repository's size.
+const FORGE_ASKED_AFTER: Duration = Duration::from_secs(45);
 
 impl Road {
     /// Reads the repository and the config file. Leaves nothing behind when it fails.
@@ -127,6 +131,33 @@ impl Road {
             .iter()
             .find(|forge| forge.matches(url))?;
         Some(Gitea::new(config.clone()).map_err(|error| error.to_string()))
+    }
+
+    /// Fetches a repository for the first time.
+    ///
+    /// A history that is too large is mostly found out while it arrives; but its forge may have to
+    /// pack it for minutes before that. Where nothing has come of it for a while, the forge's own word
+    /// for its size is taken. (Only then: it counts files that are not fetched.)
+    pub(crate) async fn first_sync(
+        &self,
+        url: &RepositoryUrl,
+        credential: Option<&Credential>,
+    ) -> Result<(), RoadError> {
+        let mirrors = &self.parts().mirrors;
+        let said_too_large = async {
+            tokio::time::sleep(FORGE_ASKED_AFTER).await;
+            if let Some(Ok(gitea)) = self.forge_of(url)
+                && let Ok(bytes) = gitea.size_bytes(url).await
+                && let Some(refusal) = mirrors.refusal_of_size(url, bytes)
+            {
+                return refusal;
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            fetched = mirrors.sync(url, credential) => Ok(fetched.map(drop)?),
+            refusal = said_too_large => Err(refusal.into()),
+        }
     }
 
     fn webhook_target(&self, repository_id: i64) -> Url {

@@ -31,7 +31,7 @@ const SETTINGS: &[(&str, &str)] = &[
     // A server that falls silent is as good as one that is gone. It may be silent for a while,
     // though, when it has a large history to pack; that it is there was asked before the fetch.
     ("http.lowSpeedLimit", "1"),
-    ("http.lowSpeedTime", "120"),
+    ("http.lowSpeedTime", "240"),
     // Objects stay in packs: one file for each push, folded together by `gc`.
     ("fetch.unpackLimit", "1"),
     ("fetch.writeCommitGraph", "true"),

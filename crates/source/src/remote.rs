@@ -131,6 +131,11 @@ impl Mirrors {
         }
     }
 
+    /// The refusal of a repository that is larger than a mirror may be, if one of that size is.
+    pub fn refusal_of_size(&self, url: &RepositoryUrl, bytes: u64) -> Option<SourceError> {
+        (bytes > self.limits.mirror_bytes).then(|| self.too_large(url))
+    }
+
     pub(crate) fn too_large(&self, url: &RepositoryUrl) -> SourceError {
         SourceError::TooLarge {
             url: url.to_string(),

@@ -26,6 +26,18 @@ async fn given(token: Option<&str>) -> Given {
     Given { server, gitea, url }
 }
 
+#[tokio::test]
+async fn the_forge_says_how_large_a_repository_is() {
+    let given = given(Some("s3cret")).await;
+    Mock::given(method("GET"))
+        .and(path("/api/v1/repos/team/app"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"id": 1, "size": 1_048_576})))
+        .mount(&given.server)
+        .await;
+    let size = given.gitea.size_bytes(&given.url).await.unwrap();
+    assert_eq!(size, 1024 * 1024 * 1024);
+}
+
 impl Given {
     async fn hooks(&self, status: u16, hooks: serde_json::Value) {
         Mock::given(method("GET"))

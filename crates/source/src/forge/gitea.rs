@@ -1,4 +1,4 @@
-//! Gitea's API, as far as webhooks go.
+//! Gitea's API, as far as webhooks and the size of repositories go.
 
 use std::time::Duration;
 
@@ -38,6 +38,16 @@ impl Gitea {
                 reason: innermost(&error),
             })?;
         Ok(Self { config, http })
+    }
+
+    /// How large the forge says that a repository is, in bytes: its history, and files that Git LFS
+    /// keeps beside it.
+    pub async fn size_bytes(&self, repository: &RepositoryUrl) -> Result<u64, ForgeError> {
+        let path = self.api(repository)?;
+        let answer = self.send(repository, Method::GET, &path, None).await?;
+        let found: FoundRepository =
+            serde_json::from_slice(&answer).map_err(|error| self.unexpected(&error))?;
+        Ok(found.size_kib.saturating_mul(1024))
     }
 
     /// Makes the forge call `target` on each push, signed with `secret`.
@@ -92,6 +102,11 @@ impl Gitea {
 
     /// Path of a repository's hooks in the API.
     fn hooks(&self, repository: &RepositoryUrl) -> Result<String, ForgeError> {
+        Ok(format!("{}/hooks", self.api(repository)?))
+    }
+
+    /// Path of a repository in the API.
+    fn api(&self, repository: &RepositoryUrl) -> Result<String, ForgeError> {
         let (owner, name) =
             self.config
                 .owner_and_name(repository)
@@ -99,7 +114,7 @@ impl Gitea {
                     url: repository.to_string(),
                     forge: self.forge(),
                 })?;
-        Ok(format!("api/v1/repos/{owner}/{name}/hooks"))
+        Ok(format!("api/v1/repos/{owner}/{name}"))
     }
 
     /// Ids of the hooks that call `target`.
@@ -114,11 +129,7 @@ impl Gitea {
             let path = format!("{hooks}?page={page}&limit=50");
             let answer = self.send(repository, Method::GET, &path, None).await?;
             let found: Vec<FoundHook> =
-                serde_json::from_slice(&answer).map_err(|error| ForgeError::Unexpected {
-                    forge: self.forge(),
-                    status: 200,
-                    message: error.to_string(),
-                })?;
+                serde_json::from_slice(&answer).map_err(|error| self.unexpected(&error))?;
             let count = found.len();
             ours.extend(
                 found
@@ -197,6 +208,15 @@ impl Gitea {
     fn forge(&self) -> String {
         self.config.base_url.to_string()
     }
+
+    /// An answer that should be something else.
+    fn unexpected(&self, error: &serde_json::Error) -> ForgeError {
+        ForgeError::Unexpected {
+            forge: self.forge(),
+            status: 200,
+            message: error.to_string(),
+        }
+    }
 }
 
 /// The header, marked so that no log shows it.
@@ -251,6 +271,12 @@ impl<'a> Hook<'a> {
             active: true,
         }
     }
+}
+
+#[derive(Deserialize)]
+struct FoundRepository {
+    #[serde(rename = "size")]
+    size_kib: u64,
 }
 
 #[derive(Deserialize)]
