@@ -13,8 +13,8 @@ use crate::work::{holds, host, jobset, perl, shell};
 /// Answers each connection with its own host name.
 const SERVER: &str = r#"use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 8080, Listen => 9, ReuseAddr => 1) or die $!; while (my $c = $s->accept) { print $c "$ENV{HERMEZ_HOST}\n"; close $c }"#;
 /// Asks both servers who they are, by their names, and looks its own name up.
-const CLIENT: &str = r##"use IO::Socket::INET; my $own; until ($own = gethostbyname($ENV{HERMEZ_HOST})) { select undef, undef, undef, 0.1 }
-for my $n (0, 1) { my $host = "pair-server-$n-0.pair"; my $c; until ($c = IO::Socket::INET->new(PeerAddr => $host, PeerPort => 8080)) { select undef, undef, undef, 0.1 } my $said = <$c>; chomp $said; $said eq $host or die "$host says $said"; print "met $said\n" } print "group $ENV{HERMEZ_GROUP} replica $ENV{HERMEZ_REPLICA} index $ENV{HERMEZ_INDEX} of $ENV{HERMEZ_COMPLETIONS} attempt $ENV{HERMEZ_ATTEMPT}\n""##;
+const CLIENT: &str = r#"use IO::Socket::INET; my $own; until ($own = gethostbyname($ENV{HERMEZ_HOST})) { select undef, undef, undef, 0.1 }
+for my $n (0, 1) { my $host = "pair-server-$n-0.pair"; my $c; until ($c = IO::Socket::INET->new(PeerAddr => $host, PeerPort => 8080)) { select undef, undef, undef, 0.1 } my $said = <$c>; chomp $said; $said eq $host or die "$host says $said"; print "met $said\n" } print "group $ENV{HERMEZ_GROUP} replica $ENV{HERMEZ_REPLICA} index $ENV{HERMEZ_INDEX} of $ENV{HERMEZ_COMPLETIONS} attempt $ENV{HERMEZ_ATTEMPT}\n""#;
 
 fn revision(set: &PinterestJobSet) -> String {
     set.status.clone().unwrap_or_default().run.revision

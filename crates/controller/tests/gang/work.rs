@@ -1,4 +1,5 @@
 //! The resources that the tests apply, and what they look for.
+#![allow(clippy::needless_pass_by_value)] // JSON is written in place
 
 use hermez_kinds::names::DEPLOY_MANAGER;
 use hermez_kinds::run::Phase;

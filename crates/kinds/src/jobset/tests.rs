@@ -1,5 +1,7 @@
 //! What a job set becomes, and what is wrong with one.
 
+use std::fmt::Write;
+
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 
@@ -28,9 +30,11 @@ fn file(groups: &[&str]) -> String {
         "apiVersion: pinterest.com/v1\nkind: PinterestJobSet\nmetadata:\n  name: set\nspec:\n  replicatedjobs:\n",
     );
     for group in groups {
-        file.push_str(&format!(
+        write!(
+            file,
             "    - {group}\n      template: {{spec: {{containers: [{{name: a, image: b}}]}}}}\n"
-        ));
+        )
+        .expect("text");
     }
     file
 }

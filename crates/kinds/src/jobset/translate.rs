@@ -133,14 +133,14 @@ fn variables(
 ) -> Vec<EnvVar> {
     let index = format!("metadata.annotations['{INDEX_ANNOTATION}']");
     vec![
-        literal("HERMEZ_WORKLOAD", name),
+        literal("HERMEZ_WORKLOAD", &name),
         literal("HERMEZ_GROUP", &group.name),
-        literal("HERMEZ_REPLICA", replica),
-        literal("HERMEZ_REPLICAS", group.replicas),
+        literal("HERMEZ_REPLICA", &replica),
+        literal("HERMEZ_REPLICAS", &group.replicas),
         field("HERMEZ_INDEX", &index),
-        literal("HERMEZ_COMPLETIONS", group.completions()),
-        literal("HERMEZ_HOST", format!("{job}-$(HERMEZ_INDEX).{name}")),
-        literal("HERMEZ_ATTEMPT", attempt.number),
+        literal("HERMEZ_COMPLETIONS", &group.completions()),
+        literal("HERMEZ_HOST", &format!("{job}-$(HERMEZ_INDEX).{name}")),
+        literal("HERMEZ_ATTEMPT", &attempt.number),
         literal("HERMEZ_RUN", &attempt.revision),
     ]
 }

@@ -36,7 +36,7 @@ pub(crate) struct Member<'a> {
 }
 
 /// A variable with a value.
-pub(crate) fn literal(name: &str, value: impl ToString) -> EnvVar {
+pub(crate) fn literal(name: &str, value: &dyn ToString) -> EnvVar {
     EnvVar {
         name: name.to_owned(),
         value: Some(value.to_string()),

@@ -1,5 +1,7 @@
 //! What a training job becomes, and what is wrong with one.
 
+use std::fmt::Write;
+
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{EnvVar, PodSpec};
 use kube::ResourceExt;
@@ -27,12 +29,11 @@ fn mk(spec: &str, members: &[(&str, i32)]) -> Result<PinterestTrainingJob, Confi
         "apiVersion: pinterest.com/v1\nkind: PinterestTrainingJob\nmetadata:\n  name: job\nspec:\n  members:\n",
     );
     for (role, replicas) in members {
-        file.push_str(&format!(
-            "    - role: {role}\n      replicas: {replicas}\n      template: {{spec: {{containers: [{{name: a, image: b}}]}}}}\n"
-        ));
+        write!(file, "    - role: {role}\n      replicas: {replicas}\n      template: {{spec: {{containers: [{{name: a, image: b}}]}}}}\n"
+        ).expect("text");
     }
     for line in spec.lines() {
-        file.push_str(&format!("  {line}\n"));
+        writeln!(file, "  {line}").expect("text");
     }
     parse(&file)
 }
@@ -217,7 +218,8 @@ fn what_is_in_the_way_is_refused_at_its_place() {
     });
     let long = long.expect("valid");
     assert_eq!((long.len(), long[0].field.as_str()), (1, "metadata.name"));
-    let rules: &[(&str, &[(&str, i32)], &str)] = &[
+    type Roles<'a> = &'a [(&'a str, i32)];
+    let rules: [(&str, Roles<'_>, &str); 4] = [
         ("", &[("master", 1)], "spec: members has no workers"),
         (
             "",

@@ -73,15 +73,15 @@ pub(super) fn of_members(
         });
     let job = job_name(name, members.role);
     let mut env = vec![
-        literal("HERMEZ_WORKLOAD", name),
-        literal("HERMEZ_ROLE", members.role.name()),
+        literal("HERMEZ_WORKLOAD", &name),
+        literal("HERMEZ_ROLE", &members.role.name()),
         field("HERMEZ_INDEX", &index),
         field("HERMEZ_RANK", &rank),
-        literal("HERMEZ_SIZE", spec.size()),
+        literal("HERMEZ_SIZE", &spec.size()),
         literal("HERMEZ_COORDINATOR", &coordinator),
-        literal("HERMEZ_PORT", spec.port()),
-        literal("HERMEZ_HOST", format!("{job}-$(HERMEZ_INDEX).{name}")),
-        literal("HERMEZ_ATTEMPT", attempt.number),
+        literal("HERMEZ_PORT", &spec.port()),
+        literal("HERMEZ_HOST", &format!("{job}-$(HERMEZ_INDEX).{name}")),
+        literal("HERMEZ_ATTEMPT", &attempt.number),
         literal("HERMEZ_RUN", &attempt.revision),
     ];
     if let Some(checkpoint) = &spec.checkpoint {
@@ -91,7 +91,7 @@ pub(super) fn of_members(
         Framework::None => {}
         Framework::Pytorch => env.extend(pytorch(spec, &coordinator, &rank)),
         Framework::Tensorflow => {
-            env.push(literal("TF_CONFIG", tensorflow(name, spec, members.role)));
+            env.push(literal("TF_CONFIG", &tensorflow(name, spec, members.role)));
         }
     }
     env
@@ -100,23 +100,23 @@ pub(super) fn of_members(
 fn pytorch(spec: &PinterestTrainingJobSpec, coordinator: &str, rank: &str) -> Vec<EnvVar> {
     let port = spec.port();
     let mut env = vec![
-        literal("MASTER_ADDR", coordinator),
-        literal("MASTER_PORT", port),
+        literal("MASTER_ADDR", &coordinator),
+        literal("MASTER_PORT", &port),
         field("NODE_RANK", rank),
         field("GROUP_RANK", rank),
-        literal("PET_NNODES", spec.size()),
+        literal("PET_NNODES", &spec.size()),
         field("PET_NODE_RANK", rank),
-        literal("PET_NPROC_PER_NODE", spec.processespernode),
-        literal("PET_MASTER_ADDR", coordinator),
-        literal("PET_MASTER_PORT", port),
+        literal("PET_NPROC_PER_NODE", &spec.processespernode),
+        literal("PET_MASTER_ADDR", &coordinator),
+        literal("PET_MASTER_PORT", &port),
     ];
     // With several processes in a member, torchrun gives each its own.
     if spec.processespernode == 1 {
         env.extend([
             field("RANK", rank),
-            literal("WORLD_SIZE", spec.size()),
-            literal("LOCAL_RANK", 0),
-            literal("LOCAL_WORLD_SIZE", 1),
+            literal("WORLD_SIZE", &spec.size()),
+            literal("LOCAL_RANK", &0),
+            literal("LOCAL_WORLD_SIZE", &1),
         ]);
     }
     env

@@ -1,3 +1,6 @@
+//! What fits, and what is said when it does not.
+#![allow(clippy::needless_pass_by_value)] // JSON is written in place
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,6 @@
+//! Groups, policies and the status of job sets.
+#![allow(clippy::needless_pass_by_value)] // JSON is written in place
+
 use hermez_kinds::{Kind, Resource, RuntimeProfile};
 use jiff::Timestamp;
 use kube::api::{ApiResource, DynamicObject};

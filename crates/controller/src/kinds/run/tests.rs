@@ -1,3 +1,6 @@
+//! Attempts, their ends and what is kept of them.
+#![allow(clippy::needless_pass_by_value)] // JSON is written in place
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,6 @@
+//! Gangs that start, are lost and end.
+#![allow(clippy::needless_pass_by_value)] // JSON is written in place
+
 use hermez_kinds::{Kind, Resource, RuntimeProfile};
 use kube::api::{ApiResource, DynamicObject};
 use std::sync::Arc;
@@ -219,7 +222,7 @@ fn a_gang_starts_runs_and_is_given_up_when_half_of_it_finds_no_place() {
     let (plan, status) = look(&job, &half, &begun, 10);
     assert_eq!(
         (&status["phase"], plan.again_after),
-        (&json!("Starting"), Some(Duration::from_secs(60)))
+        (&json!("Starting"), Some(Duration::from_mins(1)))
     );
     assert_eq!(status["admittedTime"], "1970-01-01T00:00:10Z");
     let (_, late) = look(&job, &half, &status, 70);
