@@ -38,7 +38,10 @@ pub fn assemble(workload: &Workload, unknown: Option<&str>, now: Timestamp) -> W
     let all = workload.declared.as_deref().is_some_and(has_no_versions);
     let updated = |pod: &PodView| all || newest == Some(pod.hash.as_str());
     let count = |wanted: &dyn Fn(&PodView) -> bool| {
+        // The pods of runs that are over stay to be looked at.
+        let is_over = |pod: &PodView| all && matches!(pod.phase.as_str(), "Succeeded" | "Failed");
         let alive = workload.pods.iter().filter(|pod| !pod.deleting);
+        let alive = alive.filter(|pod| !is_over(pod));
         alive.filter(|pod| wanted(pod)).count() as i32
     };
     let mut pods: Vec<&PodView> = workload.pods.iter().map(AsRef::as_ref).collect();

@@ -87,11 +87,15 @@ spec:
         let dockerfile = "FROM debian:bookworm-slim\nCOPY report.sh /report.sh\nENTRYPOINT [\"/bin/sh\", \"/report.sh\"]\n";
         self.clone.write("Dockerfile", dockerfile)?;
         self.clone.write("report.sh", SCRIPT)?;
-        self.clone.write("job.yaml", self.config("* * * * *", "visits"))?;
-        self.clone.write("never.yaml", self.config("0 0 30 2 *", "visits"))?;
+        self.clone
+            .write("job.yaml", self.config("* * * * *", "visits"))?;
+        self.clone
+            .write("never.yaml", self.config("0 0 30 2 *", "visits"))?;
         let first = self.clone.commit_and_push("First report").await?;
         self.refuses_what_never_fires().await?;
-        self.hermez.create_workload(&ask(&self.url, "job.yaml")).await?;
+        self.hermez
+            .create_workload(&ask(&self.url, "job.yaml"))
+            .await?;
         let deploy_ms = self.deploy(&first).await?;
 
         let run_now_ms = self.runs_by_hand(&first).await?;
@@ -100,7 +104,9 @@ spec:
         self.tells_of_a_failure().await?;
         let runs: Page<Run> = self.hermez.get(&self.path("runs")).await?;
 
-        self.hermez.delete(&format!("/workloads/{}", self.name)).await?;
+        self.hermez
+            .delete(&format!("/workloads/{}", self.name))
+            .await?;
         let crons: Api<CronJob> = Api::namespaced(sandbox.kube().await?, &self.name);
         until("the CronJob goes with the workload", LIMIT, || async {
             Ok(crons.get_opt(&self.name).await?.is_none().then_some(()))
@@ -119,24 +125,33 @@ spec:
     async fn refuses_what_never_fires(&self) -> Result<()> {
         let plan = ask(&self.url, "never.yaml");
         let answer = self.hermez.post::<_, Value>("/workloads/plan", &plan).await;
-        let error = answer.err().context("a schedule that never fires is planned")?;
+        let error = answer
+            .err()
+            .context("a schedule that never fires is planned")?;
         let refused = error.downcast_ref::<Refused>().context("a problem")?;
         let place = refused.problem.places.first().context("a place")?;
         anyhow::ensure!(
             place.field.as_deref() == Some("spec.schedule")
                 && place.line == Some(8)
-                && place.message.starts_with("day of the month, column 5: it never fires"),
+                && place
+                    .message
+                    .starts_with("day of the month, column 5: it never fires"),
             "{place:?}"
         );
         Ok(())
     }
 
     async fn deploy(&self, commit: &str) -> Result<u64> {
-        self.hermez.artifact_available(&self.name, commit, LIMIT).await?;
+        self.hermez
+            .artifact_available(&self.name, commit, LIMIT)
+            .await?;
         let begun = Instant::now();
         let asked = self.hermez.deploy(&self.name, commit).await?;
         let deploy = self.hermez.deploy_ends(asked.id, LIMIT).await?;
-        anyhow::ensure!(deploy.summary.state == DeployState::Succeeded, "{deploy:#?}");
+        anyhow::ensure!(
+            deploy.summary.state == DeployState::Succeeded,
+            "{deploy:#?}"
+        );
         Ok(begun.elapsed().as_millis() as u64)
     }
 
@@ -163,7 +178,10 @@ spec:
         let path = self.path("runs");
         let run: Run = self.hermez.post_once(&path, &ask, &key).await?;
         let again: Run = self.hermez.post_once(&path, &ask, &key).await?;
-        anyhow::ensure!(run.name == again.name, "one key, one run: {run:?} {again:?}");
+        anyhow::ensure!(
+            run.name == again.name,
+            "one key, one run: {run:?} {again:?}"
+        );
         let ended = self.run_ends(&run.name).await?;
         let took = begun.elapsed().as_millis() as u64;
         anyhow::ensure!(
@@ -185,8 +203,12 @@ spec:
         let audit: Value = self.hermez.get("/audit?limit=50").await?;
         let entries = audit["items"].as_array().context("entries")?;
         let target = format!("workload/{}", self.name);
-        let is_it = |entry: &&Value| entry["action"] == "run.create" && entry["target"] == target.as_str();
-        anyhow::ensure!(entries.iter().filter(is_it).count() == 1, "recorded once: {audit}");
+        let is_it =
+            |entry: &&Value| entry["action"] == "run.create" && entry["target"] == target.as_str();
+        anyhow::ensure!(
+            entries.iter().filter(is_it).count() == 1,
+            "recorded once: {audit}"
+        );
         Ok(took)
     }
 
@@ -216,12 +238,16 @@ spec:
         let nothing = json!({});
         let told: ScheduleStatus = self.hermez.post(&self.path("suspend"), &nothing).await?;
         anyhow::ensure!(told.suspended && told.next.is_empty(), "{told:?}");
-        self.clone.write("job.yaml", self.config("* * * * *", "likes"))?;
+        self.clone
+            .write("job.yaml", self.config("* * * * *", "likes"))?;
         let second = self.clone.commit_and_push("Another table").await?;
         self.deploy(&second).await?;
         let status = self.status().await?;
         let schedule = status.schedule.context("a schedule")?;
-        anyhow::ensure!(schedule.suspended, "a deploy leaves it suspended: {schedule:?}");
+        anyhow::ensure!(
+            schedule.suspended,
+            "a deploy leaves it suspended: {schedule:?}"
+        );
         let told: ScheduleStatus = self.hermez.post(&self.path("resume"), &nothing).await?;
         anyhow::ensure!(!told.suspended, "{told:?}");
         until("it runs by its schedule again", LIMIT, || async {
@@ -240,7 +266,9 @@ spec:
         let ended = self.run_ends(&run.name).await?;
         let why = ended.message.clone().unwrap_or_default();
         anyhow::ensure!(
-            ended.outcome == RunOutcome::Failed && ended.failed_pods == 2 && why.contains("backoff"),
+            ended.outcome == RunOutcome::Failed
+                && ended.failed_pods == 2
+                && why.contains("backoff"),
             "{ended:#?}"
         );
         Ok(())
@@ -248,10 +276,15 @@ spec:
 
     async fn clean_up(&self, sandbox: &Sandbox) -> Result<()> {
         // Gone already where all went well.
-        let _ = self.hermez.delete(&format!("/workloads/{}", self.name)).await;
+        let _ = self
+            .hermez
+            .delete(&format!("/workloads/{}", self.name))
+            .await;
         self.forge.delete_repository(&self.name).await?;
         let namespaces: Api<Namespace> = Api::all(sandbox.kube().await?);
-        namespaces.delete(&self.name, &DeleteParams::default()).await?;
+        namespaces
+            .delete(&self.name, &DeleteParams::default())
+            .await?;
         Ok(())
     }
 }

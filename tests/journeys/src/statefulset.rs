@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use hermez_api::{Deploy, DeployState, Workload, WorkloadStatus};
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod};
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams,
+};
 use serde_json::{Value, json};
 
 use crate::forge::{Clone, Forge};
@@ -92,7 +94,9 @@ spec:
         self.clone.write("Dockerfile", dockerfile)?;
         self.clone.write("server.pl", PROGRAM)?;
         let first = self.push(&self.config(1, 0, "1Mi", "one")).await?;
-        self.hermez.create_workload(&ask(&self.url, "set.yaml")).await?;
+        self.hermez
+            .create_workload(&ask(&self.url, "set.yaml"))
+            .await?;
         let (_, first_ms) = self.deploy(&first, DeployState::Succeeded).await?;
         let address = self.address().await?;
         self.note(&address, "kept").await?;
@@ -103,8 +107,7 @@ spec:
 
         let begun = Instant::now();
         let pods: Api<Pod> = Api::namespaced(client.clone(), &self.name);
-        let at_once = DeleteParams::default().grace_period(0);
-        pods.delete(&format!("{}-0", self.name), &at_once).await?;
+        self.lose(&pods, &format!("{}-0", self.name)).await?;
         self.has_notes(&address, "kept\n").await?;
         let lost_pod_ms = begun.elapsed().as_millis() as u64;
 
@@ -112,14 +115,20 @@ spec:
         self.updates_in_part().await?;
         self.refuses_what_cannot_be().await?;
 
-        self.hermez.delete(&format!("/workloads/{}", self.name)).await?;
+        self.hermez
+            .delete(&format!("/workloads/{}", self.name))
+            .await?;
         until("the pods go with the workload", LIMIT, || async {
             let left = pods.list(&kube::api::ListParams::default()).await?;
             Ok(left.items.is_empty().then_some(()))
         })
         .await?;
         let claims: Api<PersistentVolumeClaim> = Api::namespaced(client, &self.name);
-        let kept = claims.list(&kube::api::ListParams::default()).await?.items.len();
+        let kept = claims
+            .list(&kube::api::ListParams::default())
+            .await?
+            .items
+            .len();
         anyhow::ensure!(kept == 3, "the claims of three pods stay: {kept}");
         Ok(json!({
             "journey": "statefulset",
@@ -136,7 +145,9 @@ spec:
     }
 
     async fn deploy(&self, commit: &str, expected: DeployState) -> Result<(Deploy, u64)> {
-        self.hermez.artifact_available(&self.name, commit, LIMIT).await?;
+        self.hermez
+            .artifact_available(&self.name, commit, LIMIT)
+            .await?;
         let begun = Instant::now();
         let asked = self.hermez.deploy(&self.name, commit).await?;
         let deploy = self.hermez.deploy_ends(asked.id, LIMIT).await?;
@@ -145,7 +156,9 @@ spec:
     }
 
     async fn status(&self) -> Result<WorkloadStatus> {
-        self.hermez.get(&format!("/workloads/{}/status", self.name)).await
+        self.hermez
+            .get(&format!("/workloads/{}/status", self.name))
+            .await
     }
 
     async fn address(&self) -> Result<String> {
@@ -161,7 +174,9 @@ spec:
         let http = reqwest::Client::new();
         until("a note is taken", LIMIT, || async {
             let answer = http.post(address).body(text.to_owned()).send().await;
-            Ok(answer.is_ok_and(|answer| answer.status().is_success()).then_some(()))
+            Ok(answer
+                .is_ok_and(|answer| answer.status().is_success())
+                .then_some(()))
         })
         .await
     }
@@ -177,13 +192,31 @@ spec:
         .await
     }
 
+    /// Takes a pod away, and waits until another of its name is ready.
+    async fn lose(&self, pods: &Api<Pod>, name: &str) -> Result<()> {
+        let lost = pods.get(name).await?.metadata.uid;
+        let at_once = DeleteParams::default().grace_period(0);
+        pods.delete(name, &at_once).await?;
+        until("another pod of its name", LIMIT, || async {
+            let Some(pod) = pods.get_opt(name).await? else {
+                return Ok(None);
+            };
+            let conditions = pod.status.and_then(|status| status.conditions);
+            let mut conditions = conditions.into_iter().flatten();
+            let ready = conditions.any(|found| found.type_ == "Ready" && found.status == "True");
+            Ok((ready && pod.metadata.uid != lost).then_some(()))
+        })
+        .await
+    }
+
     /// A person scales; the deploys that follow leave the number alone.
     async fn scales(&self, client: &kube::Client) -> Result<()> {
         let kind = GroupVersionKind::gvk("pinterest.com", "v1", "PinterestStatefulset");
         let native = ApiResource::from_gvk_with_plural(&kind, "pintereststatefulsets");
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &self.name, &native);
         let scale = Patch::Merge(json!({"spec": {"replicas": 3}}));
-        api.patch_scale(&self.name, &PatchParams::default(), &scale).await?;
+        api.patch_scale(&self.name, &PatchParams::default(), &scale)
+            .await?;
         until("three pods", LIMIT, || async {
             let status = self.status().await?;
             Ok((status.pods_ready == 3 && status.pods_desired == 3).then_some(()))
@@ -212,7 +245,8 @@ spec:
         let (deploy, _) = self.deploy(&fourth, DeployState::Failed).await?;
         let message = &deploy.summary.message;
         anyhow::ensure!(
-            message.contains("volumeclaims cannot be changed") && message.contains("PersistentVolumeClaim"),
+            message.contains("volumeclaims cannot be changed")
+                && message.contains("PersistentVolumeClaim"),
             "{deploy:#?}"
         );
         let status = self.status().await?;
@@ -223,7 +257,10 @@ spec:
 
     async fn clean_up(&self, sandbox: &Sandbox) -> Result<()> {
         // Gone already where all went well.
-        let _ = self.hermez.delete(&format!("/workloads/{}", self.name)).await;
+        let _ = self
+            .hermez
+            .delete(&format!("/workloads/{}", self.name))
+            .await;
         self.forge.delete_repository(&self.name).await?;
         let namespaces: Api<Namespace> = Api::all(sandbox.kube().await?);
         namespaces

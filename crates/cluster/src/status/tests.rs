@@ -318,3 +318,26 @@ fn newest_first_and_bounded() {
         ("Normal", "Pod/p")
     );
 }
+
+#[test]
+fn the_pods_of_runs_that_are_over_do_not_count() {
+    let declared = |kind: Kind| {
+        let mut object = DynamicObject::new("report", &kind.api_resource());
+        object.metadata.generation = Some(1);
+        object.data = json!({"spec": {"schedule": "@daily"}, "status": {
+            "observedGeneration": 1, "desiredPods": 1, "readyPods": 1,
+        }});
+        Arc::new(Declared::read(kind, &object))
+    };
+    let mut over = PodView::clone(&mk_running("report-1-x"));
+    (over.phase, over.ready) = ("Succeeded".into(), false);
+    let workload = Workload {
+        declared: Some(declared(Kind::CronJob)),
+        pods: vec![Arc::new(over), mk_running("report-2-y")],
+        ..Workload::default()
+    };
+    let status = assemble(&workload, None, now());
+    assert_eq!((status.pods_desired, status.pods_updated, status.pods.len()), (1, 1, 2));
+    assert!(status.pods.iter().all(|pod| pod.updated), "they have no versions");
+    assert_eq!(status.schedule.map(|found| found.schedule).as_deref(), Some("@daily"));
+}

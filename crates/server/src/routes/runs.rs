@@ -7,7 +7,10 @@ use hermez_access::{Action, Target};
 use hermez_api::{CreateRun, Page, Run, ScheduleStatus};
 use hermez_cluster::{ClusterError, RunRequest, WorkloadKey};
 use hermez_kinds::Kind;
+use hermez_kinds::cronjob::Schedule;
+use hermez_kinds::cronjob::schedule::time_zone;
 use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
 use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -28,6 +31,8 @@ const LIST: &str = "runs";
 const MAX_ITEMS: usize = 100;
 /// Longest argument or value, in bytes.
 const MAX_BYTES: usize = 4096;
+/// Times that a schedule looks ahead.
+const AHEAD: usize = 3;
 
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -235,11 +240,24 @@ async fn set_suspended(
     let mut schedule = status
         .schedule
         .ok_or_else(|| told(&name)(ClusterError::NotFound(name.clone())))?;
-    if suspended {
-        schedule.next.clear();
-    }
+    schedule.next = if suspended {
+        Vec::new()
+    } else {
+        ahead(&schedule, Timestamp::now())
+    };
     schedule.suspended = suspended;
     Ok(Json(schedule))
+}
+
+/// When a schedule fires next.
+fn ahead(schedule: &ScheduleStatus, now: Timestamp) -> Vec<Timestamp> {
+    match (
+        Schedule::parse(&schedule.schedule),
+        time_zone(&schedule.timezone),
+    ) {
+        (Ok(read), Ok(zone)) => read.times_after(now, &zone, AHEAD),
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(test)]

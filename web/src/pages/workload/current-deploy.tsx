@@ -1,18 +1,18 @@
 import { Link } from "@tanstack/react-router";
 import { clsx } from "clsx";
 import type { ReactNode } from "react";
-import type { DeploySummary, Workload, WorkloadStatus } from "@/api/types";
+import type { DeploySummary, Run, Workload, WorkloadStatus } from "@/api/types";
 import { Button } from "@/components/button";
 import { CommitLine, Sha } from "@/components/commit";
 import { Facts } from "@/components/facts";
 import { RolloutBar } from "@/components/rollout-bar";
 import { Bone } from "@/components/skeleton";
-import { StatusIcon } from "@/components/status";
+import { Status, StatusIcon } from "@/components/status";
 import { Ago, Took } from "@/components/time";
 import { Words } from "@/components/words";
 import { percent } from "@/lib/format";
 import { countPods, countWords } from "@/lib/rollout";
-import { DEPLOY, deployHeadline, isDeployActive } from "@/lib/status";
+import { DEPLOY, deployHeadline, isDeployActive, RUN } from "@/lib/status";
 
 interface Props {
   workload: Workload;
@@ -62,7 +62,10 @@ export function CurrentDeploy({ workload, status, onDeploy, aside }: Props) {
           </p>
         </div>
       )}
-      {deploy && <Pods status={status} said={deploy.message} />}
+      {deploy && !status?.schedule && <Pods status={status} said={deploy.message} />}
+      {deploy && status?.schedule && (
+        <LastRun run={status.schedule.latest_run ?? null} reason={status.reason} />
+      )}
     </section>
   );
 }
@@ -148,6 +151,30 @@ function Pods({ status, said }: { status: WorkloadStatus | undefined; said: stri
             <Words text={status.reason} />
           </span>
         )}
+      </p>
+    </div>
+  );
+}
+
+/** What a cron job did last, in the place of the pods that it does not have all the time. */
+function LastRun({ run, reason }: { run: Run | null; reason: string }) {
+  return (
+    <div>
+      <div className="flex items-baseline justify-between gap-5">
+        <p className="text-muted">Last run</p>
+        {run ? <Status look={RUN[run.outcome]} /> : <span className="text-faint">none yet</span>}
+      </div>
+      {run && (
+        <Facts className="mt-1">
+          <Ago at={run.started_at ?? run.created_at} />
+          <span>
+            {run.outcome === "running" ? "for " : "took "}
+            <Took startedAt={run.started_at} finishedAt={run.ended_at} />
+          </span>
+        </Facts>
+      )}
+      <p className="mt-1.5 break-words text-muted">
+        <Words text={reason} />
       </p>
     </div>
   );
