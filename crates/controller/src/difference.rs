@@ -218,7 +218,10 @@ mod tests {
     fn the_places_that_differ_are_named() {
         let desired = json!({"spec": {"replicas": 3, "on": true, "list": [{"name": "a", "image": "x"}], "none": {}}});
         let live = json!({"spec": {"replicas": 4, "on": true, "list": [{"name": "b"}, {"name": "a", "image": "y"}]}});
-        let told: Vec<String> = places(&live, &desired).iter().map(|place| told(place)).collect();
+        let told: Vec<String> = places(&live, &desired)
+            .iter()
+            .map(|place| told(place))
+            .collect();
         assert_eq!(told, ["spec.list[a].image", "spec.replicas"]);
         assert!(places(&desired, &desired).is_empty());
     }

@@ -37,7 +37,10 @@ impl Drift {
     pub fn told(&self) -> String {
         let fields = self.fields.join(", ");
         let who = self.manager.as_deref().unwrap_or("somebody");
-        let how = self.operation.as_ref().map(|operation| format!(" ({operation})"));
+        let how = self
+            .operation
+            .as_ref()
+            .map(|operation| format!(" ({operation})"));
         let when = self.at.map(|at| format!(" at {at}"));
         format!(
             "{who}{} changed {fields} of {}{}: put back; change the {} instead",
@@ -58,7 +61,8 @@ pub(crate) fn editor<'a>(
     let others = || {
         managers.iter().filter(|entry| {
             let name = entry.manager.as_deref().unwrap_or_default();
-            name != CONTROLLER_MANAGER && entry.subresource.as_deref().unwrap_or_default() != "status"
+            name != CONTROLLER_MANAGER
+                && entry.subresource.as_deref().unwrap_or_default() != "status"
         })
     };
     let time = |entry: &&ManagedFieldsEntry| entry.time.as_ref().map(|time| time.0);
@@ -141,7 +145,8 @@ mod tests {
 
     #[test]
     fn the_owner_of_the_edited_field_did_it() {
-        let desired = json!({"spec": {"template": {"containers": [{"name": "web", "image": "a"}]}}});
+        let desired =
+            json!({"spec": {"template": {"containers": [{"name": "web", "image": "a"}]}}});
         let live = json!({"spec": {"template": {"containers": [{"name": "web", "image": "b"}]}}});
         let drift = describe(
             ("PinterestService", "ns", "hello"),

@@ -57,7 +57,11 @@ impl Seen {
             return true;
         };
         let holder = spec.holder_identity.as_deref().unwrap_or_default();
-        let duration = spec.lease_duration_seconds.unwrap_or(0).max(0).unsigned_abs();
+        let duration = spec
+            .lease_duration_seconds
+            .unwrap_or(0)
+            .max(0)
+            .unsigned_abs();
         let duration = Duration::from_secs(u64::from(duration));
         let stood = self.since.map_or(Duration::ZERO, |since| now - since);
         holder.is_empty() || holder == identity || stood > duration
@@ -87,7 +91,10 @@ impl Candidate {
                 () = shutdown.cancelled() => return None,
             }
         }
-        tracing::info!(identity = self.identity, "this process leads; the controllers run");
+        tracing::info!(
+            identity = self.identity,
+            "this process leads; the controllers run"
+        );
         on_change(true);
         let ending = shutdown.child_token();
         let mut work = std::pin::pin!(work(ending.clone()));
@@ -192,11 +199,16 @@ impl Candidate {
             if spec.holder_identity.as_deref() == Some(self.identity.as_str()) {
                 spec.holder_identity = None;
                 spec.lease_duration_seconds = Some(1);
-                self.api.replace(LEASE_NAME, &PostParams::default(), &lease).await?;
+                self.api
+                    .replace(LEASE_NAME, &PostParams::default(), &lease)
+                    .await?;
             }
             Ok::<_, kube::Error>(())
         };
-        if !matches!(tokio::time::timeout(RETRY_PERIOD, release).await, Ok(Ok(()))) {
+        if !matches!(
+            tokio::time::timeout(RETRY_PERIOD, release).await,
+            Ok(Ok(()))
+        ) {
             tracing::debug!("the lease could not be given back; it runs out by itself");
         }
     }

@@ -135,7 +135,9 @@ impl Metrics {
 
     pub(crate) fn wrote(&self, verb: &'static str, resource: &str) {
         let resource = resource.to_owned();
-        self.writes.get_or_create(&WriteLabel { verb, resource }).inc();
+        self.writes
+            .get_or_create(&WriteLabel { verb, resource })
+            .inc();
     }
 
     pub(crate) fn drifted(&self, kind: &'static str) {
@@ -200,10 +202,18 @@ mod tests {
         metrics.waits("K", "n", "a");
         metrics.waits("K", "n", "a");
         metrics.waits("K", "n", "b");
-        assert!(text().contains("hermez_controller_queue_depth{kind=\"K\"} 2"), "{}", text());
+        assert!(
+            text().contains("hermez_controller_queue_depth{kind=\"K\"} 2"),
+            "{}",
+            text()
+        );
         metrics.begins("K", "n", "a");
         metrics.begins("K", "n", "b");
-        assert!(text().contains("hermez_controller_queue_depth{kind=\"K\"} 0"), "{}", text());
+        assert!(
+            text().contains("hermez_controller_queue_depth{kind=\"K\"} 0"),
+            "{}",
+            text()
+        );
         metrics.wrote("apply", "deployments");
         let line = "hermez_controller_writes_total{verb=\"apply\",resource=\"deployments\"} 1";
         assert!(text().contains(line), "{}", text());

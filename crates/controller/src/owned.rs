@@ -15,10 +15,10 @@ use hermez_kinds::Kind;
 use hermez_kinds::names::MANAGED_SELECTOR;
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, ResourceExt};
+use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::WatchStreamExt;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -98,7 +98,10 @@ pub(crate) type Changes = HashMap<Kind, mpsc::Receiver<ObjectRef<DynamicObject>>
 
 impl Owned {
     /// Starts the watches; they end with `shutdown`.
-    pub(crate) fn watch(client: &Client, shutdown: &CancellationToken) -> (Owned, Senders, Changes) {
+    pub(crate) fn watch(
+        client: &Client,
+        shutdown: &CancellationToken,
+    ) -> (Owned, Senders, Changes) {
         let (senders, receivers): (HashMap<_, _>, HashMap<_, _>) = Kind::ALL
             .iter()
             .map(|kind| {
@@ -158,7 +161,8 @@ impl Owned {
         name: &str,
     ) -> Option<Arc<DynamicObject>> {
         let id = (namespace.to_owned(), name.to_owned());
-        self.cache(native)?.read(|table| table.objects.get(&id).cloned())
+        self.cache(native)?
+            .read(|table| table.objects.get(&id).cloned())
     }
 
     /// Puts the API server's answer to a write of ours in.
@@ -185,7 +189,9 @@ impl Owned {
     /// How many objects are kept, over all kinds.
     pub(crate) fn len(&self) -> usize {
         let caches = self.caches.iter();
-        caches.map(|cache| cache.read(|table| table.objects.len())).sum()
+        caches
+            .map(|cache| cache.read(|table| table.objects.len()))
+            .sum()
     }
 }
 
@@ -210,7 +216,10 @@ impl Table {
         }
         self.remove(&id);
         for owner in controllers(&object) {
-            self.owners.entry(owner.to_owned()).or_default().insert(id.clone());
+            self.owners
+                .entry(owner.to_owned())
+                .or_default()
+                .insert(id.clone());
         }
         self.objects.insert(id, Arc::new(object));
         true
@@ -361,7 +370,10 @@ mod tests {
     fn the_cache_does_not_go_back_in_time() {
         let mut table = Table::default();
         assert!(table.put(mk_object("a", 9, "x")));
-        assert!(!table.put(mk_object("a", 9, "x")), "an echo of our own write");
+        assert!(
+            !table.put(mk_object("a", 9, "x")),
+            "an echo of our own write"
+        );
         assert!(!table.put(mk_object("a", 7, "y")), "a watch that lags");
         assert!(table.owners.contains_key("x") && !table.owners.contains_key("y"));
         // 10 is more than 9, though "10" sorts before "9".

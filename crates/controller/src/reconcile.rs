@@ -384,7 +384,8 @@ impl Context {
         let whose = (self.kind.name(), namespace.as_str(), name.as_str());
         let drift = drift::describe(whose, object, places, found.managed_fields());
         self.metrics.drifted(self.kind.name());
-        self.tell(owner, EventType::Warning, "Drift", &drift.told()).await;
+        self.tell(owner, EventType::Warning, "Drift", &drift.told())
+            .await;
         // Where nobody takes them in time, the event still tells it.
         if let Some(drifts) = &self.drift
             && drifts.try_send(drift).is_err()

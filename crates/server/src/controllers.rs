@@ -80,7 +80,11 @@ impl Controllers {
 }
 
 /// Writes every edit that was put back into the record of changes.
-pub async fn record_drift(gate: Gate, mut drifts: mpsc::Receiver<Drift>, shutdown: CancellationToken) {
+pub async fn record_drift(
+    gate: Gate,
+    mut drifts: mpsc::Receiver<Drift>,
+    shutdown: CancellationToken,
+) {
     loop {
         let drift = tokio::select! {
             drift = drifts.recv() => drift,

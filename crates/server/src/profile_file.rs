@@ -71,17 +71,28 @@ fn offer(file: &Path, offers: &watch::Sender<Offer>) {
 
 fn read_file(file: &Path) -> anyhow::Result<RuntimeProfile> {
     let name = file.display().to_string();
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read the runtime profile {name}"))?;
+    let bytes =
+        std::fs::read(file).with_context(|| format!("cannot read the runtime profile {name}"))?;
     let parsed = RuntimeProfile::parse(&name, &bytes);
     parsed.map_err(|error| {
         let places = error.places().into_iter().map(|place| {
-            let at = [place.line, place.column].map(|number| number.map_or_else(|| "?".to_owned(), |n| n.to_string()));
-            let field = place.field.map(|field| format!(" {field}:")).unwrap_or_default();
-            let hint = place.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+            let at = [place.line, place.column]
+                .map(|number| number.map_or_else(|| "?".to_owned(), |n| n.to_string()));
+            let field = place
+                .field
+                .map(|field| format!(" {field}:"))
+                .unwrap_or_default();
+            let hint = place
+                .hint
+                .map(|hint| format!(" ({hint})"))
+                .unwrap_or_default();
             format!("{}:{}{field} {}{hint}", at[0], at[1], place.message)
         });
         let places: Vec<String> = places.collect();
-        anyhow::anyhow!("the runtime profile {name} cannot be used: {}", places.join("; "))
+        anyhow::anyhow!(
+            "the runtime profile {name} cannot be used: {}",
+            places.join("; ")
+        )
     })
 }
 
@@ -105,7 +116,10 @@ mod tests {
         let file = folder.path().join("p.yaml");
         std::fs::write(&file, "name: p\nversion: one\n").unwrap();
         let error = read(Some(&file)).unwrap_err().to_string();
-        assert!(error.contains("2:10") && error.contains("version"), "{error}");
+        assert!(
+            error.contains("2:10") && error.contains("version"),
+            "{error}"
+        );
     }
 
     #[tokio::test]
@@ -118,13 +132,24 @@ mod tests {
         let following = tokio::spawn(follow(file.clone(), offers, shutdown.clone()));
         std::fs::write(&file, "name: p\nversion: 2 # longer\n").unwrap();
         let label = |offer: &Offer| offer.profile.label();
-        let offer = seen.wait_for(|offer| label(offer) == "p@2").await.unwrap().clone();
+        let offer = seen
+            .wait_for(|offer| label(offer) == "p@2")
+            .await
+            .unwrap()
+            .clone();
         assert_eq!(offer.fault, None);
         std::fs::write(&file, "name: p\nversion: 3\nnonsense: 1\n").unwrap();
-        let offer = seen.wait_for(|offer| offer.fault.is_some()).await.unwrap().clone();
+        let offer = seen
+            .wait_for(|offer| offer.fault.is_some())
+            .await
+            .unwrap()
+            .clone();
         assert_eq!(label(&offer), "p@2");
         let fault = offer.fault.unwrap();
-        assert!(fault.contains("3:1") && fault.contains("nonsense"), "{fault}");
+        assert!(
+            fault.contains("3:1") && fault.contains("nonsense"),
+            "{fault}"
+        );
         shutdown.cancel();
         following.await.unwrap();
     }

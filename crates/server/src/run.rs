@@ -25,11 +25,11 @@ use url::Url;
 
 use crate::background::Background;
 use crate::cluster_link::ClusterLink;
+use crate::controllers::Controllers;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::refresh::Refresher;
 use crate::state::{AppState, Shared};
-use crate::controllers::Controllers;
 use crate::{ServerConfig, catch_up, controllers, lock, profile_file, routes, serve};
 
 /// Pushes that are followed or wait at the same time.

@@ -52,12 +52,18 @@ pub async fn run(app: &App, command: Command) -> Result<(), CliError> {
         Command::Pause => {
             let nothing = serde_json::json!({});
             let answer = app.client.post(&["profiles", "pause"], &nothing).await?;
-            app.done(&answer, "The rollout is paused. `hermez profile resume` lets it go on.")
+            app.done(
+                &answer,
+                "The rollout is paused. `hermez profile resume` lets it go on.",
+            )
         }
         Command::Resume => {
             let nothing = serde_json::json!({});
             let answer = app.client.post(&["profiles", "resume"], &nothing).await?;
-            app.done(&answer, "The rollout goes on. `hermez profile status` shows how it does.")
+            app.done(
+                &answer,
+                "The rollout goes on. `hermez profile status` shows how it does.",
+            )
         }
     }
 }
@@ -65,7 +71,10 @@ pub async fn run(app: &App, command: Command) -> Result<(), CliError> {
 fn read(path: &Path) -> Result<String, CliError> {
     let mut text = String::new();
     let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(FILE_BYTES_MAX).read_to_string(&mut text)
+        std::io::stdin()
+            .lock()
+            .take(FILE_BYTES_MAX)
+            .read_to_string(&mut text)
     } else {
         std::fs::File::open(path)
             .and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text))

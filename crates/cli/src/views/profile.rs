@@ -28,7 +28,10 @@ pub fn status(status: &ProfileStatus, page: &Page) -> String {
     facts.push(("Moving", status.moving.len().to_string()));
     facts.push(("Waiting", status.waiting.to_string()));
     if status.left_alone > 0 {
-        let left = format!("{} that run to an end keep their version", status.left_alone);
+        let left = format!(
+            "{} that run to an end keep their version",
+            status.left_alone
+        );
         facts.push(("Left alone", left));
     }
     let mut text = page.facts(&facts);
@@ -50,7 +53,12 @@ pub fn diff(diff: &ProfileDiff) -> String {
     for group in &diff.groups {
         let count = group.workloads;
         let s = if count == 1 { "" } else { "s" };
-        let examples: Vec<String> = group.examples.iter().take(5).map(|name| cell(name)).collect();
+        let examples: Vec<String> = group
+            .examples
+            .iter()
+            .take(5)
+            .map(|name| cell(name))
+            .collect();
         let more = if count > 5 { ", …" } else { "" };
         let _ = writeln!(text, "{count} workload{s}: {}{more}", examples.join(", "));
         if let Some(why) = &group.refusal {
@@ -68,7 +76,12 @@ pub fn diff(diff: &ProfileDiff) -> String {
             };
             let _ = match (&change.before, &change.after) {
                 (Some(old), Some(new)) => {
-                    writeln!(text, "  ~ {field}: {} → {}", cut(old, VALUE), cut(new, VALUE))
+                    writeln!(
+                        text,
+                        "  ~ {field}: {} → {}",
+                        cut(old, VALUE),
+                        cut(new, VALUE)
+                    )
                 }
                 (Some(old), None) => writeln!(text, "  - {field}: {}", cut(old, VALUE)),
                 (None, Some(new)) => writeln!(text, "  + {field}: {}", cut(new, VALUE)),
@@ -105,7 +118,10 @@ mod tests {
                 target: "company@3".into(),
                 since: Some(at("2026-01-01T11:55:00Z")),
                 phase: RolloutPhase::Stopped,
-                reason: Some("PinterestService prod/hello was moved to company@3 and cannot go on: no image".into()),
+                reason: Some(
+                    "PinterestService prod/hello was moved to company@3 and cannot go on: no image"
+                        .into(),
+                ),
                 refused: None,
                 versions: vec![version("company@2", 990), version("company@3", 10)],
                 moving: vec!["PinterestService prod/hello".into()],
@@ -140,7 +156,11 @@ mod tests {
                 group(
                     1000,
                     vec![
-                        change("spec.template.spec.containers[log].image", Some("\"l:1\""), Some("\"l:2\"")),
+                        change(
+                            "spec.template.spec.containers[log].image",
+                            Some("\"l:1\""),
+                            Some("\"l:2\""),
+                        ),
                         change("spec.template.spec.volumes[new]", None, Some("{}")),
                     ],
                     None,

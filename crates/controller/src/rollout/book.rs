@@ -177,7 +177,9 @@ pub(crate) fn spec_hash(kind: Kind, object: &DynamicObject) -> String {
             Some(path.replace('.', "/"))
         };
         let crds = hermez_kinds::crds();
-        let named = crds.iter().map(|crd| (crd.spec.names.kind.clone(), of(crd)));
+        let named = crds
+            .iter()
+            .map(|crd| (crd.spec.names.kind.clone(), of(crd)));
         named.collect()
     });
     let mut spec = object.data.get("spec").cloned().unwrap_or(Value::Null);
@@ -242,7 +244,10 @@ mod tests {
         let book = mk_book(&["told"]);
         assert_eq!(chosen(&book, "a", Some(("plain@1", Some("spec")))), Ok(1));
         assert_eq!(chosen(&book, "a", Some(("plain@1", None))), Ok(1));
-        assert_eq!(chosen(&book, "told", Some(("plain@1", Some("spec")))), Ok(2));
+        assert_eq!(
+            chosen(&book, "told", Some(("plain@1", Some("spec")))),
+            Ok(2)
+        );
     }
 
     #[test]
@@ -267,7 +272,13 @@ mod tests {
             let object = serde_json::from_value(object).expect("an object");
             spec_hash(Kind::Service, &object)
         };
-        assert_eq!(hash(json!({"replicas": 1, "a": 1})), hash(json!({"replicas": 2, "a": 1})));
-        assert_ne!(hash(json!({"replicas": 1, "a": 1})), hash(json!({"replicas": 1, "a": 2})));
+        assert_eq!(
+            hash(json!({"replicas": 1, "a": 1})),
+            hash(json!({"replicas": 2, "a": 1}))
+        );
+        assert_ne!(
+            hash(json!({"replicas": 1, "a": 1})),
+            hash(json!({"replicas": 1, "a": 2}))
+        );
     }
 }

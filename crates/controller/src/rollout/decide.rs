@@ -252,7 +252,11 @@ mod tests {
     }
 
     fn names(state: &State) -> Vec<&str> {
-        state.moving.iter().map(|moving| moving.key.name.as_str()).collect()
+        state
+            .moving
+            .iter()
+            .map(|moving| moving.key.name.as_str())
+            .collect()
     }
 
     #[test]
@@ -294,7 +298,10 @@ mod tests {
         let stopped = step(&first, "p@2", false, &all, limits, at(1));
         assert_eq!(names(&stopped), names(&first));
         let why = stopped.stopped.clone().expect("stopped");
-        assert!(why.contains("p@2") && why.contains("cannot be pulled"), "{why}");
+        assert!(
+            why.contains("p@2") && why.contains("cannot be pulled"),
+            "{why}"
+        );
         // The version that mends it goes to the one that is broken first.
         let mended = step(&stopped, "p@3", false, &all, limits, at(2));
         assert_eq!((names(&mended), &mended.stopped), (names(&first), &None));
@@ -322,7 +329,10 @@ mod tests {
     #[test]
     fn what_was_unwell_before_goes_last_and_stops_nothing() {
         let stalled = || Health::Stalled("a bad image".into());
-        let mut all = vec![mk_workload("a", "p@1", stalled()), mk_workload("b", "p@1", Health::Well)];
+        let mut all = vec![
+            mk_workload("a", "p@1", stalled()),
+            mk_workload("b", "p@1", Health::Well),
+        ];
         let limits = Limits::default();
         let mut state = step(&State::default(), "p@2", false, &all, limits, at(0));
         assert_eq!(names(&state), ["b"]);
@@ -343,7 +353,11 @@ mod tests {
     }
 
     fn workloads() -> impl Strategy<Value = Vec<Workload>> {
-        let one = (health(), prop::option::weighted(0.95, 0..3_u8), prop::bool::weighted(0.9));
+        let one = (
+            health(),
+            prop::option::weighted(0.95, 0..3_u8),
+            prop::bool::weighted(0.9),
+        );
         prop::collection::vec(one, 0..120).prop_map(|all| {
             let named = all.into_iter().enumerate();
             named

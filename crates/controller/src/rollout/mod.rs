@@ -100,7 +100,11 @@ async fn take(
     let said = remembered.refused.as_ref().map(|refused| &refused.message);
     if said != fault.as_ref() {
         if let Some(fault) = &fault {
-            tracing::warn!(in_use = book.newest().label(), fault, "the runtime profile was refused");
+            tracing::warn!(
+                in_use = book.newest().label(),
+                fault,
+                "the runtime profile was refused"
+            );
         }
         remembered.refused = fault.map(|message| Refused {
             message,
@@ -162,9 +166,17 @@ impl Rollout {
         let workloads = self.workloads();
         let target = self.book.newest().label();
         let before = &self.remembered.rollout;
-        let after = step(before, &target, paused, &workloads, self.limits, Timestamp::now());
+        let after = step(
+            before,
+            &target,
+            paused,
+            &workloads,
+            self.limits,
+            Timestamp::now(),
+        );
         let waiting = waiting(&after, &workloads).len();
-        self.metrics.rollout(waiting, after.moving.len(), after.stopped.is_some());
+        self.metrics
+            .rollout(waiting, after.moving.len(), after.stopped.is_some());
         let told: Vec<Key> = after
             .moving
             .iter()
@@ -172,7 +184,11 @@ impl Rollout {
             .map(|moving| moving.key.clone())
             .collect();
         if after.stopped.is_some() && after.stopped != before.stopped {
-            tracing::warn!(target, why = after.stopped, "the rollout of the runtime profile has stopped");
+            tracing::warn!(
+                target,
+                why = after.stopped,
+                "the rollout of the runtime profile has stopped"
+            );
         }
         let busy = !after.moving.is_empty() || (waiting > 0 && !paused);
         let ended = !busy && !before.moving.is_empty();
@@ -198,7 +214,9 @@ impl Rollout {
     fn workloads(&self) -> Vec<Workload> {
         let all = self.stores.iter().flat_map(|(kind, store)| {
             let objects = store.state().into_iter();
-            objects.map(|object| workload(*kind, &object)).collect::<Vec<_>>()
+            objects
+                .map(|object| workload(*kind, &object))
+                .collect::<Vec<_>>()
         });
         all.collect()
     }
@@ -223,9 +241,9 @@ impl Rollout {
             .collect();
         let newest = self.book.newest().label();
         let versions = self.book.versions();
-        let unused = versions
-            .values()
-            .filter(|profile| !used.contains(profile.label().as_str()) && profile.label() != newest);
+        let unused = versions.values().filter(|profile| {
+            !used.contains(profile.label().as_str()) && profile.label() != newest
+        });
         let mut unused: Vec<_> = unused.collect();
         unused.sort_by_key(|profile| std::cmp::Reverse(profile.version));
         for profile in unused.into_iter().skip(UNUSED_KEPT) {
@@ -243,7 +261,9 @@ async fn follow_pause(home: &Home, paused: watch::Sender<Option<bool>>) {
     while let Some(found) = found.next().await {
         match found {
             Ok(found) => {
-                let data = found.and_then(|config_map| config_map.data).unwrap_or_default();
+                let data = found
+                    .and_then(|config_map| config_map.data)
+                    .unwrap_or_default();
                 let is = Some(is_paused(&data));
                 paused.send_if_modified(|known| std::mem::replace(known, is) != is);
             }
@@ -259,7 +279,10 @@ pub(crate) fn workload(kind: Kind, object: &DynamicObject) -> Workload {
         let conditions = status["conditions"].as_array().into_iter().flatten();
         let mut found = conditions.filter(|condition| condition["type"] == name);
         let found = found.next()?;
-        Some((found["status"].as_str()?, found["message"].as_str().unwrap_or_default()))
+        Some((
+            found["status"].as_str()?,
+            found["message"].as_str().unwrap_or_default(),
+        ))
     };
     let current = status["observedGeneration"].as_i64() == object.metadata.generation;
     let holds = |name: &str| condition(name).filter(|(truth, _)| *truth == "True");
@@ -306,6 +329,9 @@ mod tests {
         assert_eq!(health(2, is("Available", "False")), Health::Unsettled);
         assert_eq!(health(2, is("Reconciling", "True")), Health::Unsettled);
         assert_eq!(health(3, json!([])), Health::Unsettled);
-        assert_eq!(health(2, is("Stalled", "True")), Health::Stalled("m".into()));
+        assert_eq!(
+            health(2, is("Stalled", "True")),
+            Health::Stalled("m".into())
+        );
     }
 }

@@ -66,8 +66,12 @@ pub async fn overview(
 ) -> Result<Overview, ControllerError> {
     let home = Home::new(client.clone(), namespace);
     let (remembered, paused) = home.remembered().await?;
-    let mut versions: BTreeMap<String, usize> =
-        home.versions().await?.into_keys().map(|label| (label, 0)).collect();
+    let mut versions: BTreeMap<String, usize> = home
+        .versions()
+        .await?
+        .into_keys()
+        .map(|label| (label, 0))
+        .collect();
     let mut workloads = Vec::new();
     for (kind, object) in resources(&client, class).await? {
         workloads.push(workload(kind, &object));
@@ -78,11 +82,18 @@ pub async fn overview(
         }
     }
     let rollout = remembered.rollout;
-    let elsewhere = |profile: &Option<String>| profile.as_ref().is_some_and(|p| *p != rollout.target);
-    let left_alone = workloads.iter().filter(|one| !one.moves && elsewhere(&one.profile)).count();
+    let elsewhere =
+        |profile: &Option<String>| profile.as_ref().is_some_and(|p| *p != rollout.target);
+    let left_alone = workloads
+        .iter()
+        .filter(|one| !one.moves && elsewhere(&one.profile))
+        .count();
     let waiting = waiting(&rollout, &workloads);
     Ok(Overview {
-        waiting: waiting.into_iter().map(|workload| workload.key.clone()).collect(),
+        waiting: waiting
+            .into_iter()
+            .map(|workload| workload.key.clone())
+            .collect(),
         rollout,
         paused,
         refused: remembered.refused,
@@ -163,7 +174,10 @@ fn compare(
     let mut groups: BTreeMap<(Vec<Change>, Option<String>), Vec<Key>> = BTreeMap::new();
     let mut unchanged = 0;
     for (kind, object) in resources {
-        let label = object.data.pointer("/status/profile").and_then(Value::as_str);
+        let label = object
+            .data
+            .pointer("/status/profile")
+            .and_then(Value::as_str);
         let Some(label) = label.filter(|_| book::moves(*kind)) else {
             continue;
         };
@@ -172,7 +186,9 @@ fn compare(
         let Ok(resource) = kind.read(value) else {
             continue;
         };
-        let before = versions.get(label).map(|profile| resource.translate(profile));
+        let before = versions
+            .get(label)
+            .map(|profile| resource.translate(profile));
         let (changes, refusal) = match (before, resource.translate(target)) {
             (_, Err(error)) => {
                 let refusal = diff::general(&resource, &error.to_string());
@@ -188,13 +204,20 @@ fn compare(
         let key = workload(*kind, object).key;
         groups.entry((changes, refusal)).or_default().push(key);
     }
-    let groups = groups.into_iter().map(|((changes, refusal), workloads)| Group {
-        workloads,
-        changes,
-        refusal,
-    });
+    let groups = groups
+        .into_iter()
+        .map(|((changes, refusal), workloads)| Group {
+            workloads,
+            changes,
+            refusal,
+        });
     let mut groups: Vec<Group> = groups.collect();
-    groups.sort_by_key(|group| (group.refusal.is_none(), std::cmp::Reverse(group.workloads.len())));
+    groups.sort_by_key(|group| {
+        (
+            group.refusal.is_none(),
+            std::cmp::Reverse(group.workloads.len()),
+        )
+    });
     Diff {
         target: target.label(),
         groups,
@@ -218,19 +241,29 @@ mod tests {
             },
             "status": {"profile": "plain@1"},
         });
-        (Kind::Service, serde_json::from_value(service).expect("an object"))
+        (
+            Kind::Service,
+            serde_json::from_value(service).expect("an object"),
+        )
     }
 
     #[test]
     fn a_thousand_equal_changes_are_one_group() {
-        let mut all: Vec<_> = (0..1000).map(|i| mk_service(&format!("s{i}"), "x")).collect();
+        let mut all: Vec<_> = (0..1000)
+            .map(|i| mk_service(&format!("s{i}"), "x"))
+            .collect();
         all.push(mk_service("asking", "asks"));
         let plain = RuntimeProfile::plain();
         let versions: Versions = [(plain.label(), Arc::new(plain.clone()))].into();
         let target = RuntimeProfile::pinterest();
         let diff = compare(&all, &versions, &target);
         assert_eq!(diff.groups.len(), 2);
-        assert!(diff.groups[0].refusal.as_ref().is_some_and(|why| why.contains("other")));
+        assert!(
+            diff.groups[0]
+                .refusal
+                .as_ref()
+                .is_some_and(|why| why.contains("other"))
+        );
         assert_eq!(diff.groups[1].workloads.len(), 1000);
         let none = compare(&all[..1000], &versions, &plain);
         assert_eq!((none.groups.len(), none.unchanged), (0, 1000));

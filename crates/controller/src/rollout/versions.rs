@@ -162,7 +162,11 @@ impl Home {
     /// Forgets a version that nobody uses.
     pub(crate) async fn forget(&self, profile: &RuntimeProfile) -> Result<(), ControllerError> {
         let name = config_map_name(&profile.name, profile.version);
-        match self.config_maps().delete(&name, &DeleteParams::default()).await {
+        match self
+            .config_maps()
+            .delete(&name, &DeleteParams::default())
+            .await
+        {
             Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
             Err(error) => Err(error.into()),
             Ok(_) => Ok(()),
@@ -195,7 +199,8 @@ impl Home {
     /// Pauses or resumes the rollout.
     pub(crate) async fn pause(&self, paused: bool) -> Result<(), ControllerError> {
         self.make().await?;
-        self.apply(PAUSE_MANAGER, "paused", &paused.to_string()).await
+        self.apply(PAUSE_MANAGER, "paused", &paused.to_string())
+            .await
     }
 
     async fn apply(&self, manager: &str, key: &str, text: &str) -> Result<(), ControllerError> {
@@ -206,7 +211,8 @@ impl Home {
         });
         let parameters = PatchParams::apply(manager).force();
         let api = self.config_maps();
-        api.patch(STATE_NAME, &parameters, &Patch::Apply(&patch)).await?;
+        api.patch(STATE_NAME, &parameters, &Patch::Apply(&patch))
+            .await?;
         Ok(())
     }
 }
@@ -243,7 +249,10 @@ mod tests {
         let older = admit(&known, Some(&mk_profile(3, "C")), &first).expect_err("refused");
         assert!(older.contains("is older than version 3"), "{older}");
         // A profile of another name counts for itself.
-        let other = RuntimeProfile { name: "other".into(), ..first };
+        let other = RuntimeProfile {
+            name: "other".into(),
+            ..first
+        };
         assert_eq!(admit(&known, Some(&mk_profile(3, "C")), &other), Ok(()));
     }
 }

@@ -76,7 +76,12 @@ async fn diff(
     let diff = report::diff(client, namespace, None, offered).await?;
     let groups = diff.groups.into_iter().map(|group| ProfileDiffGroup {
         workloads: group.workloads.len() as u64,
-        examples: group.workloads.iter().take(NAMED).map(ToString::to_string).collect(),
+        examples: group
+            .workloads
+            .iter()
+            .take(NAMED)
+            .map(ToString::to_string)
+            .collect(),
         changes: group
             .changes
             .into_iter()
@@ -126,7 +131,9 @@ async fn resume(
 
 async fn look(state: &AppState, caller: &Caller) -> Result<(), ApiError> {
     let gate = &state.gate;
-    Ok(gate.look(&caller.principal, Action::Read, &Target::Server).await?)
+    Ok(gate
+        .look(&caller.principal, Action::Read, &Target::Server)
+        .await?)
 }
 
 async fn set_paused(
@@ -172,9 +179,18 @@ async fn now(state: &AppState) -> Result<ProfileStatus, ApiError> {
                 workloads: workloads as u64,
             })
             .collect(),
-        moving: rollout.moving.iter().map(|moving| moving.key.to_string()).collect(),
+        moving: rollout
+            .moving
+            .iter()
+            .map(|moving| moving.key.to_string())
+            .collect(),
         waiting: overview.waiting.len() as u64,
-        next: overview.waiting.iter().take(NAMED).map(ToString::to_string).collect(),
+        next: overview
+            .waiting
+            .iter()
+            .take(NAMED)
+            .map(ToString::to_string)
+            .collect(),
         left_alone: overview.left_alone as u64,
     })
 }
