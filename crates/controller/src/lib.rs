@@ -144,7 +144,8 @@ pub async fn lead(
         let class = settings.class.clone();
         async move {
             let (book, remembered) = rollout::prepare(&home, &mut offers).await?;
-            let running = Running::start(&client, &book, class.as_deref(), drift, &metrics, &ending);
+            let running =
+                Running::start(&client, &book, class.as_deref(), drift, &metrics, &ending);
             let rollout = rollout::Rollout {
                 home,
                 book,
@@ -224,7 +225,14 @@ impl Running<()> {
             stores.push((kind, writer.as_reader()));
             again.push(sender);
             let ours = watcher::Config::default().labels(&of_class(class));
-            controllers.push(control(context, ours, writer, changes, all, shutdown.clone()));
+            controllers.push(control(
+                context,
+                ours,
+                writer,
+                changes,
+                all,
+                shutdown.clone(),
+            ));
         }
         let controllers = async move {
             join_all(controllers).await;

@@ -70,7 +70,11 @@ const BESIDE: &[(&str, &[Right])] = &[
     ),
     (
         "One leader among the replicas.",
-        &[("coordination.k8s.io", "leases", &["get", "create", "update"])],
+        &[(
+            "coordination.k8s.io",
+            "leases",
+            &["get", "create", "update"],
+        )],
     ),
 ];
 
@@ -115,10 +119,17 @@ pub fn role_yaml() -> String {
         # Written by `cargo xtask codegen` from crates/controller/src/rights.rs; do not edit.\n\
         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: hermez\nrules:\n"
         .to_owned();
-    let plurals: Vec<String> = crds().iter().map(|crd| crd.spec.names.plural.clone()).collect();
+    let plurals: Vec<String> = crds()
+        .iter()
+        .map(|crd| crd.spec.names.plural.clone())
+        .collect();
     let of = |suffix: &'static str, verbs: &'static [&'static str]| {
-        let resources = plurals.iter().map(move |plural| (GROUP.to_owned(), format!("{plural}{suffix}")));
-        resources.map(move |resource| (resource, verbs.iter().copied().collect())).collect()
+        let resources = plurals
+            .iter()
+            .map(move |plural| (GROUP.to_owned(), format!("{plural}{suffix}")));
+        resources
+            .map(move |resource| (resource, verbs.iter().copied().collect()))
+            .collect()
     };
     section(
         &mut text,
@@ -138,14 +149,22 @@ pub fn role_yaml() -> String {
     let owned: Verbs = owned.collect();
     let whose = Kind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>();
     let mut given = owned.clone();
-    section(&mut text, &format!("What {} become.", whose.join(", ")), owned);
+    section(
+        &mut text,
+        &format!("What {} become.", whose.join(", ")),
+        owned,
+    );
     for (why, rights) in BESIDE {
         let mut verbs = Verbs::new();
         for (group, resource, asked) in *rights {
             let key = ((*group).to_owned(), (*resource).to_owned());
             let given = given.entry(key.clone()).or_default();
             // What is given already is not given twice.
-            let new: BTreeSet<_> = asked.iter().copied().filter(|verb| given.insert(verb)).collect();
+            let new: BTreeSet<_> = asked
+                .iter()
+                .copied()
+                .filter(|verb| given.insert(verb))
+                .collect();
             if !new.is_empty() {
                 verbs.insert(key, new);
             }
@@ -166,9 +185,18 @@ fn section(text: &mut String, why: &str, verbs: Verbs) {
         let _ = writeln!(text, "  # {why}");
     }
     for ((group, verbs), resources) in rules {
-        let group = if group.is_empty() { "\"\"".to_owned() } else { group };
-        let order = ["get", "list", "watch", "create", "update", "patch", "delete"];
-        let verbs: Vec<&str> = order.into_iter().filter(|verb| verbs.contains(verb)).collect();
+        let group = if group.is_empty() {
+            "\"\"".to_owned()
+        } else {
+            group
+        };
+        let order = [
+            "get", "list", "watch", "create", "update", "patch", "delete",
+        ];
+        let verbs: Vec<&str> = order
+            .into_iter()
+            .filter(|verb| verbs.contains(verb))
+            .collect();
         let _ = writeln!(
             text,
             "  - apiGroups: [{group}]\n    resources: [{}]\n    verbs: [{}]",
@@ -200,6 +228,8 @@ mod tests {
                 assert!(yaml.contains(verb), "{verb}");
             }
         }
-        assert!(yaml.contains("resources: [pinterestservices, ") || yaml.contains("pinterestservices"));
+        assert!(
+            yaml.contains("resources: [pinterestservices, ") || yaml.contains("pinterestservices")
+        );
     }
 }

@@ -23,7 +23,10 @@ fn every_valid_resource_translates_and_always_to_the_same() {
                 let manifest = config.to_manifest_yaml();
                 let read = hermez_kinds::Config::from_manifest(manifest.as_bytes());
                 let read = read.unwrap_or_else(|error| panic!("{manifest}\n{error}"));
-                assert_eq!(read.resource.translate(&profile).expect("translates"), first);
+                assert_eq!(
+                    read.resource.translate(&profile).expect("translates"),
+                    first
+                );
             }
         }
     }
@@ -39,7 +42,12 @@ fn every_object_belongs_to_its_workload_and_is_among_those_that_are_watched() {
             for object in objects.expect("translates") {
                 let types = object.types.clone().expect("a kind");
                 let watched = owned.iter().any(|native| native.kind == types.kind);
-                assert!(watched, "{} makes a {} that is not watched", kind.name(), types.kind);
+                assert!(
+                    watched,
+                    "{} makes a {} that is not watched",
+                    kind.name(),
+                    types.kind
+                );
                 let name = object.metadata.name.clone().unwrap_or_default();
                 assert!(names.insert((types.kind, name)), "twice: {object:?}");
                 let labels = object.metadata.labels.unwrap_or_default();
@@ -61,7 +69,10 @@ fn what_is_refused_is_refused_with_a_place() {
             let made = strategy.new_tree(&mut runner).expect("a value").current();
             if let Err(error) = config::parse("made.yaml", made.to_string().as_bytes()) {
                 let places = error.places();
-                assert!(!places.is_empty() && places.iter().all(|place| !place.message.is_empty()), "{made}");
+                assert!(
+                    !places.is_empty() && places.iter().all(|place| !place.message.is_empty()),
+                    "{made}"
+                );
             }
         }
     }

@@ -100,13 +100,21 @@ impl<'a> Road<'a> {
         };
         sample.write(&self.clone, "everything\n")?;
         self.clone.write("service.yaml", self.config())?;
-        let commit = self.clone.commit_and_push("A service with everything").await?;
-        self.hermez.create_workload(&ask(&self.url, "service.yaml")).await?;
+        let commit = self
+            .clone
+            .commit_and_push("A service with everything")
+            .await?;
+        self.hermez
+            .create_workload(&ask(&self.url, "service.yaml"))
+            .await?;
         self.hermez.artifact_available(name, &commit, LIMIT).await?;
         let begun = Instant::now();
         let asked = self.hermez.deploy(name, &commit).await?;
         let deploy = self.hermez.deploy_ends(asked.id, LIMIT).await?;
-        anyhow::ensure!(deploy.summary.state == DeployState::Succeeded, "{deploy:#?}");
+        anyhow::ensure!(
+            deploy.summary.state == DeployState::Succeeded,
+            "{deploy:#?}"
+        );
         let deployed = begun.elapsed();
         let address = until("an address", LIMIT, || async {
             let workload: Workload = self.hermez.get(&format!("/workloads/{name}")).await?;
@@ -135,19 +143,35 @@ impl<'a> Road<'a> {
         let deployment: Deployment = Api::namespaced(client.clone(), of).get(name).await?;
         let spec = deployment.spec.context("a spec")?;
         let pod = spec.template.spec.context("a pod")?;
-        anyhow::ensure!(spec.revision_history_limit == Some(3) && spec.min_ready_seconds == Some(1));
+        anyhow::ensure!(
+            spec.revision_history_limit == Some(3) && spec.min_ready_seconds == Some(1)
+        );
         anyhow::ensure!(pod.termination_grace_period_seconds == Some(10));
-        let stop = pod.containers[0].lifecycle.clone().and_then(|lifecycle| lifecycle.pre_stop);
-        anyhow::ensure!(stop.and_then(|stop| stop.sleep).is_some_and(|sleep| sleep.seconds == 1));
-        anyhow::ensure!(pod.topology_spread_constraints.is_some_and(|all| all[0].label_selector.is_some()));
+        let stop = pod.containers[0]
+            .lifecycle
+            .clone()
+            .and_then(|lifecycle| lifecycle.pre_stop);
+        anyhow::ensure!(
+            stop.and_then(|stop| stop.sleep)
+                .is_some_and(|sleep| sleep.seconds == 1)
+        );
+        anyhow::ensure!(
+            pod.topology_spread_constraints
+                .is_some_and(|all| all[0].label_selector.is_some())
+        );
         let scaler: HorizontalPodAutoscaler = Api::namespaced(client.clone(), of).get(name).await?;
         let target = scaler.spec.context("a spec")?.scale_target_ref;
         anyhow::ensure!(target.kind == "PinterestService", "{target:?}");
         let budget: PodDisruptionBudget = Api::namespaced(client.clone(), of).get(name).await?;
-        anyhow::ensure!(budget.spec.is_some_and(|spec| spec.max_unavailable.is_some()));
+        anyhow::ensure!(
+            budget
+                .spec
+                .is_some_and(|spec| spec.max_unavailable.is_some())
+        );
         let _: Service = Api::namespaced(client.clone(), of).get(name).await?;
-        let configs: ConfigMap =
-            Api::namespaced(client, of).get(&format!("{name}-configs")).await?;
+        let configs: ConfigMap = Api::namespaced(client, of)
+            .get(&format!("{name}-configs"))
+            .await?;
         anyhow::ensure!(configs.data.is_some_and(|data| data["GREETING"] == "hello"));
         Ok(())
     }
@@ -163,21 +187,44 @@ impl<'a> Road<'a> {
             }
             Ok(())
         };
-        let said = self.kubectl(&["explain", "pinterestservice.spec.autoscaling"]).await?;
-        check("explain", &said, &["Fewest pods, 1 to 10000", "behavior", "metrics"])?;
+        let said = self
+            .kubectl(&["explain", "pinterestservice.spec.autoscaling"])
+            .await?;
+        check(
+            "explain",
+            &said,
+            &["Fewest pods, 1 to 10000", "behavior", "metrics"],
+        )?;
         let said = self.kubectl(&["get", "psvc", name]).await?;
-        check("get", &said, &["READY", "DESIRED", "UP-TO-DATE", "AVAILABLE", "True"])?;
+        check(
+            "get",
+            &said,
+            &["READY", "DESIRED", "UP-TO-DATE", "AVAILABLE", "True"],
+        )?;
         let said = self.kubectl(&["get", "hermez", "--output=name"]).await?;
-        check("the category", &said, &[&format!("pinterestservice.pinterest.com/{name}")])?;
+        check(
+            "the category",
+            &said,
+            &[&format!("pinterestservice.pinterest.com/{name}")],
+        )?;
         let which = format!("psvc/{name}");
         let said = self.kubectl(&["scale", &which, "--replicas=3"]).await?;
         check("scale", &said, &["scaled"])?;
         let ready = "--for=jsonpath={.status.readyReplicas}=3";
-        self.kubectl(&["wait", &which, ready, "--timeout=120s"]).await?;
-        let said = self.kubectl(&["wait", &which, "--for=condition=Available", "--timeout=60s"]).await?;
+        self.kubectl(&["wait", &which, ready, "--timeout=120s"])
+            .await?;
+        let said = self
+            .kubectl(&["wait", &which, "--for=condition=Available", "--timeout=60s"])
+            .await?;
         check("wait", &said, &["condition met"])?;
-        let events = self.kubectl(&["get", "events", "--field-selector=reason=Applied"]).await?;
-        check("events", &events, &["applied", "Deployment/", "through plain@1"])?;
+        let events = self
+            .kubectl(&["get", "events", "--field-selector=reason=Applied"])
+            .await?;
+        check(
+            "events",
+            &events,
+            &["applied", "Deployment/", "through plain@1"],
+        )?;
 
         // By hand, in a file, as one applies anything else.
         let folder = tempfile::tempdir()?;
@@ -189,18 +236,44 @@ impl<'a> Road<'a> {
         let file = format!("--filename={}", file.display());
         let said = self.kubectl(&["apply", "--server-side", &file]).await?;
         check("apply", &said, &["serverside-applied"])?;
-        self.kubectl(&["wait", "psvc/own", "--for=condition=Available", "--timeout=120s"]).await?;
+        self.kubectl(&[
+            "wait",
+            "psvc/own",
+            "--for=condition=Available",
+            "--timeout=120s",
+        ])
+        .await?;
         let said = self.kubectl(&["apply", "--server-side", &file]).await?;
         check("apply again", &said, &["serverside-applied"])?;
 
         // Orphans stay on request; otherwise all that it made goes, and nothing else.
-        self.kubectl(&["delete", "psvc/own", "--cascade=orphan"]).await?;
-        let said = self.kubectl(&["get", "deployment/own", "configmap/own-configs", "--output=name"]).await?;
-        check("orphans", &said, &["deployment.apps/own", "configmap/own-configs"])?;
-        self.kubectl(&["delete", "deployment/own", "configmap/own-configs"]).await?;
+        self.kubectl(&["delete", "psvc/own", "--cascade=orphan"])
+            .await?;
+        let said = self
+            .kubectl(&[
+                "get",
+                "deployment/own",
+                "configmap/own-configs",
+                "--output=name",
+            ])
+            .await?;
+        check(
+            "orphans",
+            &said,
+            &["deployment.apps/own", "configmap/own-configs"],
+        )?;
+        self.kubectl(&["delete", "deployment/own", "configmap/own-configs"])
+            .await?;
         self.kubectl(&["create", "configmap", "foreign"]).await?;
-        self.kubectl(&["delete", &which, "--cascade=foreground"]).await?;
-        let left = self.kubectl(&["get", "deployment,service,hpa,pdb,configmap", "--output=name"]).await?;
+        self.kubectl(&["delete", &which, "--cascade=foreground"])
+            .await?;
+        let left = self
+            .kubectl(&[
+                "get",
+                "deployment,service,hpa,pdb,configmap",
+                "--output=name",
+            ])
+            .await?;
         check("delete", &left, &["configmap/foreign"])?;
         anyhow::ensure!(!left.contains(name), "left behind: {left}");
         Ok(checks)
@@ -214,15 +287,22 @@ impl<'a> Road<'a> {
         let output = command.output().await?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let error = String::from_utf8_lossy(&output.stderr);
-        anyhow::ensure!(output.status.success(), "kubectl {arguments:?}: {said}{error}");
+        anyhow::ensure!(
+            output.status.success(),
+            "kubectl {arguments:?}: {said}{error}"
+        );
         Ok(said)
     }
 
     async fn clean_up(&self) -> Result<()> {
-        self.hermez.delete(&format!("/workloads/{}", self.name)).await?;
+        self.hermez
+            .delete(&format!("/workloads/{}", self.name))
+            .await?;
         self.forge.delete_repository(&self.name).await?;
         let namespaces: Api<Namespace> = Api::all(self.sandbox.kube().await?);
-        namespaces.delete(&self.name, &DeleteParams::default()).await?;
+        namespaces
+            .delete(&self.name, &DeleteParams::default())
+            .await?;
         Ok(())
     }
 }

@@ -82,7 +82,9 @@ impl<'a> Thousand<'a> {
         let namespaces: Api<Namespace> = Api::all(thousand.client.clone());
         let namespace = json!({"metadata": {"name": thousand.namespace}});
         let namespace = serde_json::from_value(namespace)?;
-        namespaces.create(&PostParams::default(), &namespace).await?;
+        namespaces
+            .create(&PostParams::default(), &namespace)
+            .await?;
         Ok(thousand)
     }
 
@@ -99,12 +101,17 @@ impl<'a> Thousand<'a> {
                 "spec": {"taints": [{"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}]},
                 "status": {"allocatable": room, "capacity": room},
             });
-            nodes.create(&PostParams::default(), &serde_json::from_value(node)?).await?;
+            nodes
+                .create(&PostParams::default(), &serde_json::from_value(node)?)
+                .await?;
         }
         let ready = || async {
             let played = ListParams::default().labels("type=kwok");
             let ready = nodes.list(&played).await?.items.into_iter().filter(|node| {
-                let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+                let conditions = node
+                    .status
+                    .iter()
+                    .flat_map(|status| status.conditions.iter().flatten());
                 let mut conditions = conditions;
                 conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
             });
@@ -196,7 +203,11 @@ impl<'a> Thousand<'a> {
                 Ok::<_, anyhow::Error>(())
             }
         };
-        stream::iter(0..SERVICES).map(create).buffer_unordered(AT_ONCE).try_collect().await
+        stream::iter(0..SERVICES)
+            .map(create)
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await
     }
 
     /// Ends the server in good order, and measures until its successor has looked at everything.
@@ -237,7 +248,10 @@ impl<'a> Thousand<'a> {
     /// Waits until the controllers have done nothing for a while.
     async fn quiet(&self) -> Result<()> {
         let reconciles = || async {
-            Ok::<_, anyhow::Error>(sum(&self.figures().await?, "hermez_controller_reconcile_seconds_count"))
+            Ok::<_, anyhow::Error>(sum(
+                &self.figures().await?,
+                "hermez_controller_reconcile_seconds_count",
+            ))
         };
         let (mut last, mut since) = (reconciles().await?, Instant::now());
         while since.elapsed() < Duration::from_secs(3) {
@@ -265,7 +279,11 @@ impl<'a> Thousand<'a> {
     async fn figures(&self) -> Result<String> {
         let token = std::fs::read_to_string(&self.sandbox.status.token_file)?;
         let url = format!("{}/metrics", self.sandbox.status.server);
-        let answer = reqwest::Client::new().get(url).bearer_auth(token.trim()).send().await?;
+        let answer = reqwest::Client::new()
+            .get(url)
+            .bearer_auth(token.trim())
+            .send()
+            .await?;
         Ok(answer.error_for_status()?.text().await?)
     }
 
@@ -296,7 +314,9 @@ impl<'a> Thousand<'a> {
                 && (kinds || (native && has("subresource", "") && has("verb", "APPLY")))
         };
         let counts = text.lines().filter(ours);
-        Ok(counts.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum())
+        Ok(counts
+            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+            .sum())
     }
 
     async fn clean_up(mut self) -> Result<()> {
@@ -304,7 +324,11 @@ impl<'a> Thousand<'a> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         namespaces.delete(&self.namespace, &background).await?;
         until("the namespace is gone", LIMIT, || async {
-            Ok(namespaces.get_opt(&self.namespace).await?.is_none().then_some(()))
+            Ok(namespaces
+                .get_opt(&self.namespace)
+                .await?
+                .is_none()
+                .then_some(()))
         })
         .await?;
         let nodes: Api<Node> = Api::all(self.client.clone());
@@ -322,7 +346,9 @@ fn is_right(service: &DynamicObject) -> bool {
     let status = &service.data["status"];
     let conditions = status["conditions"].as_array().into_iter().flatten();
     let holds = |kind: &str| {
-        conditions.clone().any(|condition| condition["type"] == kind && condition["status"] == "True")
+        conditions
+            .clone()
+            .any(|condition| condition["type"] == kind && condition["status"] == "True")
     };
     status["observedGeneration"].as_i64() == service.metadata.generation
         && status["readyReplicas"] == 1
@@ -334,7 +360,9 @@ fn is_right(service: &DynamicObject) -> bool {
 /// All lines that begin with `name`, added up.
 fn sum(figures: &str, name: &str) -> f64 {
     let lines = figures.lines().filter(|line| line.starts_with(name));
-    lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    lines
+        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+        .sum()
 }
 
 /// What a process has used, from the kernel's own account.
@@ -345,7 +373,10 @@ fn usage(pid: u32) -> Result<Used> {
     // Ticks of user and system time, a hundred to the second on every Linux.
     let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .context("VmHWM")?;
     let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse()?;
     Ok(Used {
         cpu_s: ticks / 100.0,

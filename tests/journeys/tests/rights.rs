@@ -12,7 +12,11 @@ type Verbs = BTreeMap<(String, String), BTreeSet<String>>;
 /// Rights that are never seen to be used, each with the reason.
 const UNSEEN: &[(&str, &str, &str)] = &[
     // Asked by an admission plugin that the local cluster does not run.
-    ("*/finalizers", "update", "OwnerReferencesPermissionEnforcement"),
+    (
+        "*/finalizers",
+        "update",
+        "OwnerReferencesPermissionEnforcement",
+    ),
     // Server-side apply of an object that is not there is authorized as `create`, and recorded as
     // `patch`.
     ("*", "create", "server-side apply"),
@@ -21,7 +25,8 @@ const UNSEEN: &[(&str, &str, &str)] = &[
 fn is_unseen(resource: &str, verb: &str, seen: Option<&BTreeSet<String>>) -> bool {
     UNSEEN.iter().any(|(pattern, unseen, why)| {
         let suffix = pattern.trim_start_matches('*');
-        let applies = *why != "server-side apply" || seen.is_some_and(|seen| seen.contains("patch"));
+        let applies =
+            *why != "server-side apply" || seen.is_some_and(|seen| seen.contains("patch"));
         *unseen == verb && resource.ends_with(suffix) && applies
     })
 }
@@ -32,12 +37,17 @@ fn given() -> Verbs {
     let role = text.split("---").next().expect("a document");
     let mut given = Verbs::new();
     let mut rule: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for line in role.lines().map(|line| line.trim().trim_start_matches("- ")) {
+    for line in role
+        .lines()
+        .map(|line| line.trim().trim_start_matches("- "))
+    {
         let Some((key, list)) = line.split_once(": [") else {
             continue;
         };
         let items = list.trim_end_matches(']').split(", ");
-        let items = items.map(|item| item.trim_matches('"').to_owned()).collect();
+        let items = items
+            .map(|item| item.trim_matches('"').to_owned())
+            .collect();
         rule.insert(key, items);
         if key == "verbs" {
             for group in &rule["apiGroups"] {
@@ -58,12 +68,19 @@ fn seen() -> (Verbs, BTreeSet<String>) {
     let (mut seen, mut refused) = (Verbs::new(), BTreeSet::new());
     for entry in std::fs::read_dir(folder).expect("the API server's folder") {
         let path = entry.expect("an entry").path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if !name.starts_with("audit") {
             continue;
         }
         let text = std::fs::read_to_string(&path).expect("the record");
-        for request in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        for request in text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        {
             let of = &request["objectRef"];
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let mut resource = text(&of["resource"]);

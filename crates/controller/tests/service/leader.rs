@@ -86,7 +86,9 @@ async fn create(sandbox: &Sandbox, name: &str) {
     body["metadata"]["labels"] = json!({CLASS_LABEL: sandbox.namespace});
     let made = serde_json::from_value(body).expect("a service");
     let api: Api<PinterestService> = sandbox.api();
-    api.create(&PostParams::default(), &made).await.expect("created");
+    api.create(&PostParams::default(), &made)
+        .await
+        .expect("created");
 }
 
 #[tokio::test]
@@ -100,7 +102,10 @@ async fn one_writes_at_a_time_and_the_other_takes_over() {
         create(&sandbox, "one").await;
         sandbox.until("one", "there", |_: &Deployment| true).await;
         // The second has looked at the lease, and let it be.
-        while !recorded(&second.agent).iter().any(|(verb, what, _)| verb == "get" && what == "leases") {
+        while !recorded(&second.agent)
+            .iter()
+            .any(|(verb, what, _)| verb == "get" && what == "leases")
+        {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert!(!first.writes().is_empty());
@@ -113,7 +118,10 @@ async fn one_writes_at_a_time_and_the_other_takes_over() {
         let (before, after) = (first.writes(), second.writes());
         let last = before.iter().max().expect("the first wrote");
         let next = after.iter().min().expect("the second wrote");
-        assert!(last < next, "the first wrote at {last}, when the second did at {next}");
+        assert!(
+            last < next,
+            "the first wrote at {last}, when the second did at {next}"
+        );
     })
     .await;
 }

@@ -159,7 +159,10 @@ async fn drift_is_healed_and_foreign_fields_stay() {
             told.starts_with("a-person (Update) changed ") && told.contains("spec.replicas"),
             "{told}"
         );
-        assert!(told.contains("metadata.labels.app") && told.contains("Deployment/hello at "), "{told}");
+        assert!(
+            told.contains("metadata.labels.app") && told.contains("Deployment/hello at "),
+            "{told}"
+        );
         let before: Service = sandbox.api().get("hello").await.expect("there");
         let params = DeleteParams::default();
         let _ = sandbox

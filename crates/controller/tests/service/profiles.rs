@@ -95,7 +95,9 @@ fn body(sandbox: &Sandbox, name: &str) -> Value {
 async fn create(sandbox: &Sandbox, name: &str) {
     let made = serde_json::from_value(body(sandbox, name)).expect("a service");
     let api: Api<PinterestService> = sandbox.api();
-    api.create(&PostParams::default(), &made).await.expect("created");
+    api.create(&PostParams::default(), &made)
+        .await
+        .expect("created");
 }
 
 fn version(service: &PinterestService) -> Option<&str> {
@@ -103,7 +105,10 @@ fn version(service: &PinterestService) -> Option<&str> {
 }
 
 fn is_well(service: &PinterestService) -> bool {
-    let observed = service.status.as_ref().and_then(|status| status.observed_generation);
+    let observed = service
+        .status
+        .as_ref()
+        .and_then(|status| status.observed_generation);
     observed == service.meta().generation
         && condition(service, "Available").is_some_and(|found| found.0 == "True")
         && condition(service, "Reconciling").is_none()
@@ -123,7 +128,10 @@ async fn all_well(sandbox: &Sandbox, label: &str) {
 /// Watches how many services are on a version and not well at the same time.
 async fn most_at_once(sandbox: Arc<Sandbox>, label: &'static str, most: Arc<Mutex<usize>>) {
     let api: Api<PinterestService> = sandbox.api();
-    let events = api.watch(&WatchParams::default(), "0").await.expect("a watch");
+    let events = api
+        .watch(&WatchParams::default(), "0")
+        .await
+        .expect("a watch");
     let mut events = std::pin::pin!(events);
     let mut unwell = BTreeMap::new();
     while let Some(event) = events.next().await {
@@ -150,7 +158,10 @@ async fn until(sandbox: &Sandbox, what: &str, wanted: impl Fn(&report::Overview)
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    if tokio::time::timeout(Duration::from_mins(1), look).await.is_err() {
+    if tokio::time::timeout(Duration::from_mins(1), look)
+        .await
+        .is_err()
+    {
         panic!("not {what}: {:#?}", overview(sandbox).await);
     }
 }
@@ -175,7 +186,10 @@ async fn a_new_version_goes_in_waves_stops_at_harm_and_outlives_the_controller()
         until(&sandbox, "complete", |now| now.rollout.moving.is_empty()).await;
         watching.abort();
         let most = *most.lock().expect("not poisoned");
-        assert!((1..=AT_ONCE).contains(&most), "{most} services were on their way at once");
+        assert!(
+            (1..=AT_ONCE).contains(&most),
+            "{most} services were on their way at once"
+        );
 
         // A version that does harm stops where it began.
         let broken = "  sidecars: [{name: broken, image: 'nowhere.invalid/none:1'}]\n";
@@ -183,15 +197,23 @@ async fn a_new_version_goes_in_waves_stops_at_harm_and_outlives_the_controller()
         until(&sandbox, "stopped", |now| now.rollout.stopped.is_some()).await;
         let stopped = overview(&sandbox).await;
         assert!(stopped.versions["care@3"] <= AT_ONCE, "{stopped:#?}");
-        assert_eq!(stopped.waiting.len(), SERVICES - stopped.rollout.moving.len());
+        assert_eq!(
+            stopped.waiting.len(),
+            SERVICES - stopped.rollout.moving.len()
+        );
         let why = stopped.rollout.stopped.expect("stopped");
-        assert!(why.contains("was moved to care@3 and is not well after 8 seconds"), "{why}");
+        assert!(
+            why.contains("was moved to care@3 and is not well after 8 seconds"),
+            "{why}"
+        );
 
         // Scaling is no reason to take the newest version; a new service does.
         let kept = stopped.waiting[0].name.clone();
         let api: Api<PinterestService> = sandbox.api();
         let scale = Patch::Merge(json!({"spec": {"replicas": 2}}));
-        api.patch_scale(&kept, &PatchParams::default(), &scale).await.expect("scaled");
+        api.patch_scale(&kept, &PatchParams::default(), &scale)
+            .await
+            .expect("scaled");
         let deployment = sandbox
             .until(&kept, "scaled", |deployment: &Deployment| {
                 deployment.spec.as_ref().and_then(|spec| spec.replicas) == Some(2)
@@ -200,7 +222,9 @@ async fn a_new_version_goes_in_waves_stops_at_harm_and_outlives_the_controller()
         assert_eq!(deployment.annotations()[PROFILE_ANNOTATION], "care@2");
         create(&sandbox, "new").await;
         sandbox
-            .until("new", "on the newest", |service: &PinterestService| version(service) == Some("care@3"))
+            .until("new", "on the newest", |service: &PinterestService| {
+                version(service) == Some("care@3")
+            })
             .await;
 
         // The same number with other content is refused, and what is in use stays.
@@ -209,16 +233,32 @@ async fn a_new_version_goes_in_waves_stops_at_harm_and_outlives_the_controller()
         let refused = overview(&sandbox).await;
         assert_eq!(refused.rollout.target, "care@3");
         let why = refused.refused.expect("refused").message;
-        assert!(why.contains("version 2") && why.contains("raise version"), "{why}");
+        assert!(
+            why.contains("version 2") && why.contains("raise version"),
+            "{why}"
+        );
 
         // Paused, nothing more moves than what was harmed already; resumed, all do.
-        report::pause(sandbox.client.clone(), &sandbox.namespace, true).await.expect("paused");
+        report::pause(sandbox.client.clone(), &sandbox.namespace, true)
+            .await
+            .expect("paused");
         controllers.offer(mk_profile(4, ""));
-        until(&sandbox, "at the new target", |now| now.rollout.target == "care@4").await;
-        until(&sandbox, "mended", |now| now.rollout.moving.is_empty() && now.refused.is_none()).await;
+        until(&sandbox, "at the new target", |now| {
+            now.rollout.target == "care@4"
+        })
+        .await;
+        until(&sandbox, "mended", |now| {
+            now.rollout.moving.is_empty() && now.refused.is_none()
+        })
+        .await;
         let paused = overview(&sandbox).await;
-        assert!(paused.paused && paused.waiting.len() >= SERVICES - AT_ONCE, "{paused:#?}");
-        report::pause(sandbox.client.clone(), &sandbox.namespace, false).await.expect("resumed");
+        assert!(
+            paused.paused && paused.waiting.len() >= SERVICES - AT_ONCE,
+            "{paused:#?}"
+        );
+        report::pause(sandbox.client.clone(), &sandbox.namespace, false)
+            .await
+            .expect("resumed");
         all_well(&sandbox, "care@4").await;
         controllers.kill().await;
     })
@@ -242,7 +282,11 @@ async fn what_a_version_would_change_is_told_once_for_all() {
         let group = &next.groups[0];
         assert_eq!(group.workloads.len(), SERVICES);
         let field = "spec.template.spec.containers[hello].env[V].value";
-        let told: Vec<_> = group.changes.iter().map(|change| change.field.as_str()).collect();
+        let told: Vec<_> = group
+            .changes
+            .iter()
+            .map(|change| change.field.as_str())
+            .collect();
         assert_eq!(told, [field]);
         controllers.kill().await;
     })

@@ -13,7 +13,11 @@ use crate::support::{Sandbox, within};
 const CASES: usize = 12;
 
 /// Applies an object without keeping it.
-async fn dry_apply(sandbox: &Sandbox, resource: &ApiResource, object: &DynamicObject) -> Result<DynamicObject, kube::Error> {
+async fn dry_apply(
+    sandbox: &Sandbox,
+    resource: &ApiResource,
+    object: &DynamicObject,
+) -> Result<DynamicObject, kube::Error> {
     let api: Api<DynamicObject> =
         Api::namespaced_with(sandbox.client.clone(), &sandbox.namespace, resource);
     let parameters = PatchParams {
@@ -41,11 +45,18 @@ async fn what_is_valid_is_accepted_with_all_that_it_becomes() {
                 let kept = kind.read(value).expect("of its kind");
                 for profile in [RuntimeProfile::plain(), RuntimeProfile::pinterest()] {
                     let objects = resource.translate(&profile).expect("translates");
-                    assert_eq!(kept.translate(&profile).expect("translates"), objects, "{text}");
+                    assert_eq!(
+                        kept.translate(&profile).expect("translates"),
+                        objects,
+                        "{text}"
+                    );
                     for object in objects {
                         let types = object.types.clone().expect("a kind");
                         let gvk = GroupVersionKind::try_from(&types).expect("a kind");
-                        let native = kind.owned().into_iter().find(|native| native.kind == gvk.kind);
+                        let native = kind
+                            .owned()
+                            .into_iter()
+                            .find(|native| native.kind == gvk.kind);
                         let accepted = dry_apply(&sandbox, &native.expect("owned"), &object).await;
                         if let Err(error) = accepted {
                             panic!("{text}\n{}: {error}", gvk.kind);

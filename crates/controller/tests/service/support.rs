@@ -47,7 +47,9 @@ pub async fn client_as_hermez(agent: &str) -> Client {
     let mut request = TokenRequest::default();
     request.spec.expiration_seconds = Some(86_400);
     let parameters = PostParams::default();
-    let made = accounts.create_token_request("hermez", &parameters, &request).await;
+    let made = accounts
+        .create_token_request("hermez", &parameters, &request)
+        .await;
     let token = made.expect("a token").status.expect("a token").token;
     let file = Kubeconfig::read_from(sandbox().join("kubeconfig")).expect("the kubeconfig");
     let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
@@ -76,14 +78,21 @@ pub fn recorded(agent: &str) -> Vec<(String, String, String)> {
                 Some(sub) => format!("{}/{sub}", text(&of["resource"])),
                 None => text(&of["resource"]),
             };
-            (text(&request["verb"]), resource, text(&request["requestReceivedTimestamp"]))
+            (
+                text(&request["verb"]),
+                resource,
+                text(&request["requestReceivedTimestamp"]),
+            )
         })
         .collect()
 }
 
 /// Whether a verb changes anything.
 pub fn changes(verb: &str) -> bool {
-    matches!(verb, "create" | "update" | "patch" | "delete" | "deletecollection")
+    matches!(
+        verb,
+        "create" | "update" | "patch" | "delete" | "deletecollection"
+    )
 }
 
 /// An image that the cluster can pull, with a shell in it.
@@ -295,7 +304,9 @@ impl Sandbox {
             loop {
                 let events = api.list(&kube::api::ListParams::default()).await;
                 let events = events.expect("events").items;
-                let mut found = events.into_iter().filter(|e| e.reason.as_deref() == Some(reason));
+                let mut found = events
+                    .into_iter()
+                    .filter(|e| e.reason.as_deref() == Some(reason));
                 if let Some(found) = found.next() {
                     return found.note.unwrap_or_default();
                 }

@@ -44,7 +44,11 @@ impl WorkloadResource for PinterestService {
     fn violations(&self) -> Vec<Violation> {
         let settings = [
             ("maxsurge", &self.spec.maxsurge, "25%"),
-            ("maxunavailable", &self.spec.maxunavailable, "25%, at most 100%"),
+            (
+                "maxunavailable",
+                &self.spec.maxunavailable,
+                "25%, at most 100%",
+            ),
         ];
         let wrong = settings.into_iter().filter(|(name, value, _)| {
             let most = if *name == "maxsurge" { 9999 } else { 100 };
@@ -71,7 +75,9 @@ fn is_share(value: &IntOrString, most: u32) -> bool {
         IntOrString::String(text) => {
             let digits = text.strip_suffix('%').filter(|digits| digits.len() <= 4);
             let digits = digits.filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
-            digits.and_then(|digits| digits.parse::<u32>().ok()).is_some_and(|percent| percent <= most)
+            digits
+                .and_then(|digits| digits.parse::<u32>().ok())
+                .is_some_and(|percent| percent <= most)
         }
     }
 }

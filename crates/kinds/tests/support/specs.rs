@@ -77,11 +77,15 @@ fn of(name: &str, schema: &Value) -> BoxedStrategy<Value> {
         Some("array") => {
             let item = of("", &schema["items"]);
             let least = schema["minItems"].as_u64().unwrap_or(0) as usize;
-            prop::collection::vec(item, least..=(least + 2)).prop_map(Value::from).boxed()
+            prop::collection::vec(item, least..=(least + 2))
+                .prop_map(Value::from)
+                .boxed()
         }
         Some("integer" | "number") => {
             let least = schema["minimum"].as_f64().unwrap_or(0.0) as i64;
-            let most = schema["maximum"].as_f64().map_or(least + 1_000, |most| most as i64);
+            let most = schema["maximum"]
+                .as_f64()
+                .map_or(least + 1_000, |most| most as i64);
             // Small numbers are likely to go together; the largest is a case of its own.
             let small = least..=most.min(least + 20);
             prop_oneof![9 => small.prop_map(Value::from), 1 => Just(Value::from(most))].boxed()
@@ -136,7 +140,9 @@ fn native(name: &str, schema: &Value) -> Option<BoxedStrategy<Value>> {
     let one_of = |values: Vec<Value>| prop::sample::select(values).boxed();
     let some_of = |values: Vec<Value>| {
         let count = values.len();
-        prop::sample::subsequence(values, 0..=count).prop_map(Value::from).boxed()
+        prop::sample::subsequence(values, 0..=count)
+            .prop_map(Value::from)
+            .boxed()
     };
     let strategy = match name {
         "containers" => containers("c", 1..3),
@@ -160,7 +166,10 @@ fn native(name: &str, schema: &Value) -> Option<BoxedStrategy<Value>> {
             json!({"maxSkew": 2, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}),
         ]),
         "imagepullsecrets" => some_of(vec![json!({"name": "registry"})]),
-        "securitycontext" => one_of(vec![json!({}), json!({"runAsUser": 1000, "runAsNonRoot": true})]),
+        "securitycontext" => one_of(vec![
+            json!({}),
+            json!({"runAsUser": 1000, "runAsNonRoot": true}),
+        ]),
         "metrics" => some_of(vec![json!({"type": "Pods", "pods": {
             "metric": {"name": "queue"}, "target": {"type": "AverageValue", "averageValue": "10"}}})]),
         "behavior" => one_of(vec![
@@ -172,11 +181,23 @@ fn native(name: &str, schema: &Value) -> Option<BoxedStrategy<Value>> {
         "configs" => prop::collection::btree_map("[A-Z][A-Z0-9_]{0,8}", "\\PC{0,12}", 0..3)
             .prop_map(|map| json!(map))
             .boxed(),
-        "labels" | "annotations" => one_of(vec![json!({}), json!({"team": "x"}), json!({"example.com/a": "b"})]),
+        "labels" | "annotations" => one_of(vec![
+            json!({}),
+            json!({"team": "x"}),
+            json!({"example.com/a": "b"}),
+        ]),
         "targetport" => one_of(vec![json!(8080), json!("web")]),
         "storage" | "size" => one_of(vec![json!("1Gi"), json!("500Mi")]),
-        "schedule" => one_of(vec![json!("*/5 * * * *"), json!("0 3 * * 1"), json!("@daily")]),
-        "timezone" => one_of(vec![json!("UTC"), json!("Europe/Berlin"), json!("America/New_York")]),
+        "schedule" => one_of(vec![
+            json!("*/5 * * * *"),
+            json!("0 3 * * 1"),
+            json!("@daily"),
+        ]),
+        "timezone" => one_of(vec![
+            json!("UTC"),
+            json!("Europe/Berlin"),
+            json!("America/New_York"),
+        ]),
         "resources" if schema["type"] == "object" => one_of(vec![
             json!({}),
             json!({"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}}),
@@ -206,7 +227,9 @@ fn containers(prefix: &'static str, count: std::ops::Range<usize>) -> BoxedStrat
                 container["image"] = "example.com/app:1".into();
                 if index > 0 {
                     // Two containers of a pod do not listen on the same port.
-                    container.as_object_mut().map(|fields| fields.remove("ports"));
+                    container
+                        .as_object_mut()
+                        .map(|fields| fields.remove("ports"));
                 }
                 container
             });
