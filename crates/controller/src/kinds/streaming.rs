@@ -38,18 +38,20 @@ pub(super) fn plan(
     }
     let mut before: PinterestStreamingJobStatus = seen.before();
     let annotations = metadata.annotations.as_ref();
+    let memory = before.memory.as_ref();
+    let is_of = |of: &str| memory.is_some_and(|memory| memory.attempt.job_id == of);
     let input = machine::Input {
         uid: metadata.uid.as_deref().unwrap_or_default(),
         spec,
         revision: &wanted,
-        seen: outside.flink.as_ref(),
+        seen: outside.flink.as_ref().filter(|seen| is_of(&seen.of)),
         known_state: known_state(&before),
         asked: annotations
             .and_then(|annotations| annotations.get(SAVEPOINT_ANNOTATION))
             .map(String::as_str),
         now: seen.now,
     };
-    let next = machine::step(&input, before.memory.as_ref());
+    let next = machine::step(&input, memory);
     // What runs is the attempt's version, which may not be the wanted one.
     let running: PinterestStreamingJobSpec =
         serde_json::from_value(next.memory.attempt.version.spec.clone())

@@ -217,6 +217,10 @@ impl Input<'_> {
             next.memory = self.start(memory, self.wanted(), from, Stage::Starting);
             return;
         }
+        if self.seen.is_none() {
+            // Nobody has looked at this start yet.
+            return;
+        }
         let needs_state = attempt.from.is_some();
         let job = self.job();
         let up = job.is_some_and(|job| {

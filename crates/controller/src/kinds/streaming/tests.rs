@@ -75,6 +75,10 @@ impl World {
         let plan = plan(&seen, &self.job, &outside).expect("a plan");
         let remembered = plan.status.clone().unwrap_or(before.clone());
         seen.before = &remembered;
+        // A controller that is killed here, and has not asked Flink yet, goes on with the same.
+        let again = super::plan(&seen, &self.job, &Outside::default()).expect("a plan");
+        assert_eq!(again.status, None, "it decides the same");
+        assert_eq!(again.objects, plan.objects);
         let after = status(&seen, &self.job, &outside, None);
         self.status = serde_json::to_value(after).expect("plain data");
         self.notes
