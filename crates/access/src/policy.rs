@@ -133,6 +133,16 @@ pub enum Action {
     DeployCreate,
     /// Stop a deploy.
     DeployCancel,
+    /// Bring back what ran before.
+    DeployRollback,
+    /// Replace the pods of what runs.
+    DeployRestart,
+    /// Hold a rollout.
+    DeployPause,
+    /// Let a rollout go on.
+    DeployResume,
+    /// Take a workload's pin off.
+    WorkloadUnpin,
 }
 
 impl Action {
@@ -157,6 +167,11 @@ impl Action {
             Self::BuildCancel => "build.cancel",
             Self::DeployCreate => "deploy.create",
             Self::DeployCancel => "deploy.cancel",
+            Self::DeployRollback => "deploy.rollback",
+            Self::DeployRestart => "deploy.restart",
+            Self::DeployPause => "deploy.pause",
+            Self::DeployResume => "deploy.resume",
+            Self::WorkloadUnpin => "workload.unpin",
         }
     }
 }
@@ -263,6 +278,11 @@ mod tests {
             A::BuildCancel,
             A::DeployCreate,
             A::DeployCancel,
+            A::DeployRollback,
+            A::DeployRestart,
+            A::DeployPause,
+            A::DeployResume,
+            A::WorkloadUnpin,
         ];
         for action in all {
             match action {
@@ -283,7 +303,12 @@ mod tests {
                 | A::BuildCreate
                 | A::BuildCancel
                 | A::DeployCreate
-                | A::DeployCancel => {}
+                | A::DeployCancel
+                | A::DeployRollback
+                | A::DeployRestart
+                | A::DeployPause
+                | A::DeployResume
+                | A::WorkloadUnpin => {}
             }
         }
         all.to_vec()

@@ -7,6 +7,7 @@ pub mod deploy;
 pub mod generate;
 pub mod login;
 pub mod logs;
+pub mod rollouts;
 pub mod server;
 pub mod status;
 pub mod workload;
@@ -27,6 +28,10 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Commits(args) => workload::commits(&app()?, args).await,
         Command::Build(command) => build::run(&app()?, command).await,
         Command::Deploy(args) => deploy::start(&app()?, args).await,
+        Command::Rollback(args) => rollouts::rollback(&app()?, args).await,
+        Command::Restart(args) => rollouts::restart(&app()?, args).await,
+        Command::Unpin(args) => rollouts::unpin(&app()?, args).await,
+        Command::Diff(args) => rollouts::diff(&app()?, &args).await,
         Command::Deploys(command) => deploy::run(&app()?, command).await,
         Command::Open(args) => status::open(&app()?, args).await,
         Command::Check(args) => config_file::check(&args, global.output),

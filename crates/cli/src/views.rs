@@ -3,6 +3,7 @@
 pub mod access;
 pub mod build;
 pub mod deploy;
+pub mod rollouts;
 pub mod status;
 pub mod workload;
 

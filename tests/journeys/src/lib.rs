@@ -9,6 +9,7 @@ pub mod forge;
 pub mod hermez;
 pub mod main_job;
 pub mod proxy;
+pub mod rollback;
 pub mod sample;
 pub mod sandbox;
 pub mod server;
@@ -26,6 +27,10 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "crash",
         "the server is killed while building and while rolling out; every deploy finishes once",
     ),
+    (
+        "rollback",
+        "a bad version comes by itself with a push, and goes with one action; pin, mark, override, restart, hold",
+    ),
 ];
 
 /// Runs the journey called `name` and returns its figures.
@@ -37,6 +42,7 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
     match name {
         "main-job" => main_job::run(&sandbox).await,
         "crash" => crash::run(&sandbox).await,
+        "rollback" => rollback::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",
             JOURNEYS

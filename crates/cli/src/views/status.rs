@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use hermez_api::{ContainerLogLine, KubernetesEvent, PodStatus, Workload, WorkloadStatus};
 
 use super::workload::category;
-use super::{Page, cut, dash, deploy, health, short};
+use super::{Page, cut, dash, deploy, health, rollouts, short};
 use crate::print::{cell, printable_log};
 
 /// A workload's live status, `events` of its newest events with it.
@@ -74,6 +74,9 @@ fn rollout(
                 latest.message
             ),
         ));
+    }
+    if let Some(pin) = &summary.pin {
+        facts.push(("Pinned", rollouts::pin(pin, page)));
     }
     facts.push((
         "Pods",
@@ -280,6 +283,7 @@ mod tests {
                 pods_desired: 2,
                 current: Some(deploy(12)),
                 latest_deploy: Some(deploy(13)),
+                pin: None,
             },
             default_branch: "main".to_owned(),
             created_at: at("2026-11-20T11:57:00Z"),
@@ -291,6 +295,7 @@ mod tests {
                 webhook: WebhookState::Installed,
                 webhook_reason: None,
             },
+            auto_deploy: None,
             version: 1,
         }
     }

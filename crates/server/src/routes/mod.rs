@@ -12,9 +12,12 @@ mod health;
 mod login;
 mod logs;
 mod meta;
+mod rollouts;
 mod watch;
 mod webhooks;
 mod workloads;
+
+pub use webhooks::deploy_pushed;
 
 use std::time::Duration;
 
@@ -54,6 +57,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(builds::router())
         .merge(build_log::router())
         .merge(deploys::router())
+        .merge(rollouts::router())
         .merge(logs::router())
         .merge(watch::router())
         .merge(meta::api_router())
