@@ -99,7 +99,7 @@ impl Road {
             Ok(found) => found,
             Err(error) => {
                 missing.push(format!("the commits between them: {error}"));
-                Default::default()
+                (Vec::new(), Vec::new())
             }
         };
         let more_commits = coming.len() > COMMITS || leaving.len() > COMMITS;
@@ -143,7 +143,7 @@ impl Road {
         };
         let (from, to) = (id(from)?, id(to)?);
         if from == to {
-            return Ok(Default::default());
+            return Ok((Vec::new(), Vec::new()));
         }
         let repository = self
             .parts()

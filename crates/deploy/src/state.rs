@@ -254,9 +254,10 @@ fn rolling_out(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
 /// deadline; it gets a new one when it goes on.
 pub fn applied(applied: Applied, progress_deadline_seconds: u32, now: Timestamp) -> DeployWrite {
     let deadline = now + SignedDuration::from_secs(i64::from(progress_deadline_seconds)) + SLACK;
-    let message = match applied.paused {
-        true => "written to the cluster; the rollout is held",
-        false => "written to the cluster; pods change",
+    let message = if applied.paused {
+        "written to the cluster; the rollout is held"
+    } else {
+        "written to the cluster; pods change"
     };
     DeployWrite {
         state: Some(DeployState::RollingOut),

@@ -333,10 +333,8 @@ impl Store {
                 .filter(Column::Id.eq(id))
                 .exec(&transaction)
                 .await?;
-            let message = match pause {
-                true => format!("{by} paused it"),
-                false => format!("{by} let it go on"),
-            };
+            let did = if pause { "paused it" } else { "let it go on" };
+            let message = format!("{by} {did}");
             append_event(&transaction, &deploy, &deploy.state, &message, now).await?;
         }
         transaction.commit().await?;

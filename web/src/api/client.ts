@@ -148,11 +148,17 @@ export const api = {
     take(client.GET("/api/v1/deploys", { params: { query }, signal })),
   deploy: (id: number, signal?: AbortSignal) =>
     take(client.GET("/api/v1/deploys/{id}", { params: { path: { id } }, signal })),
-  createDeploy: (name: string, commit: string, reason: string | null, key: string) =>
+  createDeploy: (
+    name: string,
+    commit: string,
+    reason: string | null,
+    override_bad: string | null,
+    key: string,
+  ) =>
     take(
       client.POST("/api/v1/workloads/{name}/deploys", {
         params: { path: { name }, header: once(key) },
-        body: { commit, reason },
+        body: { commit, reason, override_bad },
       }),
     ),
   pauseDeploy: (id: number) =>

@@ -227,9 +227,20 @@ pub async fn run(app: &App, command: Command) -> Result<(), CliError> {
         Command::Cancel { id } => {
             let path = ["deploys", &id.to_string(), "cancel"];
             let answer = app.client.post(&path, &serde_json::json!({})).await?;
-            app.done(&answer, &format!("Deploy {id} is being stopped."))
+            let deploy: DeploySummary = answer.read()?;
+            let sentence = if views::deploy::is_over(deploy.state) {
+                over(&deploy)
+            } else {
+                format!("Deploy {id} is being stopped.")
+            };
+            app.done(&answer, &sentence)
         }
     }
+}
+
+fn over(deploy: &DeploySummary) -> String {
+    let state = views::deploy::state(deploy.state);
+    format!("Deploy {} is over: {state}.", deploy.id)
 }
 
 async fn hold(app: &App, id: i64, pause: bool) -> Result<(), CliError> {
@@ -238,10 +249,7 @@ async fn hold(app: &App, id: i64, pause: bool) -> Result<(), CliError> {
     let answer = app.client.post(&path, &serde_json::json!({})).await?;
     let deploy: DeploySummary = answer.read()?;
     let sentence = match (views::deploy::is_over(deploy.state), pause) {
-        (true, _) => format!(
-            "Deploy {id} is over: {}.",
-            views::deploy::state(deploy.state)
-        ),
+        (true, _) => over(&deploy),
         (false, true) => {
             format!("Deploy {id} is held. Let it go on with `hermez deploys resume {id}`.")
         }

@@ -182,9 +182,10 @@ async fn hold(
         .await?
         .ok_or_else(|| deploys::not_found(id))?;
     let (road, by) = (state.road.clone(), caller.principal.name.clone());
-    let action = match pause {
-        true => Action::DeployPause,
-        false => Action::DeployResume,
+    let action = if pause {
+        Action::DeployPause
+    } else {
+        Action::DeployResume
     };
     let act = async move { Ok(road.pause_deploy(id, pause, &by).await?) };
     let deploy = change(

@@ -59,7 +59,7 @@ export function DeployHeader({ deploy, onCancel, onHold, onAgain }: Props) {
         )}
         {deploy.reason && <p className="mt-2 max-w-prose break-words">“{deploy.reason}”</p>}
       </div>
-      <div className="flex gap-2 max-sm:w-full">
+      <div className="flex flex-wrap gap-2 max-sm:w-full">
         <Button asChild className="max-sm:flex-1">
           <Link to="/workloads/$name/logs" params={{ name: deploy.workload }}>
             Logs
