@@ -16,6 +16,9 @@ import {
   BUILD_STATES,
   type BuildsSearch,
   type CommitsSearch,
+  DEPLOY_KINDS,
+  DEPLOY_STATES,
+  type HistorySearch,
   type LoginSearch,
   type LogsSearch,
   oneOf,
@@ -69,6 +72,8 @@ const workload = createRoute({
   // `deploy` opens the dialog; it names the commit, or "newest".
   validateSearch: (search: Record<string, unknown>): WorkloadSearch => ({
     deploy: text(search.deploy),
+    rollback: text(search.rollback),
+    restart: search.restart === true || search.restart === "true" ? true : undefined,
   }),
   component: lazyRouteComponent(() => import("@/pages/workload/page"), "WorkloadPage"),
 });
@@ -92,6 +97,12 @@ const workloadCommits = createRoute({
 const workloadHistory = createRoute({
   getParentRoute: () => workload,
   path: "history",
+  validateSearch: (search: Record<string, unknown>): HistorySearch => ({
+    state: oneOf(search.state, DEPLOY_STATES),
+    kind: oneOf(search.kind, DEPLOY_KINDS),
+    by: text(search.by),
+    commit: text(search.commit),
+  }),
   component: lazyRouteComponent(() => import("@/pages/workload/history"), "HistoryTab"),
 });
 
@@ -116,6 +127,12 @@ const deploy = createRoute({
   getParentRoute: () => app,
   path: "/deploys/$id",
   component: lazyRouteComponent(() => import("@/pages/deploy/page"), "DeployPage"),
+});
+
+const compare = createRoute({
+  getParentRoute: () => app,
+  path: "/deploys/$id/compare/$other",
+  component: lazyRouteComponent(() => import("@/pages/deploy/compare"), "ComparePage"),
 });
 
 const builds = createRoute({
@@ -163,6 +180,7 @@ const tree = root.addChildren([
       workloadSettings,
     ]),
     deploy,
+    compare,
     builds,
     build,
     activity,

@@ -143,6 +143,16 @@ pub enum Action {
     ProfileRollout,
     /// Put back what somebody edited in the cluster.
     DriftCorrect,
+    /// Bring back what ran before.
+    DeployRollback,
+    /// Replace the pods of what runs.
+    DeployRestart,
+    /// Hold a rollout.
+    DeployPause,
+    /// Let a rollout go on.
+    DeployResume,
+    /// Take a workload's pin off.
+    WorkloadUnpin,
 }
 
 impl Action {
@@ -172,6 +182,11 @@ impl Action {
             Self::DeployCancel => "deploy.cancel",
             Self::ProfileRollout => "profile.rollout",
             Self::DriftCorrect => "drift.correct",
+            Self::DeployRollback => "deploy.rollback",
+            Self::DeployRestart => "deploy.restart",
+            Self::DeployPause => "deploy.pause",
+            Self::DeployResume => "deploy.resume",
+            Self::WorkloadUnpin => "workload.unpin",
         }
     }
 }
@@ -283,6 +298,11 @@ mod tests {
             A::DeployCancel,
             A::ProfileRollout,
             A::DriftCorrect,
+            A::DeployRollback,
+            A::DeployRestart,
+            A::DeployPause,
+            A::DeployResume,
+            A::WorkloadUnpin,
         ];
         for action in all {
             match action {
@@ -309,6 +329,11 @@ mod tests {
                 | A::DeployCancel
                 | A::ProfileRollout
                 | A::DriftCorrect => {}
+                A::DeployRollback
+                | A::DeployRestart
+                | A::DeployPause
+                | A::DeployResume
+                | A::WorkloadUnpin => {}
             }
         }
         all.to_vec()

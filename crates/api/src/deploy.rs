@@ -36,17 +36,152 @@ pub enum DeployState {
 pub enum DeployKind {
     /// Brings a commit out.
     Regular,
+    /// Brings back what ran before, without a build.
+    Rollback,
+    /// Replaces the pods; the version stays.
+    Restart,
 }
 
 /// Asks for a deploy of a commit, building it first where needed.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateDeploy {
-    /// Commit id (4 to 40 hexadecimal digits), branch or tag.
-    pub commit: String,
+    /// Commit id (4 to 40 hexadecimal digits), branch or tag; absent with `latest`.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// The newest commit of `branch`, or of the default branch.
+    #[serde(default)]
+    pub latest: bool,
+    /// Branch that `latest` means.
+    #[serde(default)]
+    pub branch: Option<String>,
     /// Why, in the asker's words (at most 1,000 characters).
     #[serde(default)]
     pub reason: Option<String>,
+    /// Why an artifact that is marked as bad is deployed all the same (at most 1,000 characters);
+    /// kept with the deploy.
+    #[serde(default)]
+    pub override_bad: Option<String>,
+}
+
+/// Asks for a rollback: no build, exactly what ran before.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateRollback {
+    /// Deploy whose version is brought back; the previous good one when absent.
+    #[serde(default)]
+    pub to: Option<i64>,
+    /// What is wrong with the version that is left (at most 1,000 characters).
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Why a version that is marked as bad is brought back all the same.
+    #[serde(default)]
+    pub override_bad: Option<String>,
+}
+
+/// Asks for a restart: pods are replaced, the version stays.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateRestart {
+    /// Why (at most 1,000 characters).
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// Why automatic deploys of a workload wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Pin {
+    /// Who pinned it.
+    pub by: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// The rollback that pinned it.
+    pub deploy_id: Option<i64>,
+}
+
+/// An artifact that is not to be deployed again, because somebody rolled back from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BadArtifact {
+    /// Digest of its manifest or of an image that it runs.
+    pub digest: String,
+    /// Workload that was rolled back.
+    pub workload: String,
+    /// The deploy that was left.
+    pub deploy_id: i64,
+    /// Commit (40 hexadecimal digits).
+    pub commit: String,
+    /// Why.
+    pub reason: String,
+    /// Who marked it.
+    pub by: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+}
+
+/// What a rollback would do.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RollbackPlan {
+    /// From what the cluster was last told to run to what it would be told.
+    #[serde(flatten)]
+    pub change: DeployComparison,
+    /// Why the version to be brought back is marked as bad, if it is.
+    pub bad: Option<BadArtifact>,
+    /// The pin that there is already.
+    pub pinned: Option<Pin>,
+}
+
+/// What lies between two deploys of one workload.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeployComparison {
+    /// The one to compare with.
+    pub from: DeploySummary,
+    /// The other.
+    pub to: DeploySummary,
+    /// Commits of `to` that `from` does not have, newest first, at most 100.
+    pub coming: Vec<ChangedCommit>,
+    /// Commits of `from` that `to` does not have, newest first, at most 100.
+    pub leaving: Vec<ChangedCommit>,
+    /// Whether there are more commits than listed.
+    pub more_commits: bool,
+    /// Images that differ.
+    pub images: Vec<ChangedImage>,
+    /// Unified diff of the manifests; empty when they are the same, cut at 64 KiB.
+    pub manifest_diff: String,
+    /// From asking to the end of `from`, in milliseconds.
+    pub from_took_ms: Option<i64>,
+    /// From asking to the end of `to`, in milliseconds.
+    pub to_took_ms: Option<i64>,
+    /// What could not be compared, and why.
+    pub missing: Vec<String>,
+}
+
+/// A commit that comes or leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChangedCommit {
+    /// 40 hexadecimal digits.
+    pub id: String,
+    /// First line of its message.
+    pub title: String,
+    /// Author's name.
+    pub author: String,
+    /// When it was committed.
+    #[schema(value_type = String, format = DateTime)]
+    pub committed_at: Timestamp,
+}
+
+/// An image that differs between two deploys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChangedImage {
+    /// Name, as the containers write it.
+    pub name: String,
+    /// Reference by digest before; absent when it was not there.
+    pub from: Option<String>,
+    /// Reference by digest after; absent when it is no longer there.
+    pub to: Option<String>,
 }
 
 /// A deploy as lists show it.
@@ -85,6 +220,9 @@ pub struct DeploySummary {
     pub pods_ready: i32,
     /// Pods wanted.
     pub pods_desired: i32,
+    /// Who holds the rollout, while somebody does.
+    #[serde(default)]
+    pub paused_by: Option<String>,
 }
 
 /// A deploy in full.
@@ -104,6 +242,18 @@ pub struct Deploy {
     pub failure_cause: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The deploy whose version a rollback or restart brings out.
+    #[serde(default)]
+    pub of_deploy: Option<i64>,
+    /// The manifest's reference by digest, once it is known what is written to the cluster.
+    #[serde(default)]
+    pub manifest: Option<String>,
+    /// Why an artifact that is marked as bad was deployed all the same.
+    #[serde(default)]
+    pub override_reason: Option<String>,
+    /// Why its artifact is not to be deployed again, if somebody rolled back from it.
+    #[serde(default)]
+    pub bad: Option<BadArtifact>,
 }
 
 /// One entry of a deploy's timeline. In the stream, `seq` is the event's id.

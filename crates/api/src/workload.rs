@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ArtifactSummary, BuildSummary, DeploySummary, Health};
+use crate::{ArtifactSummary, BuildSummary, DeploySummary, Health, Pin};
 
 /// Whether production traffic depends on the workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -113,6 +113,9 @@ pub struct WorkloadSummary {
     pub current: Option<DeploySummary>,
     /// The newest deploy, whatever its state.
     pub latest_deploy: Option<DeploySummary>,
+    /// Why automatic deploys wait, while they do.
+    #[serde(default)]
+    pub pin: Option<Pin>,
 }
 
 /// A workload in full.
@@ -132,6 +135,9 @@ pub struct Workload {
     pub url: Option<String>,
     /// State of the repository's mirror.
     pub mirror: MirrorStatus,
+    /// Branch whose pushes are deployed by themselves.
+    #[serde(default)]
+    pub auto_deploy: Option<String>,
     /// Version of the record, also sent as `ETag`.
     pub version: i64,
 }
@@ -167,6 +173,9 @@ pub struct UpdateWorkload {
     /// New category.
     #[serde(default)]
     pub category: Option<Category>,
+    /// Branch whose pushes are deployed by themselves; an empty text turns it off.
+    #[serde(default)]
+    pub auto_deploy: Option<String>,
 }
 
 /// A commit with what Hermez made of it.

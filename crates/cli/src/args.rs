@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    access, build, config_file, deploy, generate, login, logs, profile, run, server, status, workload,
+    access, build, config_file, deploy, generate, login, logs, profile, rollouts, run, server,
+    status, workload,
 };
 use crate::print::Format;
 use crate::settings::Flags;
@@ -80,7 +81,15 @@ pub enum Command {
     Build(build::Command),
     /// Deploy a commit, building it first where needed
     Deploy(deploy::DeployArgs),
-    /// List, show, watch and cancel deploys
+    /// Bring back what ran before, with one action and no build
+    Rollback(rollouts::RollbackArgs),
+    /// Replace the pods of what runs; the version stays
+    Restart(rollouts::RestartArgs),
+    /// Take a workload's pin off, so that automatic deploys go on
+    Unpin(rollouts::UnpinArgs),
+    /// Compare two deploys: commits, images, manifests, how long they took
+    Diff(rollouts::DiffArgs),
+    /// List, show, watch, pause, resume and cancel deploys
     #[command(subcommand)]
     Deploys(deploy::Command),
     /// Run a cron job now, with other arguments where they are given after --
@@ -156,6 +165,16 @@ mod tests {
             "hermez history hello",
             "hermez deploy 95f6178 --watch",
             "hermez deploy 95f6178 --workload hello --watch --reason why",
+            "hermez deploy --latest --branch main --override-bad why",
+            "hermez rollback hello --to 3 --dry-run",
+            "hermez rollback hello --reason why --watch",
+            "hermez restart hello --watch",
+            "hermez unpin hello",
+            "hermez diff 3 4",
+            "hermez history hello --state failed --by ada --kind rollback --since 2d --commit 95f6",
+            "hermez workload set hello --auto-deploy off",
+            "hermez deploys pause 12",
+            "hermez deploys resume 12",
             "hermez deploys cancel 12",
             "hermez run report --wait -e A=b -- --day yesterday",
             "hermez runs report",

@@ -159,6 +159,14 @@ impl Client {
         }
     }
 
+    /// `PATCH` of whatever version there is.
+    pub async fn patch<B: Serialize>(&self, path: &[&str], body: &B) -> Result<Answer, CliError> {
+        self.send(Method::PATCH, path, |request| {
+            request.header("If-Match", "*").json(body)
+        })
+        .await
+    }
+
     /// `DELETE`.
     pub async fn delete(&self, path: &[&str]) -> Result<Answer, CliError> {
         self.send(Method::DELETE, path, |request| request).await

@@ -8,6 +8,7 @@ pub mod generate;
 pub mod login;
 pub mod logs;
 pub mod profile;
+pub mod rollouts;
 pub mod run;
 pub mod server;
 pub mod status;
@@ -29,6 +30,10 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Commits(args) => workload::commits(&app()?, args).await,
         Command::Build(command) => build::run(&app()?, command).await,
         Command::Deploy(args) => deploy::start(&app()?, args).await,
+        Command::Rollback(args) => rollouts::rollback(&app()?, args).await,
+        Command::Restart(args) => rollouts::restart(&app()?, args).await,
+        Command::Unpin(args) => rollouts::unpin(&app()?, args).await,
+        Command::Diff(args) => rollouts::diff(&app()?, &args).await,
         Command::Deploys(command) => deploy::run(&app()?, command).await,
         Command::Run(args) => run::start(&app()?, args).await,
         Command::Runs(args) => run::list(&app()?, args).await,

@@ -4,6 +4,7 @@ pub mod access;
 pub mod build;
 pub mod deploy;
 pub mod profile;
+pub mod rollouts;
 pub mod run;
 pub mod status;
 pub mod workload;

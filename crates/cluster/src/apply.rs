@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use hermez_kinds::names::{
     COMMIT_ANNOTATION, DEPLOY_ANNOTATION, DEPLOY_MANAGER, MANAGED_BY, MANAGED_BY_LABEL,
-    REPOSITORY_ANNOTATION, WORKLOAD_LABEL,
+    PAUSED_ANNOTATION, REPOSITORY_ANNOTATION, RESTARTED_ANNOTATION, WORKLOAD_LABEL,
 };
 use hermez_kinds::{Kind, Resource};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::api::{
@@ -30,6 +31,10 @@ pub struct DeployMark {
     pub commit: String,
     /// The repository's URL, without credentials.
     pub repository: String,
+    /// When a restart of the pods was asked for; without it they keep the time of the last one.
+    pub restarted_at: Option<Timestamp>,
+    /// Whether the rollout is held.
+    pub paused: bool,
 }
 
 /// How long the API server may take for one request.
@@ -116,6 +121,13 @@ fn manifest(resource: &Resource, deploy: &DeployMark, live: Option<&DynamicObjec
     annotations.insert(COMMIT_ANNOTATION.into(), deploy.commit.clone());
     annotations.insert(DEPLOY_ANNOTATION.into(), deploy.deploy_id.to_string());
     annotations.insert(REPOSITORY_ANNOTATION.into(), deploy.repository.clone());
+    let restarted = deploy.restarted_at.map(|at| at.to_string());
+    if let Some(at) = restarted.or_else(|| live.and_then(restarted_before)) {
+        annotations.insert(RESTARTED_ANNOTATION.into(), at);
+    }
+    if deploy.paused {
+        annotations.insert(PAUSED_ANNOTATION.into(), "true".into());
+    }
     let mut body = resource.to_json();
     let Value::Object(fields) = &mut body else {
         return body;
@@ -141,6 +153,11 @@ fn manifest(resource: &Resource, deploy: &DeployMark, live: Option<&DynamicObjec
         (None, _) => {}
     }
     body
+}
+
+/// When the pods were last restarted: a deploy that forgot it would restart them once more.
+fn restarted_before(live: &DynamicObject) -> Option<String> {
+    live.annotations().get(RESTARTED_ANNOTATION).cloned()
 }
 
 /// Whether somebody other than a deploy has set a field, by its path in the managed fields.
@@ -223,6 +240,8 @@ mod tests {
             deploy_id: 7,
             commit: "c".repeat(40),
             repository: "http://git/x".into(),
+            restarted_at: None,
+            paused: false,
         }
     }
 
@@ -253,6 +272,28 @@ mod tests {
         assert_eq!(body["spec"]["replicas"], 3);
         assert!(body.get("status").is_none());
         assert!(body["metadata"].get("resourceVersion").is_none());
+    }
+
+    #[test]
+    fn a_restart_is_remembered_and_a_pause_is_not() {
+        let at: Timestamp = "2026-11-24T10:00:00Z".parse().expect("a time");
+        let mut mark = mark();
+        (mark.restarted_at, mark.paused) = (Some(at), true);
+        let body = manifest(&service(""), &mark, None);
+        let annotations = &body["metadata"]["annotations"];
+        assert_eq!(annotations[RESTARTED_ANNOTATION], "2026-11-24T10:00:00Z");
+        assert_eq!(annotations[PAUSED_ANNOTATION], "true");
+
+        let live: DynamicObject = serde_json::from_value(json!({
+            "apiVersion": "pinterest.com/v1", "kind": "PinterestService",
+            "metadata": {"name": "hello", "annotations": annotations}, "spec": {},
+        }))
+        .expect("an object");
+        (mark.restarted_at, mark.paused) = (None, false);
+        let body = manifest(&service(""), &mark, Some(&live));
+        let annotations = &body["metadata"]["annotations"];
+        assert_eq!(annotations[RESTARTED_ANNOTATION], "2026-11-24T10:00:00Z");
+        assert_eq!(annotations.get(PAUSED_ANNOTATION), None);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use hermez_api::DeployKind;
 use hermez_artifact::ArtifactError;
 use hermez_cluster::{Cluster, ClusterError, DeployMark, WorkloadKey};
 use hermez_kinds::Config;
-use hermez_store::{DeployRecord, DeployWrite, Lease, Store, StoreError};
+use hermez_store::{Applied, DeployRecord, DeployWrite, Lease, Store, StoreError};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -147,10 +148,12 @@ async fn see(road: &Road, deploy: &DeployRecord, key: &WorkloadKey) -> Result<Se
         if let Some(id) = deploy.build_id {
             seen.build = store.build(id).await?;
         }
-        seen.artifact = store
-            .artifact(deploy.workload_id, &deploy.commit)
-            .await?
-            .is_some();
+        let artifact = store.artifact(deploy.workload_id, &deploy.commit).await?;
+        seen.artifact = artifact.is_some();
+        if let (Queued, Some(artifact)) = (deploy.state, artifact) {
+            let marks = store.bad_artifacts(&artifact.digests()).await?;
+            seen.bad = marks.into_iter().next();
+        }
         seen.lane = store.lane_facts(deploy).await?;
     }
     if let (RollingOut, Some(cluster)) = (deploy.state, cluster) {
@@ -264,8 +267,12 @@ async fn apply(
             hint: Some("build the commit again, then deploy it".to_owned()),
             transient: false,
         };
-        let artifact = artifact.ok_or_else(|| gone("artifact"))?;
-        let bytes = road.parts().registry.fetch(&artifact.manifest).await?;
+        // What ran before is written to the byte; a commit's artifact never changes either.
+        let known = deploy.manifest.clone();
+        let manifest = known
+            .or_else(|| artifact.map(|artifact| artifact.manifest))
+            .ok_or_else(|| gone("artifact"))?;
+        let bytes = road.parts().registry.fetch(&manifest).await?;
         let config = Config::from_manifest(&bytes).map_err(|error| NotApplied {
             cause: "manifest",
             message: format!("the published manifest cannot be read: {error}"),
@@ -278,19 +285,21 @@ async fn apply(
             repository: repository
                 .map(|repository| repository.url)
                 .unwrap_or_default(),
+            restarted_at: (deploy.kind == DeployKind::Restart).then_some(deploy.created_at),
+            paused: deploy.paused_by.is_some(),
+        };
+        let applied = Applied {
+            manifest,
+            paused: mark.paused,
         };
         road.cluster()?.apply(&config.resource, mark).await?;
-        Ok::<u32, NotApplied>(config.resource.progress_deadline_seconds())
+        Ok::<_, NotApplied>((applied, config.resource.progress_deadline_seconds()))
     };
     match written.await {
-        Ok(progress_deadline_seconds) => {
-            write_down(
-                store,
-                lease,
-                &state::applied(progress_deadline_seconds, Timestamp::now()),
-                Timestamp::now(),
-            )
-            .await
+        Ok((applied, progress_deadline_seconds)) => {
+            let now = Timestamp::now();
+            let write = state::applied(applied, progress_deadline_seconds, now);
+            write_down(store, lease, &write, now).await
         }
         Err(NotApplied {
             cause,

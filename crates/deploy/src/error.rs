@@ -8,6 +8,9 @@ use hermez_kinds::ConfigError;
 use hermez_source::{RepositoryUrlError, SourceError};
 use hermez_store::StoreError;
 
+use crate::policy::Held;
+use crate::rollback::CannotRollBack;
+
 /// An error of [`crate::Road`].
 #[derive(Debug, thiserror::Error)]
 pub enum RoadError {
@@ -52,6 +55,20 @@ pub enum RoadError {
         /// What the workload was created with.
         expected: String,
     },
+    /// A rule holds the deploy back.
+    #[error("{0}")]
+    Held(Held),
+    /// There is nothing to roll back to.
+    #[error(transparent)]
+    CannotRollBack(#[from] CannotRollBack),
+    /// It cannot be done to this workload as it is now.
+    #[error("{message}")]
+    NotNow {
+        /// Why not.
+        message: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// A field of the request is out of its range.
     #[error("{field} {message}")]
     Invalid {
@@ -86,6 +103,9 @@ impl RoadError {
                 "Change metadata.name in the config file, or delete the other workload".to_owned(),
             ),
             RoadError::Invalid { hint, .. } => Some((*hint).to_owned()),
+            RoadError::Held(held) => held.hint.clone(),
+            RoadError::CannotRollBack(error) => Some(error.hint()),
+            RoadError::NotNow { hint, .. } => Some(hint.clone()),
             RoadError::Store(_) | RoadError::Key(_) | RoadError::Config(_) => None,
         }
     }

@@ -8,15 +8,19 @@
 
 mod attempt;
 mod builder;
+pub mod compare;
 mod drive;
 mod engine;
 mod error;
 mod inspect;
+pub mod policy;
 mod progress;
 mod requests;
 mod road;
+pub mod rollback;
 pub mod state;
 mod workloads;
 
 pub use error::RoadError;
+pub use requests::AutoDeploy;
 pub use road::{Road, RoadConfig};

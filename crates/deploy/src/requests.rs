@@ -1,16 +1,87 @@
 //! Asking for builds and deploys, and stopping them. Each is in the database before the call returns.
 
-use hermez_api::{CreateBuild, CreateDeploy};
+use hermez_api::{BadArtifact, CreateBuild, CreateDeploy, DeployKind, DeployState};
 use hermez_cluster::{Cluster, ClusterError};
+use hermez_kinds::Kind;
+use hermez_source::RepositoryUrl;
 use hermez_store::{
     BuildRecord, DeployRecord, NewBuild, NewDeploy, RequestedBuild, StoreError, WorkloadRecord,
 };
 use jiff::Timestamp;
 
+use crate::policy::{Origin, Policy, Request, gate};
 use crate::{Road, RoadError};
 
 /// Most characters of a reason.
 const REASON_LIMIT: usize = 1000;
+/// Who asks for the deploys of pushes.
+pub(crate) const PUSH: &str = "push";
+
+/// A pushed commit that a workload may want deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AutoDeploy {
+    /// The workload's name.
+    pub workload: String,
+    /// The branch that was pushed to.
+    pub branch: String,
+    /// The commit (40 hexadecimal digits).
+    pub commit: String,
+}
+
+fn invalid(field: &'static str, message: &str, hint: &'static str) -> RoadError {
+    let message = message.to_owned();
+    RoadError::Invalid {
+        field,
+        message,
+        hint,
+    }
+}
+
+/// A text of the request, without what surrounds it; nothing where it is empty.
+pub(crate) fn bounded(
+    field: &'static str,
+    text: Option<&str>,
+) -> Result<Option<String>, RoadError> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    if text.is_some_and(|text| text.chars().count() > REASON_LIMIT) {
+        let message = format!("is longer than {REASON_LIMIT} characters");
+        return Err(invalid(field, &message, "Say it in fewer words"));
+    }
+    Ok(text.map(str::to_owned))
+}
+
+/// The deploy of a commit.
+fn regular(
+    workload: &WorkloadRecord,
+    commit: hermez_source::Commit,
+    by: &str,
+    reason: Option<String>,
+    override_reason: Option<String>,
+) -> NewDeploy {
+    NewDeploy {
+        workload_id: workload.id,
+        instance: workload.name.clone(),
+        commit: commit.id.as_str().to_owned(),
+        title: commit.title,
+        author: commit.author,
+        requested_by: by.to_owned(),
+        reason,
+        kind: DeployKind::Regular,
+        of: None,
+        override_reason,
+    }
+}
+
+/// Refuses what only a Deployment can do.
+fn require_service(workload: &WorkloadRecord, what: &str, hint: &str) -> Result<(), RoadError> {
+    if Kind::from_spelling(&workload.kind) == Some(Kind::Service) {
+        return Ok(());
+    }
+    Err(RoadError::NotNow {
+        message: format!("a {} cannot be {what}", workload.kind),
+        hint: hint.to_owned(),
+    })
+}
 
 impl Road {
     /// Asks for the build of a commit, branch or tag (fetched first when it is not known).
@@ -44,34 +115,225 @@ impl Road {
         ask: &CreateDeploy,
         by: &str,
     ) -> Result<DeployRecord, RoadError> {
-        let reason = ask
-            .reason
-            .as_deref()
-            .map(str::trim)
-            .filter(|reason| !reason.is_empty());
-        if reason.is_some_and(|reason| reason.chars().count() > REASON_LIMIT) {
-            let message = format!("is longer than {REASON_LIMIT} characters");
-            return Err(RoadError::Invalid {
-                field: "reason",
-                message,
-                hint: "Say it in fewer words",
-            });
+        let reason = bounded("reason", ask.reason.as_deref())?;
+        let override_reason = bounded("override_bad", ask.override_bad.as_deref())?;
+        let revision = match (&ask.commit, ask.latest) {
+            (Some(commit), false) => commit.clone(),
+            (None, true) => self.latest_branch(workload, ask.branch.as_deref()).await?,
+            (Some(_), true) => {
+                return Err(invalid(
+                    "commit",
+                    "does not go with `latest`",
+                    "Name a commit, or ask for the newest",
+                ));
+            }
+            (None, false) => {
+                return Err(invalid(
+                    "commit",
+                    "is missing",
+                    "Name a commit, or ask for `latest`",
+                ));
+            }
+        };
+        if ask.branch.is_some() && !ask.latest {
+            return Err(invalid(
+                "branch",
+                "goes with `latest` only",
+                "Name the branch as the commit",
+            ));
         }
-        let (workload, commit) = self.commit_of(workload, &ask.commit).await?;
+        let (workload, commit) = self.commit_of(workload, &revision).await?;
+        let request = Request {
+            origin: Origin::Person,
+            commit: commit.id.as_str(),
+            override_bad: override_reason.as_deref(),
+        };
+        let bad = self.mark_of(&workload, commit.id.as_str()).await?;
+        let policy = Policy {
+            bad: bad.as_ref(),
+            ..Policy::default()
+        };
+        let now = Timestamp::now();
+        gate(&request, &policy, now).map_err(RoadError::Held)?;
+        let new = regular(&workload, commit, by, reason, override_reason);
+        Ok(self.parts().store.request_deploy(&new, now).await?)
+    }
+
+    /// Asks for the deploy of a pushed commit, if the workload's rules let it through
+    /// ([`RoadError::Held`] when they do not).
+    pub async fn request_auto_deploy(
+        &self,
+        wanted: &AutoDeploy,
+    ) -> Result<DeployRecord, RoadError> {
+        let store = &self.parts().store;
+        let AutoDeploy {
+            workload,
+            branch,
+            commit,
+        } = wanted;
+        let (workload, commit) = self.commit_of(workload, commit).await?;
+        let head = self.head_of(&workload, branch).await?;
+        let row = store.workload_row(&workload.name).await?;
+        let newest = row.and_then(|row| row.latest).map(|deploy| deploy.commit);
+        let bad = self.mark_of(&workload, commit.id.as_str()).await?;
+        let request = Request {
+            origin: Origin::Push { branch },
+            commit: commit.id.as_str(),
+            override_bad: None,
+        };
+        let policy = Policy {
+            auto_deploy: workload.auto_deploy.as_deref(),
+            pin: workload.pin.as_ref(),
+            bad: bad.as_ref(),
+            head: head.as_deref(),
+            newest: newest.as_deref(),
+        };
+        let now = Timestamp::now();
+        gate(&request, &policy, now).map_err(RoadError::Held)?;
+        let reason = Some(format!("pushed to {branch}"));
+        let new = regular(&workload, commit, PUSH, reason, None);
+        Ok(store.request_deploy(&new, now).await?)
+    }
+
+    /// Asks for a restart: the pods are replaced, the version stays.
+    pub async fn request_restart(
+        &self,
+        workload: &str,
+        reason: Option<&str>,
+        by: &str,
+    ) -> Result<DeployRecord, RoadError> {
+        let reason = bounded("reason", reason)?;
+        let store = &self.parts().store;
+        let workload = self.workload(workload).await?;
+        require_service(
+            &workload,
+            "restarted",
+            "deploy it again to make its pods anew",
+        )?;
+        let Some(last) = store.applied_deploys(workload.id, 1).await?.pop() else {
+            return Err(RoadError::NotNow {
+                message: format!("nothing of {} runs that could be restarted", workload.name),
+                hint: "deploy a commit: hermez deploy COMMIT".to_owned(),
+            });
+        };
+        let manifest = last.manifest.clone().unwrap_or_default();
         let new = NewDeploy {
             workload_id: workload.id,
             instance: workload.name,
-            commit: commit.id.as_str().to_owned(),
-            title: commit.title,
-            author: commit.author,
+            commit: last.commit,
+            title: last.title,
+            author: last.author,
             requested_by: by.to_owned(),
-            reason: reason.map(str::to_owned),
+            reason,
+            kind: DeployKind::Restart,
+            of: Some((last.id, manifest)),
+            override_reason: None,
         };
-        Ok(self
+        Ok(store.request_deploy(&new, Timestamp::now()).await?)
+    }
+
+    /// Holds a rollout, or lets it go on. One that has not begun is held before it begins; one that
+    /// has ended stays as it is.
+    pub async fn pause_deploy(
+        &self,
+        id: i64,
+        pause: bool,
+        by: &str,
+    ) -> Result<DeployRecord, RoadError> {
+        let deploy = self.deploy(id).await?;
+        let changing = matches!(
+            deploy.state,
+            DeployState::Applying | DeployState::RollingOut
+        );
+        if let Some(workload) = self
             .parts()
             .store
-            .request_deploy(&new, Timestamp::now())
-            .await?)
+            .workload_by_id(deploy.workload_id)
+            .await?
+            && pause
+            && changing
+        {
+            require_service(
+                &workload,
+                "held in a rollout",
+                "stop it: hermez deploys cancel",
+            )?;
+        }
+        let store = &self.parts().store;
+        Ok(store.pause_deploy(id, pause, by, Timestamp::now()).await?)
+    }
+
+    /// Checks that the workload's repository has this branch.
+    pub async fn require_branch(&self, workload: &str, branch: &str) -> Result<(), RoadError> {
+        let workload = self.workload(workload).await?;
+        if self.head_of(&workload, branch).await?.is_none() {
+            let shown: String = branch.chars().take(100).collect();
+            return Err(RoadError::Invalid {
+                field: "auto_deploy",
+                message: format!("names `{shown}`, and the repository has no such branch"),
+                hint: "Push the branch first, or name one that is there",
+            });
+        }
+        Ok(())
+    }
+
+    async fn latest_branch(
+        &self,
+        workload: &str,
+        branch: Option<&str>,
+    ) -> Result<String, RoadError> {
+        if let Some(branch) = branch.map(str::trim).filter(|branch| !branch.is_empty()) {
+            return Ok(branch.to_owned());
+        }
+        let workload = self.workload(workload).await?;
+        let repository = self
+            .parts()
+            .store
+            .repository(workload.repository_id)
+            .await?;
+        repository
+            .and_then(|repository| repository.default_branch)
+            .ok_or_else(|| RoadError::NotNow {
+                message: "the repository's default branch is not known yet".to_owned(),
+                hint: "fetch it: hermez workload sync".to_owned(),
+            })
+    }
+
+    /// The newest commit of a branch as the mirror has it.
+    async fn head_of(
+        &self,
+        workload: &WorkloadRecord,
+        branch: &str,
+    ) -> Result<Option<String>, RoadError> {
+        let repository = self
+            .parts()
+            .store
+            .repository(workload.repository_id)
+            .await?;
+        let Some(repository) = repository else {
+            return Ok(None);
+        };
+        let url = RepositoryUrl::parse(&repository.url)?;
+        let branches = self.parts().mirrors.branches(&url).await?;
+        let found = branches.into_iter().find(|found| found.name == branch);
+        Ok(found.map(|found| found.head.to_string()))
+    }
+
+    /// The mark that the artifact of a commit bears.
+    async fn mark_of(
+        &self,
+        workload: &WorkloadRecord,
+        commit: &str,
+    ) -> Result<Option<BadArtifact>, RoadError> {
+        let store = &self.parts().store;
+        let Some(artifact) = store.artifact(workload.id, commit).await? else {
+            return Ok(None);
+        };
+        Ok(store
+            .bad_artifacts(&artifact.digests())
+            .await?
+            .into_iter()
+            .next())
     }
 
     async fn commit_of(

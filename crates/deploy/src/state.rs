@@ -7,10 +7,12 @@
 //! ```
 //! A newer request supersedes what has not begun to change the cluster, never what has.
 
-use hermez_api::{BuildState, DeployState};
+use hermez_api::{BadArtifact, BuildState, DeployKind, DeployState};
 use hermez_cluster::{FailureCause, Rollout};
-use hermez_store::{BuildRecord, DeployRecord, DeployWrite, LaneFacts};
+use hermez_store::{Applied, BuildRecord, DeployRecord, DeployWrite, LaneFacts};
 use jiff::{SignedDuration, Timestamp};
+
+use crate::policy::bad_message;
 
 /// Longest time that a deploy waits for the registry or the cluster to take it.
 pub const APPLY_WITHIN: SignedDuration = SignedDuration::from_mins(15);
@@ -24,6 +26,8 @@ const SLACK: SignedDuration = SignedDuration::from_secs(60);
 pub struct Seen {
     /// Whether the commit's artifact is there.
     pub artifact: bool,
+    /// The mark that the artifact bears; only asked for while the deploy waits.
+    pub bad: Option<BadArtifact>,
     /// The deploy's build.
     pub build: Option<BuildRecord>,
     /// What else goes on with the same Kubernetes object.
@@ -68,7 +72,9 @@ pub fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
             }
             match deploy.state {
                 DeployState::Queued => queued(deploy, seen, now),
-                _ if seen.artifact => enter(DeployState::Queued, "the artifact is there"),
+                _ if seen.artifact || deploy.manifest.is_some() => {
+                    enter(DeployState::Queued, "the artifact is there")
+                }
                 DeployState::Pending => Next::RequestBuild,
                 _ => building(deploy, seen),
             }
@@ -127,6 +133,18 @@ fn queued(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     if let Some(busy) = seen.lane.busy {
         return say(deploy, &format!("waits for deploy {busy} to end"));
     }
+    if let Some(by) = &deploy.paused_by {
+        return say(deploy, &format!("{by} paused it before it began"));
+    }
+    // What runs is no worse for being restarted; all else was perhaps marked after it was asked for.
+    if let Some(bad) = &seen.bad
+        && deploy.override_reason.is_none()
+        && deploy.kind != DeployKind::Restart
+    {
+        let hint = "deploy another commit, or say why this one is right: --override-bad REASON";
+        let message = bad_message(bad, now);
+        return fail("bad_artifact", &message, Some(hint.to_owned()), None);
+    }
     Next::Write(Box::new(DeployWrite {
         state: Some(DeployState::Applying),
         message: Some("writing to the cluster".to_owned()),
@@ -168,7 +186,18 @@ fn rolling_out(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
             "waits for the cluster, which does not answer; the pods go on by themselves",
         );
     }
+    if deploy.paused_by.is_some() != deploy.applied_paused {
+        return Next::Apply;
+    }
     match &seen.rollout {
+        // Nobody is to blame for how long it is held, and it ends when it is let go on.
+        Some(Rollout::Progressing { .. } | Rollout::Waiting { .. } | Rollout::Complete { .. })
+        | None
+            if deploy.applied_paused =>
+        {
+            let by = deploy.paused_by.as_deref().unwrap_or("somebody");
+            say(deploy, &format!("held: {by} paused it"))
+        }
         Some(Rollout::Complete { ready, desired }) => Next::Write(Box::new(DeployWrite {
             state: Some(DeployState::Succeeded),
             message: Some(match desired {
@@ -221,14 +250,22 @@ fn rolling_out(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     }
 }
 
-/// What to write when the manifest has been written to the cluster.
-pub fn applied(progress_deadline_seconds: u32, now: Timestamp) -> DeployWrite {
+/// What to write when the manifest has been written to the cluster. A rollout that is held has no
+/// deadline; it gets a new one when it goes on.
+pub fn applied(applied: Applied, progress_deadline_seconds: u32, now: Timestamp) -> DeployWrite {
     let deadline = now + SignedDuration::from_secs(i64::from(progress_deadline_seconds)) + SLACK;
+    let message = if applied.paused {
+        "written to the cluster; the rollout is held"
+    } else {
+        "written to the cluster; pods change"
+    };
     DeployWrite {
         state: Some(DeployState::RollingOut),
-        message: Some("written to the cluster; pods change".to_owned()),
-        deadline_at: Some(Some(deadline)),
+        message: Some(message.to_owned()),
+        note: true,
+        deadline_at: Some((!applied.paused).then_some(deadline)),
         retries: Some(0),
+        applied: Some(applied),
         ..DeployWrite::default()
     }
 }
@@ -310,4 +347,4 @@ fn fail(cause: &str, message: &str, hint: Option<String>, pods: Option<(i32, i32
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -15,10 +15,9 @@ use url::Url;
 use hermez_cluster::WorkloadKey;
 use hermez_kinds::Kind;
 
+use crate::requests::{AutoDeploy, PUSH};
 use crate::{Road, RoadError};
 
-/// Who asks for the builds of pushes.
-const PUSH: &str = "push";
 /// How long a first fetch may take before the forge is asked for the repository's size.
 const FORGE_ASKED_AFTER: Duration = Duration::from_secs(45);
 
@@ -284,13 +283,14 @@ impl Road {
     }
 
     /// A push came: fetches, and asks for a build of the pushed commit for every workload of the
-    /// repository whose config file is there.
+    /// repository whose config file is there. Gives the deploys that workloads want of it, for
+    /// [`Road::request_auto_deploy`].
     pub async fn pushed(
         &self,
         repository_id: i64,
         branch: Option<&str>,
         after: Option<&str>,
-    ) -> Result<Vec<BuildRecord>, RoadError> {
+    ) -> Result<Vec<AutoDeploy>, RoadError> {
         let store = &self.parts().store;
         let Some(repository) = store.repository(repository_id).await? else {
             return Ok(Vec::new());
@@ -300,13 +300,13 @@ impl Road {
             let _alone = self.alone_on(&url).await;
             self.sync(repository_id).await?;
         }
-        let (Some(_), Some(after)) = (branch, after) else {
+        let (Some(branch), Some(after)) = (branch, after) else {
             return Ok(Vec::new());
         };
         let Ok(commit) = CommitId::parse(after) else {
             return Ok(Vec::new());
         };
-        let mut builds = Vec::new();
+        let mut wanted = Vec::new();
         for workload in store.workloads_of_repository(repository_id).await? {
             let there = match self
                 .parts()
@@ -319,13 +319,18 @@ impl Road {
                 there => there?,
             };
             if there {
-                builds.push(
-                    self.ask_for_build(&workload, &url, &commit, PUSH, false)
-                        .await?,
-                );
+                self.ask_for_build(&workload, &url, &commit, PUSH, false)
+                    .await?;
+                if workload.auto_deploy.as_deref() == Some(branch) {
+                    wanted.push(AutoDeploy {
+                        workload: workload.name,
+                        branch: branch.to_owned(),
+                        commit: commit.to_string(),
+                    });
+                }
             }
         }
-        Ok(builds)
+        Ok(wanted)
     }
 
     /// Asks for a commit's one build.

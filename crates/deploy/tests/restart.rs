@@ -131,6 +131,9 @@ async fn ask(store: &Store, workload: &WorkloadRecord, n: u8) -> i64 {
         author: "ada".to_owned(),
         requested_by: "ada".to_owned(),
         reason: None,
+        kind: hermez_api::DeployKind::Regular,
+        of: None,
+        override_reason: None,
     };
     store
         .request_deploy(&new, Timestamp::now())

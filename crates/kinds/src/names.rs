@@ -43,6 +43,11 @@ pub const COMMIT_ANNOTATION: &str = "hermez.dev/commit";
 pub const DEPLOY_ANNOTATION: &str = "hermez.dev/deploy";
 /// Annotation with the repository's URL, without credentials.
 pub const REPOSITORY_ANNOTATION: &str = "hermez.dev/repository";
+/// Annotation with the time of the last restart that was asked for; it stands on the pods too, so
+/// that they are replaced when it changes.
+pub const RESTARTED_ANNOTATION: &str = "hermez.dev/restarted-at";
+/// Annotation that holds a rollout (`true`).
+pub const PAUSED_ANNOTATION: &str = "hermez.dev/paused";
 /// Annotation with the hash of what the controller last applied.
 pub const APPLIED_ANNOTATION: &str = "hermez.dev/applied";
 /// Annotation of a pod template with the hash of `configs`, so that pods restart when it changes.

@@ -56,6 +56,15 @@ impl<'a> Translation<'a> {
         }
     }
 
+    /// An annotation of the resource, where it stands there and is not empty.
+    pub(crate) fn annotation(&self, name: &str) -> Option<&'a str> {
+        let annotations = self.metadata.annotations.as_ref()?;
+        annotations
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
     /// The workload's name.
     pub fn name(&self) -> &'a str {
         self.names.name

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt;
 use hermez_access::{Action, Principal, Target};
+use hermez_source::RepositoryUrl;
 use hermez_store::{PageRequest, RepositoryRecord, StoreError, WorkloadFilter};
 use serde_json::json;
 
 use crate::change::change;
+use crate::routes::deploy_pushed;
 use crate::state::AppState;
 
 /// Repositories that are fetched at the same time.
@@ -41,25 +43,46 @@ async fn one(state: &AppState, repository: RepositoryRecord) {
             return;
         }
     }
-    let Some(branch) = repository.default_branch else {
-        return;
+    let mut branches: Vec<String> = repository.default_branch.clone().into_iter().collect();
+    match state.store.workloads_of_repository(id).await {
+        Ok(workloads) => {
+            branches.extend(workloads.into_iter().filter_map(|it| it.auto_deploy));
+        }
+        Err(error) => tracing::warn!(%error, "cannot look for branches that deploy by themselves"),
+    }
+    branches.sort();
+    branches.dedup();
+    for branch in branches {
+        follow(state, &repository, branch).await;
+    }
+}
+
+/// Does what the push of a branch's newest commit would have done.
+async fn follow(state: &AppState, repository: &RepositoryRecord, branch: String) {
+    let id = repository.id;
+    let head = match RepositoryUrl::parse(&repository.url) {
+        Ok(url) => state.mirrors.resolve(&url, &branch).await.ok(),
+        Err(_) => None,
     };
-    let detail = json!({ "branch": branch, "missed": true });
+    let Some(head) = head else { return };
+    let detail = json!({ "branch": branch, "commit": head.as_str(), "missed": true });
     let road = state.road.clone();
-    let hermez = Principal::system();
-    let pushed = change(
+    let act = async move { Ok(road.pushed(id, Some(&branch), Some(head.as_str())).await?) };
+    let target = Target::Repository(id);
+    match change(
         state,
-        &hermez,
+        &Principal::system(),
         Action::Push,
-        Target::Repository(id),
+        target,
         detail,
-        async move {
-            road.pushed(id, Some(&branch), None).await?;
-            Ok(())
-        },
-    );
-    if let Err(error) = pushed.await {
-        tracing::warn!(%error, repository = repository.url, "a missed push could not be followed");
+        act,
+    )
+    .await
+    {
+        Ok(wanted) => deploy_pushed(state, wanted).await,
+        Err(error) => {
+            tracing::warn!(%error, repository = repository.url, "a missed push could not be followed");
+        }
     }
 }
 

@@ -28,6 +28,7 @@ pub fn workload(row: &WorkloadRow, cluster: &ClusterLink) -> Workload {
         created_by: row.workload.created_by.clone(),
         url: status.url,
         mirror: row.repository.mirror_status(),
+        auto_deploy: row.workload.auto_deploy.clone(),
         version: row.workload.version,
     }
 }
@@ -60,6 +61,7 @@ fn summary(row: &WorkloadRow, status: &WorkloadStatus) -> WorkloadSummary {
             .as_ref()
             .map(hermez_store::DeployRecord::summary),
         latest_deploy: row.latest.as_ref().map(hermez_store::DeployRecord::summary),
+        pin: workload.pin.clone(),
     }
 }
 

@@ -142,6 +142,30 @@ impl Mirrors {
         self.commits_by_id(url, &ids).await
     }
 
+    /// Commits that `of` has and `without` does not, newest first: at most `limit` (1 to 1,000).
+    pub async fn commits_between(
+        &self,
+        url: &RepositoryUrl,
+        without: &CommitId,
+        of: &CommitId,
+        limit: usize,
+    ) -> Result<Vec<Commit>, SourceError> {
+        let folder = self.mirrored(url)?;
+        let limit = limit.clamp(1, MAX_PAGE);
+        let list = Git::local(Some(&folder), "compare commits")
+            .args(["rev-list", "--max-count"])
+            .args([limit.to_string(), of.to_string(), format!("^{without}")])
+            .args(["--"])
+            .success(Vec::new(), MAX_PAGE * 64, self.limits.read_timeout)
+            .await?;
+        let list = String::from_utf8_lossy(&list);
+        let ids: Vec<CommitId> = list
+            .lines()
+            .filter_map(|line| CommitId::parse(line.trim()).ok())
+            .collect();
+        self.commits_by_id(url, &ids).await
+    }
+
     /// Reads a file of a commit. Symbolic links are followed as long as they stay inside the
     /// repository.
     pub async fn read_file(

@@ -32,6 +32,17 @@ pub struct DeployWrite {
     pub deadline_at: Option<Option<Timestamp>>,
     /// Tries of what failed last for a reason around it.
     pub retries: Option<i32>,
+    /// What was written to the cluster.
+    pub applied: Option<Applied>,
+}
+
+/// What a deploy has written to the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The manifest's reference by digest.
+    pub manifest: String,
+    /// Whether the rollout is held.
+    pub paused: bool,
 }
 
 /// What else goes on with the same Kubernetes object.
@@ -116,6 +127,13 @@ fn columns_of(
     }
     if let Some(retries) = write.retries {
         columns.push((Column::Retries, Expr::val(retries)));
+    }
+    if let Some(applied) = &write.applied {
+        columns.push((Column::Manifest, Expr::val(applied.manifest.as_str())));
+        columns.push((Column::AppliedPaused, Expr::val(applied.paused)));
+        if deploy.applied_at_ms.is_none() {
+            columns.push((Column::AppliedAtMs, Expr::val(ms(now))));
+        }
     }
     columns
 }

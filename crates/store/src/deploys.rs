@@ -1,7 +1,7 @@
 //! Deploys and their timelines: asking, looking, stopping. Working on them is in
 //! `deploy_leases`.
 
-use hermez_api::{Deploy, DeployEvent, DeployKind, DeployState, Page};
+use hermez_api::{Deploy, DeployEvent, DeployKind, DeployState, Page, Pin};
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, UnionType};
@@ -15,7 +15,7 @@ use crate::entity::{deploy_event, workload};
 use crate::page::MapPage;
 use crate::words::{at, maybe_at, ms, value, word};
 use crate::workloads::require_living;
-use crate::{Change, DeployRecord, PageRequest, Store, StoreError};
+use crate::{Change, DeployRecord, PageRequest, Store, StoreError, bad_artifacts, workloads};
 
 /// A deploy to ask for.
 #[derive(Debug, Clone)]
@@ -34,6 +34,23 @@ pub struct NewDeploy {
     pub requested_by: String,
     /// Why.
     pub reason: Option<String>,
+    /// What it does.
+    pub kind: DeployKind,
+    /// The deploy whose version it brings out, and that version's manifest by digest.
+    pub of: Option<(i64, String)>,
+    /// Why an artifact that is marked as bad is deployed all the same.
+    pub override_reason: Option<String>,
+}
+
+/// What asking for a rollback changes beside the new deploy, in one transaction with it.
+#[derive(Debug, Clone)]
+pub struct Aftermath {
+    /// The deploy that is left: stopped where it has not ended.
+    pub left: DeployRecord,
+    /// Digests of its artifact, to be marked as bad.
+    pub bad: Vec<String>,
+    /// Why, for the mark and for the pin.
+    pub reason: String,
 }
 
 /// Which deploys are wanted; absent fields match everything.
@@ -43,6 +60,16 @@ pub struct DeployFilter {
     pub workload_id: Option<i64>,
     /// States, any of these; empty matches all.
     pub states: Vec<DeployState>,
+    /// What it does.
+    pub kind: Option<DeployKind>,
+    /// Who asked.
+    pub requested_by: Option<String>,
+    /// Beginning of the commit's id, in hexadecimal digits; anything else finds nothing.
+    pub commit: Option<String>,
+    /// Asked for at this time or later.
+    pub since: Option<Timestamp>,
+    /// Asked for before this time.
+    pub until: Option<Timestamp>,
 }
 
 /// What errors call a row.
@@ -113,6 +140,12 @@ impl Row {
             cancel_requested: deploy.cancel_requested,
             deadline_at: maybe_at("deploy.deadline_at_ms", deploy.deadline_at_ms)?,
             retries: deploy.retries,
+            manifest: deploy.manifest,
+            applied_at: maybe_at("deploy.applied_at_ms", deploy.applied_at_ms)?,
+            of_deploy: deploy.of_deploy,
+            override_reason: deploy.override_reason,
+            paused_by: deploy.paused_by,
+            applied_paused: deploy.applied_paused,
         })
     }
 }
@@ -188,12 +221,36 @@ impl Store {
         new: &NewDeploy,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
+        self.request(new, None, now).await
+    }
+
+    /// Keeps a new rollback; with it, all or nothing, the workload is pinned, what is left is marked
+    /// as bad, and a deploy that still brings it out is stopped.
+    pub async fn request_rollback(
+        &self,
+        new: &NewDeploy,
+        aftermath: &Aftermath,
+        now: Timestamp,
+    ) -> Result<DeployRecord, StoreError> {
+        self.request(new, Some(aftermath), now).await
+    }
+
+    async fn request(
+        &self,
+        new: &NewDeploy,
+        aftermath: Option<&Aftermath>,
+        now: Timestamp,
+    ) -> Result<DeployRecord, StoreError> {
         let state = word(&DeployState::Pending);
         let message = format!("{} asked for it", new.requested_by);
         let row = ActiveModel {
             workload_id: Set(new.workload_id),
             instance: Set(new.instance.clone()),
-            kind: Set(word(&DeployKind::Regular)),
+            kind: Set(word(&new.kind)),
+            of_deploy: Set(new.of.as_ref().map(|(id, _)| *id)),
+            manifest: Set(new.of.as_ref().map(|(_, manifest)| manifest.clone())),
+            override_reason: Set(new.override_reason.clone()),
+            applied_paused: Set(false),
             state: Set(state.clone()),
             commit_id: Set(new.commit.clone()),
             title: Set(new.title.clone()),
@@ -219,9 +276,70 @@ impl Store {
         let record = one(&transaction, model.id)
             .await?
             .ok_or_else(|| missing(model.id))?;
+        if let Some(Aftermath { left, bad, reason }) = aftermath {
+            let by = new.requested_by.as_str();
+            cancel(&transaction, left.id, by, now).await?;
+            bad_artifacts::mark(&transaction, bad, left, reason, by, now).await?;
+            let pin = Pin {
+                by: by.to_owned(),
+                at: now,
+                reason: reason.clone(),
+                deploy_id: Some(record.id),
+            };
+            workloads::pin(&transaction, new.workload_id, &pin).await?;
+        }
         transaction.commit().await?;
         self.announce(Change::Deploy(record.id));
+        if let Some(aftermath) = aftermath {
+            self.announce(Change::Deploy(aftermath.left.id));
+            self.announce(Change::Workload(record.workload.clone()));
+        }
         Ok(record)
+    }
+
+    /// Deploys of a workload that were written to the cluster, newest first, at most `limit`.
+    pub async fn applied_deploys(
+        &self,
+        workload_id: i64,
+        limit: u64,
+    ) -> Result<Vec<DeployRecord>, StoreError> {
+        let find = with_workload()
+            .filter(Column::WorkloadId.eq(workload_id))
+            .filter(Column::AppliedAtMs.is_not_null())
+            .order_by_desc(Column::Id)
+            .limit(limit);
+        let rows = find.into_model::<Row>().all(&self.read).await?;
+        rows.into_iter().map(Row::record).collect()
+    }
+
+    /// Wants a rollout held, or let go on (`by` is `None`); one that has ended stays as it is.
+    /// Wanting it again changes nothing.
+    pub async fn pause_deploy(
+        &self,
+        id: i64,
+        pause: bool,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<DeployRecord, StoreError> {
+        let transaction = self.begin().await?;
+        let find = Entity::find_by_id(id).lock_exclusive();
+        let Some(deploy) = find.one(&transaction).await? else {
+            return Err(missing(id));
+        };
+        if deploy.paused_by.is_some() != pause && open().contains(&deploy.state) {
+            let paused_by = pause.then(|| by.to_owned());
+            Entity::update_many()
+                .col_expr(Column::PausedBy, Expr::val(paused_by))
+                .filter(Column::Id.eq(id))
+                .exec(&transaction)
+                .await?;
+            let did = if pause { "paused it" } else { "let it go on" };
+            let message = format!("{by} {did}");
+            append_event(&transaction, &deploy, &deploy.state, &message, now).await?;
+        }
+        transaction.commit().await?;
+        self.announce(Change::Deploy(id));
+        self.deploy(id).await?.ok_or_else(|| missing(id))
     }
 
     /// The deploy with this number.
@@ -235,7 +353,16 @@ impl Store {
             return Ok(None);
         };
         let artifact = self.artifact(deploy.workload_id, &deploy.commit).await?;
+        let digests = artifact
+            .as_ref()
+            .map(crate::ArtifactRecord::digests)
+            .unwrap_or_default();
+        let bad = self.bad_artifacts(&digests).await?.into_iter().next();
         Ok(Some(Deploy {
+            of_deploy: deploy.of_deploy,
+            manifest: deploy.manifest.clone(),
+            override_reason: deploy.override_reason.clone(),
+            bad,
             build_id: deploy.build_id,
             images: artifact.map(|artifact| artifact.images).unwrap_or_default(),
             timeline: self.deploy_events(id, 0).await?,
@@ -259,6 +386,25 @@ impl Store {
         }
         if !filter.states.is_empty() {
             find = find.filter(Column::State.is_in(filter.states.iter().map(word)));
+        }
+        if let Some(kind) = &filter.kind {
+            find = find.filter(Column::Kind.eq(word(kind)));
+        }
+        if let Some(by) = &filter.requested_by {
+            find = find.filter(Column::RequestedBy.eq(by.as_str()));
+        }
+        if let Some(commit) = &filter.commit {
+            // The range of texts that begin with it; `g` comes after every hexadecimal digit.
+            let digits: String = commit.chars().take(40).collect::<String>().to_lowercase();
+            find = find
+                .filter(Column::CommitId.gte(digits.as_str()))
+                .filter(Column::CommitId.lt(format!("{digits}g")));
+        }
+        if let Some(since) = filter.since {
+            find = find.filter(Column::CreatedAtMs.gte(ms(since)));
+        }
+        if let Some(until) = filter.until {
+            find = find.filter(Column::CreatedAtMs.lt(ms(until)));
         }
         if let Some(after) = page.after_id(LIST)? {
             find = find.filter(Column::Id.lt(after));

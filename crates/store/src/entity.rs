@@ -160,6 +160,11 @@ pub mod workload {
         pub created_at_ms: i64,
         pub created_by: String,
         pub deleted_at_ms: Option<i64>,
+        pub auto_deploy: Option<String>,
+        pub pinned_by: Option<String>,
+        pub pinned_at_ms: Option<i64>,
+        pub pin_reason: Option<String>,
+        pub pin_deploy_id: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -273,6 +278,29 @@ pub mod artifact {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Digests that are not to be deployed again.
+pub mod bad_artifact {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "bad_artifact")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub digest: String,
+        pub workload_id: i64,
+        pub deploy_id: i64,
+        pub commit_id: String,
+        pub reason: String,
+        pub marked_by: String,
+        pub marked_at_ms: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// Deploys.
 pub mod deploy {
     use sea_orm::entity::prelude::*;
@@ -308,6 +336,12 @@ pub mod deploy {
         pub lease_until_ms: Option<i64>,
         pub fence: i64,
         pub event_seq: i64,
+        pub manifest: Option<String>,
+        pub applied_at_ms: Option<i64>,
+        pub of_deploy: Option<i64>,
+        pub override_reason: Option<String>,
+        pub paused_by: Option<String>,
+        pub applied_paused: bool,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -13,6 +13,7 @@
 
 mod artifacts;
 mod audit;
+mod bad_artifacts;
 mod build_leases;
 mod build_logs;
 mod builds;
@@ -37,8 +38,8 @@ pub use audit::{AuditFilter, NewAuditEntry};
 pub use build_leases::BuildOutcome;
 pub use builds::{BuildFilter, NewBuild, RequestedBuild};
 pub use connect::{Change, Engine, Store};
-pub use deploy_leases::{DeployWrite, LaneFacts};
-pub use deploys::{DeployFilter, NewDeploy};
+pub use deploy_leases::{Applied, DeployWrite, LaneFacts};
+pub use deploys::{Aftermath, DeployFilter, NewDeploy};
 pub use error::StoreError;
 pub use idempotency::Begun;
 pub use page::PageRequest;
@@ -47,4 +48,4 @@ pub use records::{
     SessionRecord, TokenRecord, WorkloadRecord, WorkloadRow,
 };
 pub use repositories::NewRepository;
-pub use workloads::{NewWorkload, WorkloadFilter};
+pub use workloads::{NewWorkload, WorkloadFilter, WorkloadSettings};

@@ -2,7 +2,7 @@
 
 use hermez_api::{
     ArtifactImage, ArtifactSummary, BuildState, BuildSummary, Category, DeployKind, DeployState,
-    DeploySummary, MirrorStatus, WebhookState,
+    DeploySummary, MirrorStatus, Pin, WebhookState,
 };
 use jiff::Timestamp;
 
@@ -105,6 +105,10 @@ pub struct WorkloadRecord {
     pub created_by: String,
     /// When it was deleted; a deleted workload's history stays.
     pub deleted_at: Option<Timestamp>,
+    /// Branch whose pushes are deployed by themselves.
+    pub auto_deploy: Option<String>,
+    /// Why automatic deploys wait, while they do.
+    pub pin: Option<Pin>,
 }
 
 /// A workload as lists and pages show it, without what only the cluster knows.
@@ -207,6 +211,17 @@ pub struct ArtifactRecord {
 }
 
 impl ArtifactRecord {
+    /// Digests by which it is known again: its manifest's, and those of the images that were built
+    /// for it (what others publish is not this artifact's).
+    pub fn digests(&self) -> Vec<String> {
+        let built = self.images.iter().filter(|image| image.built);
+        let references = built.map(|image| image.reference.as_str());
+        std::iter::once(self.manifest.as_str())
+            .chain(references)
+            .filter_map(|reference| Some(reference.split_once('@')?.1.to_owned()))
+            .collect()
+    }
+
     /// As the API shows it.
     pub fn summary(&self) -> ArtifactSummary {
         ArtifactSummary {
@@ -266,6 +281,18 @@ pub struct DeployRecord {
     pub deadline_at: Option<Timestamp>,
     /// Tries of what failed last for a reason around it (cluster or registry down).
     pub retries: i32,
+    /// The manifest's reference by digest, once it is known what is to be applied.
+    pub manifest: Option<String>,
+    /// When it was first written to the cluster.
+    pub applied_at: Option<Timestamp>,
+    /// The deploy whose version a rollback or restart brings out.
+    pub of_deploy: Option<i64>,
+    /// Why an artifact that is marked as bad is deployed all the same.
+    pub override_reason: Option<String>,
+    /// Who holds the rollout, while somebody does.
+    pub paused_by: Option<String>,
+    /// Whether what was written to the cluster last holds the rollout.
+    pub applied_paused: bool,
 }
 
 impl DeployRecord {
@@ -287,6 +314,7 @@ impl DeployRecord {
             message: self.message.clone(),
             pods_ready: self.pods_ready,
             pods_desired: self.pods_desired,
+            paused_by: self.paused_by.clone(),
         }
     }
 }

@@ -93,7 +93,11 @@ mod tests {
             D::Canceled,
             D::Superseded,
         ]);
-        check(&[DeployKind::Regular]);
+        check(&[
+            DeployKind::Regular,
+            DeployKind::Rollback,
+            DeployKind::Restart,
+        ]);
         check(&[Category::Production, Category::NonProduction]);
         check(&[WebhookState::Installed, WebhookState::Missing]);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hermez_api::{Category, DeployState, Page};
+use hermez_api::{Category, DeployState, Page, Pin};
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr};
@@ -40,6 +40,15 @@ pub struct NewWorkload {
     pub created_by: String,
 }
 
+/// What a workload's settings become; absent fields stay.
+#[derive(Debug, Clone, Default)]
+pub struct WorkloadSettings {
+    /// Production or not.
+    pub category: Option<Category>,
+    /// Branch whose pushes are deployed by themselves; `Some(None)` turns it off.
+    pub auto_deploy: Option<Option<String>>,
+}
+
 /// Which workloads are wanted; absent fields match everything.
 #[derive(Debug, Clone, Default)]
 pub struct WorkloadFilter {
@@ -73,6 +82,16 @@ impl WorkloadRecord {
             created_at: at("workload.created_at_ms", model.created_at_ms)?,
             created_by: model.created_by,
             deleted_at: maybe_at("workload.deleted_at_ms", model.deleted_at_ms)?,
+            auto_deploy: model.auto_deploy,
+            pin: match (model.pinned_by, model.pinned_at_ms) {
+                (Some(by), Some(ms)) => Some(Pin {
+                    by,
+                    at: at("workload.pinned_at_ms", ms)?,
+                    reason: model.pin_reason.unwrap_or_default(),
+                    deploy_id: model.pin_deploy_id,
+                }),
+                _ => None,
+            },
         })
     }
 }
@@ -199,12 +218,52 @@ impl Store {
         expected_version: Option<i64>,
         category: Category,
     ) -> Result<WorkloadRecord, StoreError> {
+        let settings = WorkloadSettings {
+            category: Some(category),
+            ..WorkloadSettings::default()
+        };
+        self.set_workload(name, expected_version, &settings).await
+    }
+
+    /// Changes a workload's settings if its version still is `expected_version` (any when `None`).
+    pub async fn set_workload(
+        &self,
+        name: &str,
+        expected_version: Option<i64>,
+        settings: &WorkloadSettings,
+    ) -> Result<WorkloadRecord, StoreError> {
         let transaction = self.begin().await?;
-        let change = Entity::update_many().col_expr(Column::Category, Expr::val(word(&category)));
+        let mut change = Entity::update_many();
+        if let Some(category) = settings.category {
+            change = change.col_expr(Column::Category, Expr::val(word(&category)));
+        }
+        if let Some(branch) = &settings.auto_deploy {
+            change = change.col_expr(Column::AutoDeploy, Expr::val(branch.clone()));
+        }
         let changed = change_one(&transaction, name, expected_version, change).await?;
         transaction.commit().await?;
         self.announce(Change::Workload(name.to_owned()));
         Ok(changed)
+    }
+
+    /// Takes a workload's pin off; says whether there was one.
+    pub async fn unpin(&self, name: &str) -> Result<bool, StoreError> {
+        let transaction = self.begin().await?;
+        let find = living().filter(Column::Name.eq(name));
+        let was_pinned = find
+            .one(&transaction)
+            .await?
+            .is_some_and(|model| model.pinned_by.is_some());
+        let none = || Expr::val(Option::<String>::None);
+        let change = Entity::update_many()
+            .col_expr(Column::PinnedBy, none())
+            .col_expr(Column::PinReason, none())
+            .col_expr(Column::PinnedAtMs, Expr::val(Option::<i64>::None))
+            .col_expr(Column::PinDeployId, Expr::val(Option::<i64>::None));
+        change_one(&transaction, name, None, change).await?;
+        transaction.commit().await?;
+        self.announce(Change::Workload(name.to_owned()));
+        Ok(was_pinned)
     }
 
     /// Marks a workload as deleted and, in the same transaction, wants everything stopped that
@@ -268,6 +327,24 @@ impl Store {
         }
         Ok(rows)
     }
+}
+
+/// Pins a workload in the transaction of the rollback that does so.
+pub(crate) async fn pin(
+    transaction: &DatabaseTransaction,
+    id: i64,
+    pin: &Pin,
+) -> Result<(), StoreError> {
+    Entity::update_many()
+        .col_expr(Column::PinnedBy, Expr::val(pin.by.as_str()))
+        .col_expr(Column::PinnedAtMs, Expr::val(ms(pin.at)))
+        .col_expr(Column::PinReason, Expr::val(pin.reason.as_str()))
+        .col_expr(Column::PinDeployId, Expr::val(pin.deploy_id))
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .filter(Column::Id.eq(id))
+        .exec(transaction)
+        .await?;
+    Ok(())
 }
 
 /// Makes one change of a living workload and raises its version.

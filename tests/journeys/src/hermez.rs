@@ -97,6 +97,19 @@ impl Hermez {
         self.answer(request.header("Idempotency-Key", key)).await
     }
 
+    /// PATCH `path` (below `/api/v1`), whatever version there is.
+    ///
+    /// # Errors
+    /// [`Refused`] for any status but success.
+    pub async fn patch<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T> {
+        let request = self.http.patch(self.url(path)).json(body);
+        self.answer(request.header("If-Match", "*")).await
+    }
+
     /// DELETE `path` (below `/api/v1`).
     ///
     /// # Errors
@@ -182,8 +195,11 @@ impl Hermez {
     /// [`Refused`] when the server refuses.
     pub async fn deploy(&self, workload: &str, commit: &str) -> Result<DeploySummary> {
         let body = CreateDeploy {
-            commit: commit.to_owned(),
+            commit: Some(commit.to_owned()),
+            latest: false,
+            branch: None,
             reason: Some("a journey".to_owned()),
+            override_bad: None,
         };
         self.post(&format!("/workloads/{workload}/deploys"), &body)
             .await

@@ -12,14 +12,15 @@ pub mod hermez;
 pub mod jobset;
 pub mod main_job;
 pub mod proxy;
+pub mod rollback;
 pub mod sample;
 pub mod sandbox;
 pub mod server;
-pub mod training;
-pub mod statefulset;
 pub mod service;
-pub mod thousand;
+pub mod statefulset;
 pub mod streaming;
+pub mod thousand;
+pub mod training;
 pub mod wait;
 
 use serde_json::Value;
@@ -62,6 +63,10 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "streaming",
         "a Flink job is built, started, upgraded with a savepoint, and comes back from a version that fails",
     ),
+    (
+        "rollback",
+        "a bad version comes by itself with a push, and goes with one action; pin, mark, override, restart, hold",
+    ),
 ];
 
 /// Runs the journey called `name` and returns its figures.
@@ -80,6 +85,7 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
         "service" => service::run(&sandbox).await,
         "thousand" => thousand::run(&sandbox).await,
         "streaming" => streaming::run(&sandbox).await,
+        "rollback" => rollback::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",
             JOURNEYS

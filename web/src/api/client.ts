@@ -2,7 +2,14 @@
 import createClient from "openapi-fetch";
 import { problemFrom, unreachable } from "./problem";
 import type { paths } from "./schema";
-import type { BuildState, Category, CreateRun, CreateWorkload } from "./types";
+import type {
+  BuildState,
+  Category,
+  CreateRun,
+  CreateWorkload,
+  DeployKind,
+  DeployState,
+} from "./types";
 
 const client = createClient<paths>({
   baseUrl: window.location.origin,
@@ -72,6 +79,40 @@ export const api = {
         body: { category },
       }),
     ),
+  setAutoDeploy: (name: string, branch: string, number: number) =>
+    take(
+      client.PATCH("/api/v1/workloads/{name}", {
+        params: { path: { name }, header: version(number) },
+        body: { auto_deploy: branch },
+      }),
+    ),
+  unpin: (name: string) =>
+    take(client.DELETE("/api/v1/workloads/{name}/pin", { params: { path: { name } } })),
+  rollbackPlan: (name: string, to: number | undefined, signal?: AbortSignal) =>
+    take(
+      client.GET("/api/v1/workloads/{name}/rollback", {
+        params: { path: { name }, query: { to } },
+        signal,
+      }),
+    ),
+  rollback: (
+    name: string,
+    body: { to?: number; reason: string | null; override_bad: string | null },
+    key: string,
+  ) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/rollback", {
+        params: { path: { name }, header: once(key) },
+        body,
+      }),
+    ),
+  restart: (name: string, reason: string | null, key: string) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/restart", {
+        params: { path: { name }, header: once(key) },
+        body: { reason },
+      }),
+    ),
   deleteWorkload: (name: string, number: number) =>
     take(
       client.DELETE("/api/v1/workloads/{name}", {
@@ -126,20 +167,45 @@ export const api = {
   cancelBuild: (id: number) =>
     take(client.POST("/api/v1/builds/{id}/cancel", { params: { path: { id } } })),
 
-  deploys: (query: PageOf & { workload?: string }, signal?: AbortSignal) =>
+  deploys: (query: PageOf & { workload?: string } & DeployFilter, signal?: AbortSignal) =>
     take(client.GET("/api/v1/deploys", { params: { query }, signal })),
   deploy: (id: number, signal?: AbortSignal) =>
     take(client.GET("/api/v1/deploys/{id}", { params: { path: { id } }, signal })),
-  createDeploy: (name: string, commit: string, reason: string | null, key: string) =>
+  createDeploy: (
+    name: string,
+    commit: string,
+    reason: string | null,
+    override_bad: string | null,
+    key: string,
+  ) =>
     take(
       client.POST("/api/v1/workloads/{name}/deploys", {
         params: { path: { name }, header: once(key) },
-        body: { commit, reason },
+        body: { commit, reason, override_bad },
+      }),
+    ),
+  pauseDeploy: (id: number) =>
+    take(client.POST("/api/v1/deploys/{id}/pause", { params: { path: { id } } })),
+  resumeDeploy: (id: number) =>
+    take(client.POST("/api/v1/deploys/{id}/resume", { params: { path: { id } } })),
+  compareDeploys: (id: number, other: number, signal?: AbortSignal) =>
+    take(
+      client.GET("/api/v1/deploys/{id}/compare/{other}", {
+        params: { path: { id, other } },
+        signal,
       }),
     ),
   cancelDeploy: (id: number) =>
     take(client.POST("/api/v1/deploys/{id}/cancel", { params: { path: { id } } })),
 };
+
+/** Which deploys of a history are wanted; absent fields match everything. */
+export interface DeployFilter {
+  state?: DeployState;
+  kind?: DeployKind;
+  by?: string;
+  commit?: string;
+}
 
 type Query = Record<string, string | number | boolean | undefined>;
 

@@ -52,6 +52,10 @@ export const isSignedOut = (error: unknown): boolean =>
 export const isMissing = (error: unknown): boolean =>
   error instanceof ProblemError && error.problem.status === 404;
 
+/** A rule holds the deploy back, and saying why may let it through. */
+export const isHeld = (error: unknown): boolean =>
+  error instanceof ProblemError && error.problem.type === "urn:hermez:problem:deploy-held";
+
 export const isUnreachable = (error: unknown): boolean =>
   error instanceof ProblemError && error.problem.type === "urn:hermez:problem:unreachable";
 

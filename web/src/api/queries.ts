@@ -5,7 +5,7 @@ import {
   type QueryClientConfig,
   queryOptions,
 } from "@tanstack/react-query";
-import { api } from "./client";
+import { api, type DeployFilter } from "./client";
 import { ProblemError } from "./problem";
 import type { BuildState, Page, WorkloadSummary } from "./types";
 
@@ -113,10 +113,28 @@ export const commitsQuery = (name: string, branch: string, q: string) =>
     api.commits(name, { branch, q, cursor }, signal),
   );
 
-export const deploysQuery = (workload: string | null) =>
-  paged(keys.deploysOf(workload), (cursor, signal) =>
-    api.deploys({ workload: workload ?? undefined, cursor }, signal),
+export const deploysQuery = (workload: string | null, filter: DeployFilter = {}) =>
+  paged(
+    Object.keys(filter).length === 0
+      ? keys.deploysOf(workload)
+      : [...keys.deploysOf(workload), filter],
+    (cursor, signal) => api.deploys({ ...filter, workload: workload ?? undefined, cursor }, signal),
   );
+
+/** What a rollback would do; asked each time the dialog opens. */
+export const rollbackQuery = (name: string, to: number | undefined) =>
+  queryOptions({
+    queryKey: [...keys.workload(name), "rollback", to ?? null],
+    queryFn: ({ signal }) => api.rollbackPlan(name, to, signal),
+    staleTime: 0,
+    gcTime: 0,
+  });
+
+export const comparisonQuery = (id: number, other: number) =>
+  queryOptions({
+    queryKey: [...keys.deploy(id), "compare", other],
+    queryFn: ({ signal }) => api.compareDeploys(id, other, signal),
+  });
 
 export const deployQuery = (id: number) =>
   queryOptions({ queryKey: keys.deploy(id), queryFn: ({ signal }) => api.deploy(id, signal) });

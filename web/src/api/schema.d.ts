@@ -151,6 +151,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deploys/{id}/compare/{other}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare two deploys
+         * @description Of one workload: commits, images, manifests and how long each took.
+         */
+        get: operations["compareDeploys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deploys/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold a deploy
+         * @description No more pods are changed until it goes on; one that waits does not begin. Holding it again
+         *     changes nothing, and one that has ended stays as it is.
+         */
+        post: operations["pauseDeploy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deploys/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a deploy go on
+         * @description The end of a hold; one that is not held stays as it is.
+         */
+        post: operations["resumeDeploy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deploys/{id}/watch": {
         parameters: {
             query?: never;
@@ -561,6 +622,7 @@ export interface paths {
         trace?: never;
     };
     "/api/v1/workloads/{name}/resume": {
+    "/api/v1/workloads/{name}/pin": {
         parameters: {
             query?: never;
             header?: never;
@@ -571,6 +633,31 @@ export interface paths {
         put?: never;
         /** Let a cron job run by its schedule again */
         post: operations["resumeWorkload"];
+        post?: never;
+        /**
+         * Take a workload's pin off
+         * @description Automatic deploys go on with the next push. Taking it off again changes nothing.
+         */
+        delete: operations["unpinWorkload"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restart a workload
+         * @description Its pods are replaced, as gently as in a rollout; the version stays.
+         */
+        post: operations["restart"];
         delete?: never;
         options?: never;
         head?: never;
@@ -578,6 +665,7 @@ export interface paths {
         trace?: never;
     };
     "/api/v1/workloads/{name}/runs": {
+    "/api/v1/workloads/{name}/rollback": {
         parameters: {
             query?: never;
             header?: never;
@@ -595,6 +683,17 @@ export interface paths {
          * @description Runs what is deployed, with other arguments where they are given; also while it is suspended.
          */
         post: operations["createRun"];
+         * See what a rollback would do
+         * @description Changes nothing.
+         */
+        get: operations["planRollback"];
+        put?: never;
+        /**
+         * Roll back
+         * @description Brings back what ran before, to the byte and without a build; pins the workload, so that no
+         *     automatic deploy brings the bad version out again; and marks that version's artifact as bad.
+         */
+        post: operations["rollback"];
         delete?: never;
         options?: never;
         head?: never;
@@ -842,6 +941,29 @@ export interface components {
             /** @description What they did it to, for example `workload/hello`. */
             target: string;
         };
+        /** @description An artifact that is not to be deployed again, because somebody rolled back from it. */
+        BadArtifact: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description Who marked it. */
+            by: string;
+            /** @description Commit (40 hexadecimal digits). */
+            commit: string;
+            /**
+             * Format: int64
+             * @description The deploy that was left.
+             */
+            deploy_id: number;
+            /** @description Digest of its manifest or of an image that it runs. */
+            digest: string;
+            /** @description Why. */
+            reason: string;
+            /** @description Workload that was rolled back. */
+            workload: string;
+        };
         /** @description A branch of a workload's repository. */
         Branch: {
             /**
@@ -934,6 +1056,29 @@ export interface components {
          * @enum {string}
          */
         Category: "Production" | "Non-Production";
+        /** @description A commit that comes or leaves. */
+        ChangedCommit: {
+            /** @description Author's name. */
+            author: string;
+            /**
+             * Format: date-time
+             * @description When it was committed.
+             */
+            committed_at: string;
+            /** @description 40 hexadecimal digits. */
+            id: string;
+            /** @description First line of its message. */
+            title: string;
+        };
+        /** @description An image that differs between two deploys. */
+        ChangedImage: {
+            /** @description Reference by digest before; absent when it was not there. */
+            from?: string | null;
+            /** @description Name, as the containers write it. */
+            name: string;
+            /** @description Reference by digest after; absent when it is no longer there. */
+            to?: string | null;
+        };
         /** @description A commit with what Hermez made of it. */
         Commit: {
             artifact?: components["schemas"]["ArtifactSummary"] | null;
@@ -1015,8 +1160,17 @@ export interface components {
         };
         /** @description Asks for a deploy of a commit, building it first where needed. */
         CreateDeploy: {
-            /** @description Commit id (4 to 40 hexadecimal digits), branch or tag. */
-            commit: string;
+            /** @description Branch that `latest` means. */
+            branch?: string | null;
+            /** @description Commit id (4 to 40 hexadecimal digits), branch or tag; absent with `latest`. */
+            commit?: string | null;
+            /** @description The newest commit of `branch`, or of the default branch. */
+            latest?: boolean;
+            /**
+             * @description Why an artifact that is marked as bad is deployed all the same (at most 1,000 characters);
+             *     kept with the deploy.
+             */
+            override_bad?: string | null;
             /** @description Why, in the asker's words (at most 1,000 characters). */
             reason?: string | null;
         };
@@ -1031,6 +1185,22 @@ export interface components {
             environment?: {
                 [key: string]: string;
             };
+        /** @description Asks for a restart: pods are replaced, the version stays. */
+        CreateRestart: {
+            /** @description Why (at most 1,000 characters). */
+            reason?: string | null;
+        };
+        /** @description Asks for a rollback: no build, exactly what ran before. */
+        CreateRollback: {
+            /** @description Why a version that is marked as bad is brought back all the same. */
+            override_bad?: string | null;
+            /** @description What is wrong with the version that is left (at most 1,000 characters). */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description Deploy whose version is brought back; the previous good one when absent.
+             */
+            to?: number | null;
         };
         /** @description Asks for a new API token. */
         CreateToken: {
@@ -1060,6 +1230,7 @@ export interface components {
         };
         /** @description A deploy in full. */
         Deploy: components["schemas"]["DeploySummary"] & {
+            bad?: components["schemas"]["BadArtifact"] | null;
             /**
              * Format: int64
              * @description Its build, when it needed one.
@@ -1074,8 +1245,46 @@ export interface components {
             hint?: string | null;
             /** @description Images it brings out, by digest. */
             images: components["schemas"]["ArtifactImage"][];
+            /** @description The manifest's reference by digest, once it is known what is written to the cluster. */
+            manifest?: string | null;
+            /**
+             * Format: int64
+             * @description The deploy whose version a rollback or restart brings out.
+             */
+            of_deploy?: number | null;
+            /** @description Why an artifact that is marked as bad was deployed all the same. */
+            override_reason?: string | null;
             /** @description Everything that happened, oldest first. */
             timeline: components["schemas"]["DeployEvent"][];
+        };
+        /** @description What lies between two deploys of one workload. */
+        DeployComparison: {
+            /** @description Commits of `to` that `from` does not have, newest first, at most 100. */
+            coming: components["schemas"]["ChangedCommit"][];
+            /** @description The one to compare with. */
+            from: components["schemas"]["DeploySummary"];
+            /**
+             * Format: int64
+             * @description From asking to the end of `from`, in milliseconds.
+             */
+            from_took_ms?: number | null;
+            /** @description Images that differ. */
+            images: components["schemas"]["ChangedImage"][];
+            /** @description Commits of `from` that `to` does not have, newest first, at most 100. */
+            leaving: components["schemas"]["ChangedCommit"][];
+            /** @description Unified diff of the manifests; empty when they are the same, cut at 64 KiB. */
+            manifest_diff: string;
+            /** @description What could not be compared, and why. */
+            missing: string[];
+            /** @description Whether there are more commits than listed. */
+            more_commits: boolean;
+            /** @description The other. */
+            to: components["schemas"]["DeploySummary"];
+            /**
+             * Format: int64
+             * @description From asking to the end of `to`, in milliseconds.
+             */
+            to_took_ms?: number | null;
         };
         /** @description One entry of a deploy's timeline. In the stream, `seq` is the event's id. */
         DeployEvent: {
@@ -1098,7 +1307,7 @@ export interface components {
          * @description What a deploy does.
          * @enum {string}
          */
-        DeployKind: "regular";
+        DeployKind: "regular" | "rollback" | "restart";
         /**
          * @description How far a deploy is.
          * @enum {string}
@@ -1129,6 +1338,8 @@ export interface components {
             kind: components["schemas"]["DeployKind"];
             /** @description What happens now, or why it failed, in one sentence. */
             message: string;
+            /** @description Who holds the rollout, while somebody does. */
+            paused_by?: string | null;
             /**
              * Format: int32
              * @description Pods wanted.
@@ -1434,6 +1645,8 @@ export interface components {
                 kind: components["schemas"]["DeployKind"];
                 /** @description What happens now, or why it failed, in one sentence. */
                 message: string;
+                /** @description Who holds the rollout, while somebody does. */
+                paused_by?: string | null;
                 /**
                  * Format: int32
                  * @description Pods wanted.
@@ -1553,6 +1766,7 @@ export interface components {
                 name: string;
                 /** @description Kubernetes namespace. */
                 namespace: string;
+                pin?: components["schemas"]["Pin"] | null;
                 /**
                  * Format: int32
                  * @description Wanted pods.
@@ -1572,6 +1786,23 @@ export interface components {
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
+        };
+        /** @description Why automatic deploys of a workload wait. */
+        Pin: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description Who pinned it. */
+            by: string;
+            /**
+             * Format: int64
+             * @description The rollback that pinned it.
+             */
+            deploy_id?: number | null;
+            /** @description Why. */
+            reason: string;
         };
         /** @description A place in a file of the user's repository. */
         Place: {
@@ -1827,8 +2058,15 @@ export interface components {
          * @enum {string}
          */
         RolloutPhase: "complete" | "rolling" | "paused" | "stopped";
+        /** @description What a rollback would do. */
+        RollbackPlan: components["schemas"]["DeployComparison"] & {
+            bad?: components["schemas"]["BadArtifact"] | null;
+            pinned?: components["schemas"]["Pin"] | null;
+        };
         /** @description Changes a workload's own settings; absent fields stay. Needs `If-Match`. */
         UpdateWorkload: {
+            /** @description Branch whose pushes are deployed by themselves; an empty text turns it off. */
+            auto_deploy?: string | null;
             category?: components["schemas"]["Category"] | null;
         };
         /**
@@ -1838,6 +2076,8 @@ export interface components {
         WebhookState: "installed" | "missing";
         /** @description A workload in full. */
         Workload: components["schemas"]["WorkloadSummary"] & {
+            /** @description Branch whose pushes are deployed by themselves. */
+            auto_deploy?: string | null;
             /**
              * Format: date-time
              * @description When it was created.
@@ -1951,6 +2191,7 @@ export interface components {
             name: string;
             /** @description Kubernetes namespace. */
             namespace: string;
+            pin?: components["schemas"]["Pin"] | null;
             /**
              * Format: int32
              * @description Wanted pods.
@@ -2304,6 +2545,16 @@ export interface operations {
                 workload?: string;
                 /** @description State. */
                 state?: components["schemas"]["DeployState"];
+                /** @description What it does. */
+                kind?: components["schemas"]["DeployKind"];
+                /** @description Who asked. */
+                by?: string;
+                /** @description Beginning of the commit's id. */
+                commit?: string;
+                /** @description Asked for at this time or later (RFC 3339). */
+                since?: string;
+                /** @description Asked for before this time (RFC 3339). */
+                until?: string;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 /** @description Most items to return. */
@@ -2434,6 +2685,203 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description It ends at its next step. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploySummary"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compareDeploys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deploy to compare with. */
+                id: number;
+                /** @description The other deploy. */
+                other: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What lies between them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeployComparison"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseDeploy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deploy's number. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is held. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploySummary"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeDeploy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deploy's number. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It goes on. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -4068,6 +4516,16 @@ export interface operations {
             query?: {
                 /** @description State. */
                 state?: components["schemas"]["DeployState"];
+                /** @description What it does. */
+                kind?: components["schemas"]["DeployKind"];
+                /** @description Who asked. */
+                by?: string;
+                /** @description Beginning of the commit's id. */
+                commit?: string;
+                /** @description Asked for at this time or later (RFC 3339). */
+                since?: string;
+                /** @description Asked for before this time (RFC 3339). */
+                until?: string;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 /** @description Most items to return. */
@@ -4184,6 +4642,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body, or what it names, cannot be used; `places` says where. */
             422: {
                 headers: {
@@ -4287,6 +4754,7 @@ export interface operations {
         };
     };
     resumeWorkload: {
+    unpinWorkload: {
         parameters: {
             query?: never;
             header?: never;
@@ -4306,6 +4774,12 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ScheduleStatus"];
                 };
+            /** @description It has no pin. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description No credentials, or ones that open nothing (any more). */
             401: {
@@ -4459,6 +4933,11 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The same key with the same request runs once. */
+    restart: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request restarts once. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -4474,12 +4953,18 @@ export interface operations {
         };
         responses: {
             /** @description The run, which begins now. */
+                "application/json": components["schemas"]["CreateRestart"];
+            };
+        };
+        responses: {
+            /** @description The deploy, which begins now. */
             202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Run"];
+                    "application/json": components["schemas"]["DeploySummary"];
                 };
             };
             /** @description No credentials, or ones that open nothing (any more). */
@@ -4529,6 +5014,8 @@ export interface operations {
             };
             /** @description The cluster refused. */
             502: {
+            /** @description Any other problem. */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4538,6 +5025,145 @@ export interface operations {
             };
             /** @description The cluster does not answer, or too many streams are open. */
             503: {
+        };
+    };
+    planRollback: {
+        parameters: {
+            query?: {
+                /** @description Deploy whose version would be brought back; the previous good one when absent. */
+                to?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What would change. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RollbackPlan"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rollback: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request rolls back once. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateRollback"];
+            };
+        };
+        responses: {
+            /** @description The deploy, which begins now. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploySummary"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

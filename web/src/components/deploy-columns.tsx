@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { DeploySummary } from "@/api/types";
-import { isDeployActive } from "@/lib/status";
+import { isDeployActive, KIND } from "@/lib/status";
 import { CommitLine } from "./commit";
 import { DeployStatus } from "./status";
 import type { Column } from "./table";
@@ -36,6 +36,9 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
       cell: (it) => (
         <span title={it.message}>
           <DeployStatus state={it.state} />
+          {it.kind !== "regular" && (
+            <span className="block text-xs text-muted">{KIND[it.kind]}</span>
+          )}
         </span>
       ),
     },

@@ -1,5 +1,5 @@
 /** What stands in the URLs of the pages, which anybody may have written. */
-import type { BuildState } from "@/api/types";
+import type { BuildState, DeployKind, DeployState } from "@/api/types";
 
 export interface LoginSearch {
   /** Where to go on after signing in. */
@@ -19,7 +19,32 @@ export interface WorkloadsSearch {
 export interface WorkloadSearch {
   /** Opens the dialog to deploy this commit, or the "newest". */
   deploy?: string;
+  /** Opens the dialog to roll back: to this deploy, or to the "previous" good one. */
+  rollback?: string;
+  /** Opens the dialog to restart. */
+  restart?: boolean;
 }
+
+export interface HistorySearch {
+  state?: DeployState;
+  kind?: DeployKind;
+  by?: string;
+  commit?: string;
+}
+
+export const DEPLOY_KINDS = ["regular", "rollback", "restart"] as const;
+
+export const DEPLOY_STATES = [
+  "pending",
+  "building",
+  "queued",
+  "applying",
+  "rolling_out",
+  "succeeded",
+  "failed",
+  "canceled",
+  "superseded",
+] as const;
 
 export interface CommitsSearch {
   branch?: string;

@@ -1,5 +1,12 @@
 /** The five colours of status, and which word and colour each state of the API has. */
-import type { ArtifactStatus, BuildState, DeployState, Health, RunOutcome } from "@/api/types";
+import type {
+  ArtifactStatus,
+  BuildState,
+  DeployKind,
+  DeployState,
+  Health,
+  RunOutcome,
+} from "@/api/types";
 
 export type Tone = "ok" | "progress" | "waiting" | "failed" | "unknown";
 
@@ -26,6 +33,12 @@ export const DEPLOY: Record<DeployState, Look> = {
   failed: { tone: "failed", word: "Failed" },
   canceled: { tone: "unknown", word: "Canceled" },
   superseded: { tone: "unknown", word: "Superseded" },
+};
+
+export const KIND: Record<DeployKind, string> = {
+  regular: "Deploy",
+  rollback: "Rollback",
+  restart: "Restart",
 };
 
 export const BUILD: Record<BuildState, Look> = {
@@ -99,6 +112,7 @@ export function causeWords(cause: string): string {
     quota: "Quota is used up",
     admission: "The cluster refused it",
     config_missing: "Configuration is missing",
+    bad_artifact: "The artifact is marked as bad",
     build: "Build failed",
     deadline: "Not ready in time",
   };

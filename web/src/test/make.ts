@@ -28,6 +28,7 @@ export const mkDeploy = (own: Partial<DeploySummary> = {}): DeploySummary => ({
   message: "",
   pods_ready: 0,
   pods_desired: 0,
+  paused_by: null,
   ...own,
 });
 
@@ -45,6 +46,7 @@ export const mkWorkload = (own: Partial<WorkloadSummary> = {}): WorkloadSummary 
   pods_desired: 3,
   current: null,
   latest_deploy: null,
+  pin: null,
   ...own,
 });
 
@@ -55,6 +57,7 @@ export const mkFullWorkload = (own: Partial<Workload> = {}): Workload => ({
   created_by: "ada",
   url: null,
   mirror: { fetched_at: null, error: null, webhook: "installed", webhook_reason: null },
+  auto_deploy: null,
   version: 1,
   ...own,
 });

@@ -3,6 +3,8 @@
 use clap::{Subcommand, ValueEnum};
 use hermez_api::{CreateDeploy, Deploy, DeployEvent, DeployState, DeploySummary, Workload};
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::build::word;
 use super::unless_interrupted;
 use crate::app::{self, App};
@@ -18,7 +20,14 @@ use crate::views;
 #[derive(Debug, clap::Args)]
 pub struct DeployArgs {
     /// Commit id (4 to 40 digits), branch, tag, or HEAD for the current folder's commit
-    commit: String,
+    #[arg(required_unless_present = "latest", conflicts_with = "latest")]
+    commit: Option<String>,
+    /// The newest commit of the default branch, or of --branch
+    #[arg(long)]
+    latest: bool,
+    /// Branch that --latest means
+    #[arg(long, value_name = "BRANCH", requires = "latest")]
+    branch: Option<String>,
     /// Workload; may be left out where it is clear
     #[arg(long, short)]
     workload: Option<String>,
@@ -28,6 +37,9 @@ pub struct DeployArgs {
     /// Why, for those who read the history
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Deploy an artifact that is marked as bad all the same, and say why
+    #[arg(long, value_name = "REASON")]
+    override_bad: Option<String>,
 }
 
 /// What to do with deploys.
@@ -43,6 +55,18 @@ pub enum Command {
     },
     /// Follow a deploy to its end, and fail when it fails
     Watch {
+        /// Number of the deploy
+        #[arg(value_name = "DEPLOY")]
+        id: i64,
+    },
+    /// Hold a rollout where it is
+    Pause {
+        /// Number of the deploy
+        #[arg(value_name = "DEPLOY")]
+        id: i64,
+    },
+    /// Let a rollout go on
+    Resume {
         /// Number of the deploy
         #[arg(value_name = "DEPLOY")]
         id: i64,
@@ -76,8 +100,59 @@ pub struct HistoryArgs {
     /// Only deploys in this state
     #[arg(long, value_enum)]
     state: Option<State>,
+    /// Only deploys of this kind
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
+    /// Only deploys that this person (or `push`) asked for
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// Only deploys of commits whose id begins like this
+    #[arg(long, value_name = "ID")]
+    commit: Option<String>,
+    /// Only those asked for since then: a time (RFC 3339), or how long ago (30m, 12h, 2d)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Timestamp>,
+    /// Only those asked for before then, likewise
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Timestamp>,
     #[command(flatten)]
     limit: Limit,
+}
+
+/// Kinds to filter by, as the API writes them.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Kind {
+    /// Brings a commit out
+    Regular,
+    /// Brings back what ran before
+    Rollback,
+    /// Replaces the pods
+    Restart,
+}
+
+/// A time, or how long ago.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    let unit = text.chars().last().unwrap_or_default();
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => 0,
+    };
+    let wrong =
+        || "write a time like 2026-11-24T10:00:00Z, or how long ago: 30m, 12h, 2d".to_owned();
+    let count: i64 = text.trim_end_matches(unit).parse().map_err(|_| wrong())?;
+    let ago = count
+        .checked_mul(seconds)
+        .filter(|ago| *ago > 0)
+        .ok_or_else(wrong)?;
+    let ago = SignedDuration::from_secs(ago);
+    Timestamp::now().checked_sub(ago).map_err(|_| wrong())
 }
 
 /// States to filter by, as the API writes them.
@@ -99,10 +174,16 @@ pub enum State {
 /// Runs `deploy`.
 pub async fn start(app: &App, args: DeployArgs) -> Result<(), CliError> {
     let workload = choose::workload(app, args.workload).await?;
-    let commit = choose::commit(&args.commit).await?;
+    let commit = match &args.commit {
+        Some(commit) => Some(choose::commit(commit).await?),
+        None => None,
+    };
     let body = CreateDeploy {
         commit,
+        latest: args.latest,
+        branch: args.branch,
         reason: args.reason,
+        override_bad: args.override_bad,
     };
     let answer = app
         .client
@@ -141,27 +222,60 @@ pub async fn run(app: &App, command: Command) -> Result<(), CliError> {
             app.show(&answer, views::deploy::show)
         }
         Command::Watch { id } => watch_to_the_end(app, id, false).await,
+        Command::Pause { id } => hold(app, id, true).await,
+        Command::Resume { id } => hold(app, id, false).await,
         Command::Cancel { id } => {
             let path = ["deploys", &id.to_string(), "cancel"];
             let answer = app.client.post(&path, &serde_json::json!({})).await?;
-            app.done(&answer, &format!("Deploy {id} is being stopped."))
+            let deploy: DeploySummary = answer.read()?;
+            let sentence = if views::deploy::is_over(deploy.state) {
+                over(&deploy)
+            } else {
+                format!("Deploy {id} is being stopped.")
+            };
+            app.done(&answer, &sentence)
         }
     }
+}
+
+fn over(deploy: &DeploySummary) -> String {
+    let state = views::deploy::state(deploy.state);
+    format!("Deploy {} is over: {state}.", deploy.id)
+}
+
+async fn hold(app: &App, id: i64, pause: bool) -> Result<(), CliError> {
+    let verb = if pause { "pause" } else { "resume" };
+    let path = ["deploys", &id.to_string(), verb];
+    let answer = app.client.post(&path, &serde_json::json!({})).await?;
+    let deploy: DeploySummary = answer.read()?;
+    let sentence = match (views::deploy::is_over(deploy.state), pause) {
+        (true, _) => over(&deploy),
+        (false, true) => {
+            format!("Deploy {id} is held. Let it go on with `hermez deploys resume {id}`.")
+        }
+        (false, false) => format!("Deploy {id} goes on."),
+    };
+    app.done(&answer, &sentence)
 }
 
 /// Runs `history`.
 pub async fn history(app: &App, args: HistoryArgs) -> Result<(), CliError> {
     let name = choose::workload(app, args.workload).await?;
-    let query: Vec<_> = word(args.state)
+    let mut query: Vec<_> = word(args.state)
         .map(|state| ("state", state))
         .into_iter()
         .collect();
+    query.extend(word(args.kind).map(|kind| ("kind", kind)));
+    query.extend(args.by.map(|by| ("by", by)));
+    query.extend(args.commit.map(|commit| ("commit", commit)));
+    query.extend(args.since.map(|since| ("since", since.to_string())));
+    query.extend(args.until.map(|until| ("until", until.to_string())));
     let path = ["workloads", name.as_str(), "deploys"];
     let answer = app.client.list(&path, &query, args.limit.get()).await?;
     app.show(&answer, views::deploy::list)
 }
 
-async fn watch_to_the_end(app: &App, id: i64, is_known: bool) -> Result<(), CliError> {
+pub(super) async fn watch_to_the_end(app: &App, id: i64, is_known: bool) -> Result<(), CliError> {
     let goes_on = format!("deploy {id} goes on; `hermez deploys cancel {id}` stops it");
     unless_interrupted(watch(app, id, is_known), &goes_on).await?;
     let answer = app
@@ -268,5 +382,26 @@ fn show_progress(progress: &Progress, deploy: &DeploySummary) {
         progress.counted(deploy.pods_ready, deploy.pods_desired, &message);
     } else {
         progress.message(&message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_times_or_ages() {
+        let at = "2026-11-24T10:00:00Z";
+        assert_eq!(moment(at).unwrap().to_string(), at);
+        let ago = |text| {
+            Timestamp::now()
+                .duration_since(moment(text).unwrap())
+                .as_secs()
+        };
+        assert!((7_200..7_260).contains(&ago("2h")));
+        assert!((172_800..172_860).contains(&ago("2d")));
+        for wrong in ["", "2", "-2h", "2w", "h", "99999999999999999999d", "0h"] {
+            assert!(moment(wrong).is_err(), "{wrong}");
+        }
     }
 }

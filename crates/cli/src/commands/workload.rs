@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read, Write};
 
 use clap::{Subcommand, ValueEnum};
-use hermez_api::{CreateWorkload, WorkloadPlan};
+use hermez_api::{CreateWorkload, UpdateWorkload, WorkloadPlan};
 
 use crate::app::{self, App};
 use crate::args::Limit;
@@ -25,6 +25,8 @@ pub enum Command {
         /// Its name; may be left out where it is clear
         workload: Option<String>,
     },
+    /// Change a workload's settings
+    Set(SetArgs),
     /// Fetch the repository now, without waiting for a webhook
     Sync {
         /// Its name; may be left out where it is clear
@@ -82,6 +84,19 @@ impl From<Category> for hermez_api::Category {
             Category::NonProduction => Self::NonProduction,
         }
     }
+}
+
+/// Arguments of `workload set`.
+#[derive(Debug, clap::Args)]
+pub struct SetArgs {
+    /// Workload; may be left out where it is clear
+    workload: Option<String>,
+    /// Deploy every push to this branch by itself; `off` stops that
+    #[arg(long, value_name = "BRANCH", required_unless_present = "category")]
+    auto_deploy: Option<String>,
+    /// Whether production traffic depends on it
+    #[arg(long, value_enum)]
+    category: Option<Category>,
 }
 
 /// Arguments of `workload list`.
@@ -155,6 +170,7 @@ pub async fn run(app: &App, command: Command) -> Result<(), CliError> {
             progress.finish();
             app.done(&answer, &format!("The repository of {name} was fetched."))
         }
+        Command::Set(args) => set(app, args).await,
         Command::Delete { workload, yes } => delete(app, &workload, yes).await,
     }
 }
@@ -213,6 +229,36 @@ async fn create(app: &App, args: CreateArgs) -> Result<(), CliError> {
         &format!(
             "Workload {0} was created. Deploy it with `hermez deploy COMMIT --workload {0} --watch`.",
             print::cell(&name)
+        ),
+    )
+}
+
+async fn set(app: &App, args: SetArgs) -> Result<(), CliError> {
+    let name = choose::workload(app, args.workload).await?;
+    let auto_deploy = args.auto_deploy.map(|branch| match branch.as_str() {
+        "off" => String::new(),
+        _ => branch,
+    });
+    let body = UpdateWorkload {
+        category: args.category.map(Into::into),
+        auto_deploy,
+    };
+    let answer = app.client.patch(&["workloads", &name], &body).await?;
+    let workload: hermez_api::Workload = answer.read()?;
+    let pushes = match (&workload.auto_deploy, &workload.summary.pin) {
+        (None, _) => "pushes are not deployed by themselves".to_owned(),
+        (Some(branch), None) => format!("every push to {branch} is deployed"),
+        (Some(branch), Some(_)) => {
+            format!("every push to {branch} is deployed once `hermez unpin {name}` is said")
+        }
+    };
+    let category = views::workload::category(workload.summary.category);
+    app.done(
+        &answer,
+        &format!(
+            "{} is {category}; {}.",
+            print::cell(&name),
+            print::cell(&pushes)
         ),
     )
 }

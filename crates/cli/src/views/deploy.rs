@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use hermez_api::{Deploy, DeployEvent, DeployState, DeploySummary, Page as List};
+use hermez_api::{Deploy, DeployEvent, DeployKind, DeployState, DeploySummary, Page as List};
 
 use super::{Page, cut, dash, more, short};
 use crate::print::cell;
@@ -22,6 +22,15 @@ pub fn state(state: DeployState) -> &'static str {
     }
 }
 
+/// A kind in words.
+pub fn kind(kind: DeployKind) -> &'static str {
+    match kind {
+        DeployKind::Regular => "regular",
+        DeployKind::Rollback => "rollback",
+        DeployKind::Restart => "restart",
+    }
+}
+
 /// Whether nothing more happens to a deploy in this state.
 pub fn is_over(state: DeployState) -> bool {
     use DeployState::{Canceled, Failed, Succeeded, Superseded};
@@ -37,6 +46,7 @@ pub fn list(deploys: &List<DeploySummary>, page: &Page) -> String {
         vec![
             deploy.id.to_string(),
             cell(&deploy.workload),
+            kind(deploy.kind).to_owned(),
             state(deploy.state).to_owned(),
             short(&deploy.commit),
             cut(&deploy.title, 40),
@@ -47,7 +57,7 @@ pub fn list(deploys: &List<DeploySummary>, page: &Page) -> String {
         ]
     });
     let header = [
-        "deploy", "workload", "state", "commit", "title", "by", "asked", "took", "message",
+        "deploy", "workload", "kind", "state", "commit", "title", "by", "asked", "took", "message",
     ];
     page.table(&header, rows.collect()) + &more(deploys)
 }
@@ -97,6 +107,25 @@ pub fn show(deploy: &Deploy, page: &Page) -> String {
             deploy.build_id.map_or_else(dash, |id| id.to_string()),
         ),
     ]);
+    if let (DeployKind::Rollback, Some(of)) = (summary.kind, deploy.of_deploy) {
+        facts.push(("Rolls back to", format!("deploy {of}")));
+    }
+    if summary.kind == DeployKind::Restart {
+        facts.push(("Restarts", "the pods; the version stays".to_owned()));
+    }
+    if let Some(by) = &summary.paused_by {
+        facts.push(("Held by", by.clone()));
+    }
+    if let Some(bad) = &deploy.bad {
+        let since = page.ago(bad.at);
+        facts.push((
+            "Bad",
+            format!("marked by {} {since}: {}", bad.by, bad.reason),
+        ));
+    }
+    if let Some(why) = &deploy.override_reason {
+        facts.push(("Bad overridden", why.clone()));
+    }
     for image in &deploy.images {
         facts.push(("Image", image.reference.clone()));
     }
@@ -137,7 +166,7 @@ pub fn success(deploy: &Deploy, url: Option<&str>, page: &Page) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use hermez_api::{ArtifactImage, DeployKind};
+    use hermez_api::ArtifactImage;
 
     use super::super::tests::{at, page};
     use super::*;
@@ -160,6 +189,7 @@ pub(crate) mod tests {
             message: "3 of 3 pods are ready".to_owned(),
             pods_ready: 3,
             pods_desired: 3,
+            paused_by: None,
         }
     }
 
@@ -197,6 +227,10 @@ pub(crate) mod tests {
             ],
             failure_cause: Some("image_pull".to_owned()),
             hint: Some("Check that the registry still has the image.".to_owned()),
+            of_deploy: None,
+            manifest: None,
+            override_reason: None,
+            bad: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use hermez_api::{ContainerLogLine, KubernetesEvent, PodStatus, Workload, WorkloadStatus};
 
 use super::workload::category;
-use super::{Page, cut, dash, deploy, health, run, short};
+use super::{Page, cut, dash, deploy, health, rollouts, run, short};
 use crate::print::{cell, printable_log};
 
 /// A workload's live status, `events` of its newest events with it.
@@ -81,6 +81,9 @@ fn rollout(
             let name = run::sentence(latest, page);
             facts.push(("Last run", name));
         }
+    }
+    if let Some(pin) = &summary.pin {
+        facts.push(("Pinned", rollouts::pin(pin, page)));
     }
     facts.push((
         "Pods",
@@ -288,6 +291,7 @@ mod tests {
                 pods_desired: 2,
                 current: Some(deploy(12)),
                 latest_deploy: Some(deploy(13)),
+                pin: None,
             },
             default_branch: "main".to_owned(),
             created_at: at("2026-11-20T11:57:00Z"),
@@ -299,6 +303,7 @@ mod tests {
                 webhook: WebhookState::Installed,
                 webhook_reason: None,
             },
+            auto_deploy: None,
             version: 1,
         }
     }

@@ -7,7 +7,7 @@ use hermez_api::{
     WorkloadSummary,
 };
 
-use super::{Page, cut, dash, health, more, short};
+use super::{Page, cut, dash, health, more, rollouts, short};
 use crate::print::cell;
 
 /// A category as the API writes it.
@@ -102,6 +102,12 @@ pub fn show(workload: &Workload, page: &Page) -> String {
             ),
         ),
     ];
+    if let Some(branch) = &workload.auto_deploy {
+        facts.push(("Auto-deploy", format!("every push to {branch}")));
+    }
+    if let Some(pin) = &summary.pin {
+        facts.push(("Pinned", rollouts::pin(pin, page)));
+    }
     if let Some(error) = &mirror.error {
         facts.push(("Fetch failed", error.clone()));
     }
@@ -217,6 +223,7 @@ mod tests {
             pods_desired: 3,
             current: Some(deploy(12)),
             latest_deploy: Some(deploy(12)),
+            pin: None,
         }
     }
 

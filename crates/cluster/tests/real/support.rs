@@ -156,6 +156,8 @@ impl Rig {
     pub async fn deploy(&self, id: i64, resource: &Resource) -> Result<(), ClusterError> {
         let repository = "http://git.example/hello".to_owned();
         let mark = DeployMark {
+            restarted_at: None,
+            paused: false,
             deploy_id: id,
             commit: commit(id),
             repository,

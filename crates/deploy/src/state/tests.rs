@@ -15,7 +15,7 @@ const STATES: [DeployState; 9] = [
     DeployState::Superseded,
 ];
 
-fn mk_deploy(state: DeployState) -> DeployRecord {
+pub(crate) fn mk_deploy(state: DeployState) -> DeployRecord {
     DeployRecord {
         id: 7,
         workload_id: 1,
@@ -40,6 +40,12 @@ fn mk_deploy(state: DeployState) -> DeployRecord {
         cancel_requested: false,
         deadline_at: None,
         retries: 0,
+        manifest: None,
+        applied_at: None,
+        of_deploy: None,
+        override_reason: None,
+        paused_by: None,
+        applied_paused: false,
     }
 }
 
@@ -108,7 +114,8 @@ fn the_whole_road() {
         next(&mk_deploy(DeployState::Applying), &there, at(0)),
         Next::Apply
     );
-    assert_eq!(applied(600, at(0)).state, Some(DeployState::RollingOut));
+    let written = applied(mk_applied(false), 600, at(0));
+    assert_eq!(written.state, Some(DeployState::RollingOut));
     let done = Seen {
         rollout: Some(Rollout::Complete {
             ready: 2,
@@ -353,4 +360,96 @@ proptest! {
             prop_assert_eq!(next(&deploy, &seen, at(0)), Next::Wait);
         }
     }
+}
+
+fn mk_applied(paused: bool) -> Applied {
+    Applied {
+        manifest: "r/x@sha256:1".into(),
+        paused,
+    }
+}
+
+#[test]
+fn a_rollback_needs_no_build() {
+    let mut deploy = mk_deploy(DeployState::Pending);
+    deploy.manifest = Some("r/x@sha256:1".into());
+    let nothing = Seen::default();
+    assert_eq!(after(&deploy, &nothing), Some(DeployState::Queued));
+}
+
+#[test]
+fn a_rollout_is_held_and_goes_on() {
+    let seen = Seen {
+        connected: true,
+        rollout: Some(Rollout::Progressing {
+            ready: 1,
+            desired: 2,
+            message: "1 of 2".into(),
+        }),
+        ..Seen::default()
+    };
+    let mut deploy = mk_deploy(DeployState::RollingOut);
+    deploy.paused_by = Some("ada".into());
+    assert_eq!(
+        next(&deploy, &seen, at(0)),
+        Next::Apply,
+        "the hold is written"
+    );
+    let held = applied(mk_applied(true), 600, at(0));
+    assert_eq!(held.deadline_at, Some(None), "what is held is never late");
+    deploy.applied_paused = true;
+    let Next::Write(write) = next(&deploy, &seen, at(9_999_999)) else {
+        panic!("it says that it is held")
+    };
+    assert_eq!(write.message.as_deref(), Some("held: ada paused it"));
+    deploy.message = "held: ada paused it".into();
+    assert_eq!(next(&deploy, &seen, at(9_999_999)), Next::Wait);
+    deploy.paused_by = None;
+    assert_eq!(next(&deploy, &seen, at(0)), Next::Apply, "it is let go on");
+    let on = applied(mk_applied(false), 600, at(1000));
+    assert_eq!(on.deadline_at, Some(Some(at(1660))));
+}
+
+#[test]
+fn a_held_deploy_does_not_begin() {
+    let seen = Seen {
+        artifact: true,
+        connected: true,
+        ..Seen::default()
+    };
+    let mut deploy = mk_deploy(DeployState::Queued);
+    deploy.paused_by = Some("ada".into());
+    assert_eq!(after(&deploy, &seen), None);
+    deploy.cancel_requested = true;
+    assert_eq!(after(&deploy, &seen), Some(DeployState::Canceled));
+}
+
+#[test]
+fn what_was_marked_while_it_waited_does_not_begin() {
+    let bad = BadArtifact {
+        digest: "sha256:1".into(),
+        workload: "hello".into(),
+        deploy_id: 3,
+        commit: "c".into(),
+        reason: "it crashes".into(),
+        by: "ada".into(),
+        at: at(0),
+    };
+    let seen = Seen {
+        artifact: true,
+        connected: true,
+        bad: Some(bad),
+        ..Seen::default()
+    };
+    let mut deploy = mk_deploy(DeployState::Queued);
+    let Next::Write(write) = next(&deploy, &seen, at(60)) else {
+        panic!("it ends")
+    };
+    assert_eq!(write.state, Some(DeployState::Failed));
+    assert_eq!(write.failure_cause.as_deref(), Some("bad_artifact"));
+    deploy.kind = DeployKind::Restart;
+    assert_eq!(after(&deploy, &seen), Some(DeployState::Applying));
+    deploy.kind = DeployKind::Regular;
+    deploy.override_reason = Some("the cause was elsewhere".into());
+    assert_eq!(after(&deploy, &seen), Some(DeployState::Applying));
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{TranslateError, Translation};
-use crate::names::{CONFIGS_ANNOTATION, IAMROLE_ANNOTATION, ROLE_LABEL};
+use crate::names::{CONFIGS_ANNOTATION, IAMROLE_ANNOTATION, RESTARTED_ANNOTATION, ROLE_LABEL};
 use crate::template::{Template, TemplateMetadata, TemplateSpec};
 
 /// What a kind's pods are made of.
@@ -48,6 +48,9 @@ impl Translation<'_> {
         let mut annotations = BTreeMap::new();
         if let Some(role) = pods.iamrole {
             annotations.insert(IAMROLE_ANNOTATION.to_owned(), role.to_owned());
+        }
+        if let Some(at) = self.annotation(RESTARTED_ANNOTATION) {
+            annotations.insert(RESTARTED_ANNOTATION.to_owned(), at.to_owned());
         }
         if !pods.configs.is_empty() {
             annotations.insert(CONFIGS_ANNOTATION.to_owned(), hash(pods.configs));

@@ -60,6 +60,10 @@ catalog! {
     WORKLOAD_EXISTS = CONFLICT, "workload-exists", "There is a workload of this name already";
     /// The thing is not in a state that allows this.
     CONFLICT = CONFLICT, "conflict", "This cannot be done now";
+    /// A rule holds the deploy back.
+    DEPLOY_HELD = CONFLICT, "deploy-held", "A rule holds this deploy back";
+    /// There is nothing to roll back to.
+    NOTHING_TO_ROLL_BACK = CONFLICT, "nothing-to-roll-back", "There is nothing to roll back to";
     /// The same request is being worked on.
     IDEMPOTENCY_IN_PROGRESS = CONFLICT, "idempotency-in-progress", "The same request is being worked on";
     /// Somebody else changed it meanwhile.

@@ -165,6 +165,13 @@ impl From<RoadError> for ApiError {
             RoadError::AnotherWorkload { .. } => {
                 Self::new(catalog::CONFIG_OF_ANOTHER, sentence(error)).maybe_hint(hint)
             }
+            RoadError::Held(_) => Self::new(catalog::DEPLOY_HELD, sentence(error)).maybe_hint(hint),
+            RoadError::CannotRollBack(_) => {
+                Self::new(catalog::NOTHING_TO_ROLL_BACK, sentence(error)).maybe_hint(hint)
+            }
+            RoadError::NotNow { .. } => {
+                Self::new(catalog::CONFLICT, sentence(error)).maybe_hint(hint)
+            }
             RoadError::Invalid { .. } => {
                 Self::new(catalog::INVALID_BODY, sentence(error)).maybe_hint(hint)
             }

@@ -5,9 +5,10 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use futures::Stream;
 use hermez_access::{Action, Target};
-use hermez_api::{CreateDeploy, Deploy, DeployState, DeploySummary, Page};
+use hermez_api::{CreateDeploy, Deploy, DeployKind, DeployState, DeploySummary, Page};
 use hermez_store::{Change, DeployFilter, DeployRecord};
 use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
@@ -20,7 +21,7 @@ use crate::auth::Caller;
 use crate::change::{change, once};
 use crate::json::JsonBody;
 use crate::paging::{PageQuery, Paging};
-use crate::problem::responses::{Invalid, NotFound, Unavailable};
+use crate::problem::responses::{Conflict, Invalid, NotFound, Unavailable};
 use crate::problem::{ApiError, catalog};
 use crate::sse;
 use crate::state::AppState;
@@ -35,7 +36,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(watch))
 }
 
-fn not_found(id: i64) -> ApiError {
+pub fn not_found(id: i64) -> ApiError {
     ApiError::new(
         catalog::DEPLOY_NOT_FOUND,
         format!("There is no deploy {id}."),
@@ -46,25 +47,35 @@ fn not_found(id: i64) -> ApiError {
 /// Which deploys are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct StateQuery {
+struct HistoryQuery {
     /// State.
     state: Option<DeployState>,
+    /// What it does.
+    kind: Option<DeployKind>,
+    /// Who asked.
+    by: Option<String>,
+    /// Beginning of the commit's id.
+    commit: Option<String>,
+    /// Asked for at this time or later (RFC 3339).
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+    /// Asked for before this time (RFC 3339).
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
 }
 
 /// Which deploys are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct DeployQuery {
+struct WorkloadQuery {
     /// Workload's name.
     workload: Option<String>,
-    /// State.
-    state: Option<DeployState>,
 }
 
 async fn page_of(
     state: &AppState,
     workload: Option<&str>,
-    deploy_state: Option<DeployState>,
+    query: HistoryQuery,
     paging: &Paging,
 ) -> Result<Json<Page<DeploySummary>>, ApiError> {
     let workload_id = match workload {
@@ -76,7 +87,12 @@ async fn page_of(
     };
     let filter = DeployFilter {
         workload_id,
-        states: deploy_state.into_iter().collect(),
+        states: query.state.into_iter().collect(),
+        kind: query.kind,
+        requested_by: query.by.filter(|by| !by.is_empty()),
+        commit: query.commit.filter(|commit| !commit.is_empty()),
+        since: query.since,
+        until: query.until,
     };
     let page = state.store.deploys(&filter, &paging.request()).await?;
     let items = page.items.iter().map(DeployRecord::summary).collect();
@@ -89,29 +105,30 @@ async fn page_of(
 /// List the deploys of a workload
 #[utoipa::path(
     get, path = "/workloads/{name}/deploys", operation_id = "listWorkloadDeploys", tag = "deploys",
-    params(("name" = String, Path, description = "The workload's name."), StateQuery, PageQuery),
+    params(("name" = String, Path, description = "The workload's name."), HistoryQuery, PageQuery),
     responses((status = 200, description = "Deploys, newest first.", body = Page<DeploySummary>), NotFound),
 )]
 async fn list_of_workload(
     State(state): State<AppState>,
     Path(name): Path<String>,
-    Query(query): Query<StateQuery>,
+    Query(query): Query<HistoryQuery>,
     paging: Paging,
 ) -> Result<Json<Page<DeploySummary>>, ApiError> {
-    page_of(&state, Some(&name), query.state, &paging).await
+    page_of(&state, Some(&name), query, &paging).await
 }
 
 /// List deploys
 #[utoipa::path(
-    get, path = "/deploys", operation_id = "listDeploys", tag = "deploys", params(DeployQuery, PageQuery),
+    get, path = "/deploys", operation_id = "listDeploys", tag = "deploys", params(WorkloadQuery, HistoryQuery, PageQuery),
     responses((status = 200, description = "Deploys, newest first.", body = Page<DeploySummary>), NotFound),
 )]
 async fn list(
     State(state): State<AppState>,
-    Query(query): Query<DeployQuery>,
+    Query(of): Query<WorkloadQuery>,
+    Query(query): Query<HistoryQuery>,
     paging: Paging,
 ) -> Result<Json<Page<DeploySummary>>, ApiError> {
-    page_of(&state, query.workload.as_deref(), query.state, &paging).await
+    page_of(&state, of.workload.as_deref(), query, &paging).await
 }
 
 /// Deploy a commit
@@ -124,7 +141,7 @@ async fn list(
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request deploys once."),
     ),
     request_body = CreateDeploy,
-    responses((status = 202, description = "The deploy, which begins now.", body = DeploySummary), NotFound, Invalid),
+    responses((status = 202, description = "The deploy, which begins now.", body = DeploySummary), NotFound, Conflict, Invalid),
 )]
 async fn create(
     State(state): State<AppState>,
@@ -146,7 +163,17 @@ async fn create(
                 .reason
                 .as_ref()
                 .map(|reason| reason.chars().take(1000).collect::<String>());
-            let detail = json!({ "commit": shown(&ask.commit), "reason": reason });
+            let override_bad = ask
+                .override_bad
+                .as_ref()
+                .map(|reason| reason.chars().take(1000).collect::<String>());
+            let detail = json!({
+                "commit": ask.commit.as_deref().map(shown),
+                "latest": ask.latest,
+                "branch": ask.branch.as_deref().map(shown),
+                "reason": reason,
+                "override_bad": override_bad,
+            });
             let (road, by, target) = (
                 at.road.clone(),
                 who.name.clone(),

@@ -13,10 +13,13 @@ mod login;
 mod logs;
 mod meta;
 mod profiles;
+mod rollouts;
 mod runs;
 mod watch;
 mod webhooks;
 mod workloads;
+
+pub use webhooks::deploy_pushed;
 
 use std::time::Duration;
 
@@ -56,6 +59,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(builds::router())
         .merge(build_log::router())
         .merge(deploys::router())
+        .merge(rollouts::router())
         .merge(logs::router())
         .merge(runs::router())
         .merge(watch::router())

@@ -119,6 +119,7 @@ async fn running(state: &AppState, workload_id: Option<i64>) -> Result<Vec<Event
             DeployState::Applying,
             DeployState::RollingOut,
         ],
+        ..DeployFilter::default()
     };
     let page = state
         .store

@@ -8,6 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use hermez_access::{AccessError, Action, Presented, Principal, Target};
 use hermez_api::Accepted;
+use hermez_deploy::AutoDeploy;
 use hermez_source::forge::{PushEvent, parse_push};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
@@ -128,19 +129,36 @@ fn begin(
         let road = state.road.clone();
         let work = async move {
             match (&push.branch, &push.after) {
-                (Some(branch), Some(after)) => {
-                    road.pushed(repository, Some(branch), Some(after.as_str()))
-                        .await?;
-                }
+                (Some(branch), Some(after)) => Ok(road
+                    .pushed(repository, Some(branch), Some(after.as_str()))
+                    .await?),
                 // A tag, or a branch that is gone: nothing to build.
-                _ => drop(road.sync(repository).await?),
+                _ => {
+                    road.sync(repository).await?;
+                    Ok(Vec::new())
+                }
             }
-            Ok(())
         };
         let target = Target::Repository(repository);
-        if let Err(error) = change(&state, &principal, Action::Push, target, detail, work).await {
-            tracing::warn!(%error, repository, "a push could not be followed");
+        match change(&state, &principal, Action::Push, target, detail, work).await {
+            Ok(wanted) => deploy_pushed(&state, wanted).await,
+            Err(error) => tracing::warn!(%error, repository, "a push could not be followed"),
         }
     });
     Ok(())
+}
+
+/// Asks for the deploys that a push leads to; what a rule holds back is in the record of changes.
+pub async fn deploy_pushed(state: &AppState, wanted: Vec<AutoDeploy>) {
+    for wanted in wanted {
+        let target = Target::Workload(wanted.workload.clone());
+        let detail = json!({ "commit": wanted.commit, "branch": wanted.branch, "push": true });
+        let (road, hermez) = (state.road.clone(), Principal::system());
+        let workload = wanted.workload.clone();
+        let act = async move { Ok(road.request_auto_deploy(&wanted).await?) };
+        let asked = change(state, &hermez, Action::DeployCreate, target, detail, act).await;
+        if let Err(error) = asked {
+            tracing::info!(%error, workload, "a pushed commit is not deployed");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use hermez_api::{
     Category, CreateWorkload, MirrorStatus, Page, UpdateWorkload, Workload, WorkloadPlan,
     WorkloadStatus, WorkloadSummary,
 };
-use hermez_store::{WorkloadFilter, WorkloadRow};
+use hermez_store::{WorkloadFilter, WorkloadRow, WorkloadSettings};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
@@ -235,8 +235,14 @@ async fn update(
     JsonBody(update): JsonBody<UpdateWorkload>,
 ) -> Result<Response, ApiError> {
     let expected = etag::required(&headers)?;
-    let detail = json!({ "category": update.category });
-    let (store, workload) = (state.store.clone(), name.clone());
+    let branch = update.auto_deploy.as_deref().map(str::trim);
+    let shown = branch.map(|branch| branch.chars().take(255).collect::<String>());
+    let detail = json!({ "category": update.category, "auto_deploy": shown });
+    let settings = WorkloadSettings {
+        category: update.category,
+        auto_deploy: branch.map(|branch| (!branch.is_empty()).then(|| branch.to_owned())),
+    };
+    let (store, road, workload) = (state.store.clone(), state.road.clone(), name.clone());
     change(
         &state,
         &caller.principal,
@@ -244,8 +250,11 @@ async fn update(
         Target::Workload(name.clone()),
         detail,
         async move {
-            if let Some(category) = update.category {
-                store.set_category(&workload, expected, category).await?;
+            if let Some(Some(branch)) = &settings.auto_deploy {
+                road.require_branch(&workload, branch).await?;
+            }
+            if settings.category.is_some() || settings.auto_deploy.is_some() {
+                store.set_workload(&workload, expected, &settings).await?;
                 return Ok(());
             }
             let found = store.workload(&workload).await?;

@@ -6,6 +6,7 @@ mod builds;
 mod changes;
 mod openapi;
 mod problems;
+mod rollouts;
 mod streams;
 mod workloads;
 
@@ -181,6 +182,11 @@ impl TestServer {
 
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.request("GET", path).body(Body::empty()).unwrap())
+            .await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request("DELETE", path).body(Body::empty()).unwrap())
             .await
     }
 

@@ -17,6 +17,9 @@ async fn deploy(server: &TestServer, workload_id: i64) -> DeployRecord {
         author: "ada".to_owned(),
         requested_by: "owner".to_owned(),
         reason: None,
+        kind: hermez_api::DeployKind::Regular,
+        of: None,
+        override_reason: None,
     };
     server
         .state

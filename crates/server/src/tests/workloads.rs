@@ -136,6 +136,9 @@ async fn a_cluster_that_does_not_answer_is_said_to() {
         author: "ada".to_owned(),
         requested_by: "owner".to_owned(),
         reason: None,
+        kind: hermez_api::DeployKind::Regular,
+        of: None,
+        override_reason: None,
     };
     server
         .state

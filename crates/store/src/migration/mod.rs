@@ -6,6 +6,7 @@
 //! PostgreSQL would race. This one runs everything in one transaction under one lock.
 
 mod m0001_main_job;
+mod m0002_deploys;
 
 use sea_orm::sea_query::{Alias, ColumnDef, Expr, Query, Table};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
@@ -21,10 +22,16 @@ struct Migration {
 }
 
 /// All migrations, oldest first.
-const ALL: &[Migration] = &[Migration {
-    name: "0001_main_job",
-    up: m0001_main_job::up,
-}];
+const ALL: &[Migration] = &[
+    Migration {
+        name: "0001_main_job",
+        up: m0001_main_job::up,
+    },
+    Migration {
+        name: "0002_deploys",
+        up: m0002_deploys::up,
+    },
+];
 
 /// PostgreSQL's advisory lock of the migrations ("hermez" in ASCII).
 const LOCK: i64 = 0x68_65_72_6d_65_7a;

@@ -11,7 +11,7 @@ use super::{at, mk_commit, mk_workload, open};
 
 const LEASE_MS: i64 = 15_000;
 
-async fn mk_deploy(store: &Store, name: &str, n: u8) -> DeployRecord {
+pub async fn mk_deploy(store: &Store, name: &str, n: u8) -> DeployRecord {
     let workload = match store.workload(name).await.unwrap() {
         Some(workload) => workload,
         None => mk_workload(store, name).await,
@@ -24,6 +24,9 @@ async fn mk_deploy(store: &Store, name: &str, n: u8) -> DeployRecord {
         author: "ada".to_owned(),
         requested_by: "bob".to_owned(),
         reason: Some("because".to_owned()),
+        kind: hermez_api::DeployKind::Regular,
+        of: None,
+        override_reason: None,
     };
     store.request_deploy(&new, at(0)).await.unwrap()
 }
@@ -326,6 +329,7 @@ pub async fn deploys_are_paged(url: &str) {
     let filter = DeployFilter {
         workload_id: Some(workload.id),
         states: vec![DeployState::Pending],
+        ..DeployFilter::default()
     };
     let first = store
         .deploys(&filter, &PageRequest::first(3))

@@ -123,6 +123,9 @@ async fn mk_deploy(store: &Store, workload_id: i64, name: &str, state: DeploySta
         author: "ada".to_owned(),
         requested_by: "ada".to_owned(),
         reason: None,
+        kind: hermez_api::DeployKind::Regular,
+        of: None,
+        override_reason: None,
     };
     let deploy = store.request_deploy(&new, at(1)).await.unwrap();
     let (lease, _) = store
@@ -290,6 +293,9 @@ pub async fn a_deleted_workload_gets_no_new_work(url: &str) {
         author: String::new(),
         requested_by: "ada".to_owned(),
         reason: None,
+        kind: hermez_api::DeployKind::Regular,
+        of: None,
+        override_reason: None,
     };
     // Asked for and deleted at once: what was kept is stopped, the rest is refused.
     let (deployed, deleted) = tokio::join!(

@@ -7,16 +7,17 @@ import { Facts } from "@/components/facts";
 import { StatusIcon } from "@/components/status";
 import { Ago, Took } from "@/components/time";
 import { shortSha } from "@/lib/format";
-import { DEPLOY, deployHeadline } from "@/lib/status";
+import { DEPLOY, deployHeadline, KIND } from "@/lib/status";
 
 interface Props {
   deploy: Deploy;
   onCancel: (() => void) | null;
+  onHold: (() => void) | null;
   onAgain: (() => void) | null;
 }
 
 /** State first; then what, who, when and how long. */
-export function DeployHeader({ deploy, onCancel, onAgain }: Props) {
+export function DeployHeader({ deploy, onCancel, onHold, onAgain }: Props) {
   return (
     <header className="page-x flex flex-wrap items-start gap-x-6 gap-y-3 pt-4 pb-4">
       <div className="min-w-0 flex-1 basis-80">
@@ -38,6 +39,7 @@ export function DeployHeader({ deploy, onCancel, onAgain }: Props) {
           >
             {deploy.workload}
           </Link>
+          <span>{KIND[deploy.kind]}</span>
           <span>by {deploy.requested_by}</span>
           <Ago at={deploy.created_at} />
           <span>
@@ -45,14 +47,50 @@ export function DeployHeader({ deploy, onCancel, onAgain }: Props) {
             <Took startedAt={deploy.created_at} finishedAt={deploy.finished_at} />
           </span>
         </Facts>
+        {deploy.bad && (
+          <p className="mt-2 max-w-prose break-words text-failed">
+            Marked as bad by {deploy.bad.by} <Ago at={deploy.bad.at} />: {deploy.bad.reason}
+          </p>
+        )}
+        {deploy.override_reason && (
+          <p className="mt-2 max-w-prose break-words text-muted">
+            Deployed although it is marked as bad: {deploy.override_reason}
+          </p>
+        )}
         {deploy.reason && <p className="mt-2 max-w-prose break-words">“{deploy.reason}”</p>}
       </div>
-      <div className="flex gap-2 max-sm:w-full">
+      <div className="flex flex-wrap gap-2 max-sm:w-full">
         <Button asChild className="max-sm:flex-1">
           <Link to="/workloads/$name/logs" params={{ name: deploy.workload }}>
             Logs
           </Link>
         </Button>
+        {deploy.of_deploy != null && (
+          <Button asChild className="max-sm:flex-1">
+            <Link
+              to="/deploys/$id/compare/$other"
+              params={{ id: String(deploy.of_deploy), other: String(deploy.id) }}
+            >
+              Compare with #{deploy.of_deploy}
+            </Link>
+          </Button>
+        )}
+        {onHold && (
+          <Button onClick={onHold} className="max-sm:flex-1">
+            {deploy.paused_by ? "Resume" : "Pause"}
+          </Button>
+        )}
+        {deploy.state === "succeeded" && (
+          <Button asChild className="max-sm:flex-1">
+            <Link
+              to="/workloads/$name"
+              params={{ name: deploy.workload }}
+              search={{ rollback: String(deploy.id) }}
+            >
+              Roll back to this
+            </Link>
+          </Button>
+        )}
         {onCancel && (
           <Button
             look="danger"

@@ -64,6 +64,7 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
   const active = isDeployActive(deploy.state);
   useWatchDeploy(deploy.id, active);
   const cancel = useCancel(deploy);
+  const hold = useHold(deploy);
   const again = useAgain(deploy);
   const actions = useMemo<Action[]>(
     () => [
@@ -96,6 +97,7 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
       <DeployHeader
         deploy={deploy}
         onCancel={active ? cancel : null}
+        onHold={active ? hold : null}
         onAgain={active ? null : again}
       />
       {deploy.state === "failed" && <Failure deploy={deploy} />}
@@ -131,6 +133,19 @@ function useCancel(deploy: Deploy): () => void {
         applyDeploy(client, answer as Deploy);
       }
     },
+  });
+  return mutate;
+}
+
+/** Holds the rollout, or lets it go on. */
+function useHold(deploy: Deploy): () => void {
+  const client = useQueryClient();
+  const held = deploy.paused_by != null;
+  const { mutate } = useMutation({
+    mutationFn: () => (held ? api.resumeDeploy(deploy.id) : api.pauseDeploy(deploy.id)),
+    onError: (error) => toastProblem(held ? "It stays held" : "It cannot be held", error),
+    onSuccess: (answer) => applyDeploy(client, answer),
+    onSettled: () => client.invalidateQueries({ queryKey: keys.deploy(deploy.id) }),
   });
   return mutate;
 }

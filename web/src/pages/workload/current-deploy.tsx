@@ -17,7 +17,6 @@ import { DEPLOY, deployHeadline, isDeployActive, RUN } from "@/lib/status";
 interface Props {
   workload: Workload;
   status: WorkloadStatus | undefined;
-  onDeploy: (commit: string) => void;
   /** On a phone it makes room for the tabs other than the first. */
   aside: boolean;
 }
@@ -39,7 +38,7 @@ export function deployInView(workload: Pick<Workload, "current" | "latest_deploy
 }
 
 /** "DEPLOY FINISHED": what was brought out last, and how its pods do. */
-export function CurrentDeploy({ workload, status, onDeploy, aside }: Props) {
+export function CurrentDeploy({ workload, status, aside }: Props) {
   const { deploy, kept } = deployInView(workload);
   return (
     <section
@@ -50,7 +49,7 @@ export function CurrentDeploy({ workload, status, onDeploy, aside }: Props) {
       )}
     >
       {deploy ? (
-        <DeployFacts deploy={deploy} kept={kept} onDeploy={onDeploy} />
+        <DeployFacts deploy={deploy} kept={kept} />
       ) : (
         <div>
           <p className="flex items-center gap-2 text-lg font-semibold">
@@ -73,10 +72,9 @@ export function CurrentDeploy({ workload, status, onDeploy, aside }: Props) {
 interface FactsProps {
   deploy: DeploySummary;
   kept: DeploySummary | null;
-  onDeploy: (commit: string) => void;
 }
 
-function DeployFacts({ deploy, kept, onDeploy }: FactsProps) {
+function DeployFacts({ deploy, kept }: FactsProps) {
   const look = DEPLOY[deploy.state];
   const active = isDeployActive(deploy.state);
   return (
@@ -112,8 +110,13 @@ function DeployFacts({ deploy, kept, onDeploy }: FactsProps) {
       {kept && (
         <div className="mt-2.5 flex items-center gap-3 text-muted max-sm:flex-wrap">
           {deploy.state === "failed" && (
-            <Button onClick={() => onDeploy(kept.commit)}>
-              Roll back to <Sha commit={kept.commit} className="text-text!" />
+            <Button asChild>
+              <Link
+                to="."
+                search={(before: object) => ({ ...before, rollback: "previous" }) as never}
+              >
+                Roll back to <Sha commit={kept.commit} className="text-text!" />
+              </Link>
             </Button>
           )}
           <p className="flex min-w-0 items-baseline gap-2">

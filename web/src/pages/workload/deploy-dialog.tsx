@@ -3,6 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useEffect, useId, useMemo, useRef, useState } from "react";
 import { applyDeploy } from "@/api/cache";
 import { api, idempotencyKey } from "@/api/client";
+import { isHeld } from "@/api/problem";
 import { commitsQuery, keys } from "@/api/queries";
 import type { Commit, Page, Workload } from "@/api/types";
 import { Button } from "@/components/button";
@@ -29,6 +30,7 @@ export function DeployDialog({ workload, commit, onClose }: Props) {
   const navigate = useNavigate();
   const [picked, setPicked] = useState<string | null>(commit === "newest" ? null : commit);
   const [reason, setReason] = useState("");
+  const [override, setOverride] = useState("");
   const [key] = useState(idempotencyKey);
   const query = useInfiniteQuery(commitsQuery(name, workload.default_branch, ""));
   const listed = useMemo(() => query.data?.pages.flatMap((page) => page.items), [query.data]);
@@ -42,7 +44,8 @@ export function DeployDialog({ workload, commit, onClose }: Props) {
   const id = chosen?.id ?? target;
 
   const deploy = useMutation({
-    mutationFn: (commitId: string) => api.createDeploy(name, commitId, reason.trim() || null, key),
+    mutationFn: (commitId: string) =>
+      api.createDeploy(name, commitId, reason.trim() || null, override.trim() || null, key),
     onSuccess: async (started) => {
       applyDeploy(client, started);
       void client.invalidateQueries({ queryKey: keys.deploysOf(name) });
@@ -120,6 +123,15 @@ export function DeployDialog({ workload, commit, onClose }: Props) {
           value={reason}
           onChange={(event) => setReason(event.target.value)}
         />
+        {isHeld(deploy.error) && (
+          <Field
+            label="Why it is right to deploy it all the same"
+            help="Kept with the deploy"
+            maxLength={1000}
+            value={override}
+            onChange={(event) => setOverride(event.target.value)}
+          />
+        )}
       </form>
       {deploy.error && <ProblemView error={deploy.error} className="mt-4" />}
     </Dialog>

@@ -1,7 +1,8 @@
-import { ExternalLink, Rocket } from "lucide-react";
+import { Ellipsis, ExternalLink, Rocket, RotateCw, Undo2 } from "lucide-react";
 import type { Workload } from "@/api/types";
-import { Button } from "@/components/button";
+import { Button, IconButton } from "@/components/button";
 import { Facts } from "@/components/facts";
+import { Menu, MenuItem } from "@/components/menu";
 import { Bone, Loading } from "@/components/skeleton";
 import { HealthMark } from "@/components/status";
 import { repositoryName, safeHref } from "@/lib/format";
@@ -9,10 +10,12 @@ import { repositoryName, safeHref } from "@/lib/format";
 interface Props {
   workload: Workload;
   onDeploy: () => void;
+  onRollback: () => void;
+  onRestart: () => void;
 }
 
 /** Name and health first; then what it is; and the two things one comes to do. */
-export function WorkloadHeader({ workload, onDeploy }: Props) {
+export function WorkloadHeader({ workload, onDeploy, onRollback, onRestart }: Props) {
   const url = safeHref(workload.url);
   const repository = safeHref(workload.repository);
   return (
@@ -48,6 +51,24 @@ export function WorkloadHeader({ workload, onDeploy }: Props) {
               </span>
             </a>
           </Button>
+        )}
+        {workload.current && (
+          <Menu
+            label={`More for ${workload.name}`}
+            align="end"
+            trigger={
+              <IconButton label="More">
+                <Ellipsis />
+              </IconButton>
+            }
+          >
+            <MenuItem icon={<Undo2 aria-hidden />} onSelect={onRollback}>
+              Roll back…
+            </MenuItem>
+            <MenuItem icon={<RotateCw aria-hidden />} onSelect={onRestart}>
+              Restart…
+            </MenuItem>
+          </Menu>
         )}
         <Button
           look="primary"

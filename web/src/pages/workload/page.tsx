@@ -13,6 +13,9 @@ import { HEALTH } from "@/lib/status";
 import { CurrentDeploy, CurrentDeploySkeleton } from "./current-deploy";
 import { DeployDialog } from "./deploy-dialog";
 import { WorkloadHeader, WorkloadHeaderSkeleton } from "./header";
+import { PinNote } from "./pin-note";
+import { RestartDialog } from "./restart-dialog";
+import { RollbackDialog } from "./rollback-dialog";
 
 const TABS = [
   { label: "Current status", to: "/workloads/$name", exact: true, key: "1" },
@@ -44,7 +47,23 @@ export function WorkloadPage() {
     () => navigate({ to: ".", search: (before) => ({ ...before, deploy: undefined }) as never }),
     [navigate],
   );
-  useWorkloadActions(name, openDeploy);
+  const openRollback = useCallback(
+    () => navigate({ to: ".", search: (before) => ({ ...before, rollback: "previous" }) as never }),
+    [navigate],
+  );
+  const openRestart = useCallback(
+    () => navigate({ to: ".", search: (before) => ({ ...before, restart: true }) as never }),
+    [navigate],
+  );
+  const closeDialogs = useCallback(
+    () =>
+      navigate({
+        to: ".",
+        search: (before) => ({ ...before, rollback: undefined, restart: undefined }) as never,
+      }),
+    [navigate],
+  );
+  useWorkloadActions(name, openDeploy, openRollback, openRestart);
   const aside = useMatch({ from: "/app/workloads/$name/", shouldThrow: false }) === undefined;
 
   if (isMissing(error)) {
@@ -58,13 +77,19 @@ export function WorkloadPage() {
   return (
     <div className="flex min-h-full flex-col">
       {workload ? (
-        <WorkloadHeader workload={workload} onDeploy={() => openDeploy("newest")} />
+        <WorkloadHeader
+          workload={workload}
+          onDeploy={() => openDeploy("newest")}
+          onRollback={openRollback}
+          onRestart={openRestart}
+        />
       ) : (
         <WorkloadHeaderSkeleton name={name} />
       )}
       {error && <ProblemView error={error} onRetry={() => refetch()} className="page-x pb-4" />}
+      {workload && <PinNote workload={workload} />}
       {workload ? (
-        <CurrentDeploy workload={workload} status={status} onDeploy={openDeploy} aside={aside} />
+        <CurrentDeploy workload={workload} status={status} aside={aside} />
       ) : (
         <CurrentDeploySkeleton />
       )}
@@ -73,11 +98,24 @@ export function WorkloadPage() {
       {search.deploy && workload && (
         <DeployDialog workload={workload} commit={search.deploy} onClose={closeDeploy} />
       )}
+      {search.rollback && workload && (
+        <RollbackDialog
+          workload={workload}
+          to={Number(search.rollback) || undefined}
+          onClose={closeDialogs}
+        />
+      )}
+      {search.restart && workload && <RestartDialog workload={workload} onClose={closeDialogs} />}
     </div>
   );
 }
 
-function useWorkloadActions(name: string, openDeploy: (commit: string) => void) {
+function useWorkloadActions(
+  name: string,
+  openDeploy: (commit: string) => void,
+  openRollback: () => void,
+  openRestart: () => void,
+) {
   const navigate = useNavigate();
   const actions = useMemo<Action[]>(
     () => [
@@ -86,8 +124,22 @@ function useWorkloadActions(name: string, openDeploy: (commit: string) => void) 
         label: `Deploy a commit of ${name}`,
         group: "This page",
         shortcut: "d",
-        keywords: "release rollout roll back",
+        keywords: "release rollout",
         run: () => openDeploy("newest"),
+      },
+      {
+        id: "rollback",
+        label: `Roll ${name} back`,
+        group: "This page",
+        keywords: "undo revert previous",
+        run: openRollback,
+      },
+      {
+        id: "restart",
+        label: `Restart ${name}`,
+        group: "This page",
+        keywords: "replace pods",
+        run: openRestart,
       },
       ...TABS.map((tab) => ({
         id: `tab-${tab.key}`,
@@ -97,7 +149,7 @@ function useWorkloadActions(name: string, openDeploy: (commit: string) => void) 
         run: () => navigate({ to: tab.to, params: { name } }),
       })),
     ],
-    [name, openDeploy, navigate],
+    [name, openDeploy, openRollback, openRestart, navigate],
   );
   useActions(actions);
 }

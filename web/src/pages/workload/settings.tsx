@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { api } from "@/api/client";
-import { keys, workloadQuery } from "@/api/queries";
+import { branchesQuery, keys, workloadQuery } from "@/api/queries";
 import type { Category, Workload } from "@/api/types";
 import { Button } from "@/components/button";
 import { Pick } from "@/components/field";
@@ -23,6 +23,12 @@ export function SettingsTab() {
     <div className="page-x flex max-w-3xl flex-col gap-5 py-5">
       <Setting name="Category" help="Whether production traffic depends on it">
         <CategoryPick workload={workload} />
+      </Setting>
+      <Setting name="Automatic deploys" help="Whether each push to a branch is deployed by itself">
+        <AutoDeployPick workload={workload} />
+        {workload.pin && workload.auto_deploy && (
+          <p className="mt-1 text-muted">The workload is pinned: pushes wait until it is not.</p>
+        )}
       </Setting>
       <Setting name="Repository" help="Where its commits come from">
         <p className="break-all">{workload.repository}</p>
@@ -115,6 +121,33 @@ function CategoryPick({ workload }: { workload: Workload }) {
       ]}
       onChange={(value) => change.mutate(value as Category)}
       className="w-44"
+    />
+  );
+}
+
+/** Off, or a branch of the repository. */
+function AutoDeployPick({ workload }: { workload: Workload }) {
+  const client = useQueryClient();
+  const key = keys.workload(workload.name);
+  const { data: branches } = useQuery(branchesQuery(workload.name));
+  const change = useMutation({
+    mutationFn: (branch: string) => api.setAutoDeploy(workload.name, branch, workload.version),
+    onError: (error) => toastProblem("Automatic deploys are as they were", error),
+    onSuccess: (saved) => client.setQueryData(key, saved),
+  });
+  const chosen = workload.auto_deploy ?? "";
+  const names = new Set([...(branches ?? []).map((branch) => branch.name), chosen]);
+  names.delete("");
+  return (
+    <Pick
+      label="Branch to deploy by itself"
+      value={chosen}
+      options={[
+        { value: "", label: "Off" },
+        ...[...names].map((name) => ({ value: name, label: `Each push to ${name}` })),
+      ]}
+      onChange={(branch) => change.mutate(branch)}
+      className="w-64"
     />
   );
 }

@@ -1,0 +1,143 @@
+//! `hermez rollback`, `restart`, `unpin` and `diff`.
+
+use hermez_api::{CreateRestart, CreateRollback, DeployComparison, DeploySummary};
+use serde::Serialize;
+
+use super::deploy::watch_to_the_end;
+use crate::app::App;
+use crate::choose;
+use crate::error::CliError;
+use crate::print;
+use crate::views;
+
+/// Arguments of `rollback`.
+#[derive(Debug, clap::Args)]
+pub struct RollbackArgs {
+    /// Workload; may be left out where it is clear
+    workload: Option<String>,
+    /// Deploy whose version to bring back [default: the previous good one]
+    #[arg(long, value_name = "DEPLOY")]
+    to: Option<i64>,
+    /// Only show what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// What is wrong with the version that runs; it is marked as bad with this reason
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Bring back a version that is marked as bad all the same, and say why
+    #[arg(long, value_name = "REASON")]
+    override_bad: Option<String>,
+    /// Follow it to its end, and fail when it fails
+    #[arg(long)]
+    watch: bool,
+}
+
+/// Arguments of `restart`.
+#[derive(Debug, clap::Args)]
+pub struct RestartArgs {
+    /// Workload; may be left out where it is clear
+    workload: Option<String>,
+    /// Why, for those who read the history
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Follow it to its end, and fail when it fails
+    #[arg(long)]
+    watch: bool,
+}
+
+/// Arguments of `unpin`.
+#[derive(Debug, clap::Args)]
+pub struct UnpinArgs {
+    /// Workload; may be left out where it is clear
+    workload: Option<String>,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, clap::Args)]
+pub struct DiffArgs {
+    /// Number of the deploy to compare with
+    #[arg(value_name = "DEPLOY")]
+    from: i64,
+    /// Number of the other deploy
+    #[arg(value_name = "DEPLOY")]
+    to: i64,
+}
+
+/// Runs `rollback`.
+pub async fn rollback(app: &App, args: RollbackArgs) -> Result<(), CliError> {
+    let name = choose::workload(app, args.workload).await?;
+    let path = ["workloads", name.as_str(), "rollback"];
+    if args.dry_run {
+        let to = args.to.map(|to| ("to", to.to_string()));
+        let query: Vec<_> = to.into_iter().collect();
+        let answer = app.client.get(&path, &query).await?;
+        return app.show(&answer, views::rollouts::plan);
+    }
+    let body = CreateRollback {
+        to: args.to,
+        reason: args.reason,
+        override_bad: args.override_bad,
+    };
+    begin(app, &path, &body, args.watch, |deploy| {
+        format!(
+            "Deploy {0} brings {1} back to {2}. {1} is pinned: automatic deploys wait until `hermez unpin {1}`. Follow it with `hermez deploys watch {0}`.",
+            deploy.id,
+            print::cell(&deploy.workload),
+            views::short(&deploy.commit),
+        )
+    })
+    .await
+}
+
+/// Runs `restart`.
+pub async fn restart(app: &App, args: RestartArgs) -> Result<(), CliError> {
+    let name = choose::workload(app, args.workload).await?;
+    let path = ["workloads", name.as_str(), "restart"];
+    let body = CreateRestart {
+        reason: args.reason,
+    };
+    begin(app, &path, &body, args.watch, |deploy| {
+        format!(
+            "Deploy {0} replaces the pods of {1}. Follow it with `hermez deploys watch {0}`.",
+            deploy.id,
+            print::cell(&deploy.workload),
+        )
+    })
+    .await
+}
+
+/// Asks for a deploy, and follows it where that is wanted.
+async fn begin(
+    app: &App,
+    path: &[&str],
+    body: &impl Serialize,
+    watch: bool,
+    sentence: impl FnOnce(&DeploySummary) -> String,
+) -> Result<(), CliError> {
+    let answer = app.client.post_work(path, body).await?;
+    let deploy: DeploySummary = answer.read()?;
+    if watch {
+        return watch_to_the_end(app, deploy.id, true).await;
+    }
+    app.done(&answer, &sentence(&deploy))
+}
+
+/// Runs `unpin`.
+pub async fn unpin(app: &App, args: UnpinArgs) -> Result<(), CliError> {
+    let name = choose::workload(app, args.workload).await?;
+    let answer = app.client.delete(&["workloads", &name, "pin"]).await?;
+    app.done(
+        &answer,
+        &format!("{name} has no pin: automatic deploys go on with the next push."),
+    )
+}
+
+/// Runs `diff`.
+pub async fn diff(app: &App, args: &DiffArgs) -> Result<(), CliError> {
+    let (from, to) = (args.from.to_string(), args.to.to_string());
+    let path = ["deploys", from.as_str(), "compare", to.as_str()];
+    let answer = app.client.get(&path, &[]).await?;
+    app.show(&answer, |comparison: &DeployComparison, page| {
+        views::rollouts::comparison(comparison, page)
+    })
+}

@@ -1,0 +1,357 @@
+//! Rolling back: which version to bring back (pure), and asking for it.
+//!
+//! A rollback builds nothing: it applies the manifest of a deploy that ran, by its digest. With it,
+//! in one transaction, the workload is pinned and the version that is left is marked as bad.
+
+use std::collections::HashMap;
+
+use hermez_api::{BadArtifact, CreateRollback, DeployKind, DeployState, RollbackPlan};
+use hermez_store::{Aftermath, ArtifactRecord, DeployRecord, NewDeploy, WorkloadRecord};
+use jiff::Timestamp;
+
+use crate::policy::{Held, Rule, bad_message};
+use crate::requests::bounded;
+use crate::{Road, RoadError};
+
+/// Deploys that are looked through for the previous good one.
+const LOOK_BACK: u64 = 200;
+
+/// A deploy that was written to the cluster, and the mark that its artifact bears.
+#[derive(Debug, Clone)]
+pub struct Past {
+    /// The deploy.
+    pub deploy: DeployRecord,
+    /// Why it is not to be deployed again.
+    pub bad: Option<BadArtifact>,
+}
+
+/// Why there is nothing to roll back to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CannotRollBack {
+    /// Nothing was ever written to the cluster.
+    #[error("{workload} has no history: nothing of it was ever deployed")]
+    NoHistory {
+        /// The workload.
+        workload: String,
+    },
+    /// There is no earlier version that ran well.
+    #[error("{workload} has no earlier version that ran well and is not marked as bad")]
+    NoGoodOne {
+        /// The workload.
+        workload: String,
+    },
+    /// The deploy that is asked for is none of the workload's that ran.
+    #[error("deploy {id} never ran {workload}")]
+    NeverRan {
+        /// The deploy.
+        id: i64,
+        /// The workload.
+        workload: String,
+    },
+    /// The deploy that is asked for did not end well.
+    #[error("deploy {id} did not end well: it {state}")]
+    NotGood {
+        /// The deploy.
+        id: i64,
+        /// How it ended, as a verb.
+        state: &'static str,
+    },
+    /// What is asked for is what the cluster runs.
+    #[error("deploy {id} brought out the very version that the cluster was last told to run")]
+    SameVersion {
+        /// The deploy.
+        id: i64,
+    },
+}
+
+impl CannotRollBack {
+    pub(crate) fn hint(&self) -> String {
+        match self {
+            CannotRollBack::NoHistory { .. } => "deploy a commit: hermez deploy COMMIT".to_owned(),
+            CannotRollBack::NoGoodOne { .. } => {
+                "deploy a commit that is right, or name a deploy with --to".to_owned()
+            }
+            CannotRollBack::NeverRan { .. } | CannotRollBack::NotGood { .. } => {
+                "name a deploy that succeeded: hermez history --state succeeded".to_owned()
+            }
+            CannotRollBack::SameVersion { .. } => {
+                "to replace its pods, restart it: hermez restart".to_owned()
+            }
+        }
+    }
+}
+
+/// Chooses what is left and what is brought back, as places in `past` (newest first): `to`, or the
+/// newest that ran well, is another version than the one left, and is not marked as bad.
+pub fn choose(
+    workload: &str,
+    past: &[Past],
+    to: Option<i64>,
+) -> Result<(usize, usize), CannotRollBack> {
+    let workload = workload.to_owned();
+    let Some(left) = past.first() else {
+        return Err(CannotRollBack::NoHistory { workload });
+    };
+    let differs = |other: &Past| other.deploy.manifest != left.deploy.manifest;
+    let ran_well = |other: &Past| other.deploy.state == DeployState::Succeeded;
+    let Some(id) = to else {
+        let good = |other: &Past| ran_well(other) && differs(other) && other.bad.is_none();
+        let found = past.iter().position(good);
+        let found = found.ok_or(CannotRollBack::NoGoodOne { workload })?;
+        return Ok((0, found));
+    };
+    let found = past.iter().position(|other| other.deploy.id == id);
+    let found = found.ok_or(CannotRollBack::NeverRan { id, workload })?;
+    if !differs(&past[found]) {
+        return Err(CannotRollBack::SameVersion { id });
+    }
+    if !ran_well(&past[found]) {
+        let state = match past[found].deploy.state {
+            DeployState::Failed => "failed",
+            DeployState::Canceled => "was canceled",
+            _ => "has not ended",
+        };
+        return Err(CannotRollBack::NotGood { id, state });
+    }
+    Ok((0, found))
+}
+
+/// What a rollback is about.
+struct Choice {
+    workload: WorkloadRecord,
+    left: Past,
+    target: Past,
+}
+
+impl Road {
+    /// What a rollback would do; changes nothing.
+    pub async fn plan_rollback(
+        &self,
+        workload: &str,
+        to: Option<i64>,
+    ) -> Result<RollbackPlan, RoadError> {
+        let choice = self.choose_rollback(workload, to).await?;
+        let (left, target) = (&choice.left.deploy, &choice.target.deploy);
+        Ok(RollbackPlan {
+            change: self.compare_records(&choice.workload, left, target).await?,
+            bad: choice.target.bad,
+            pinned: choice.workload.pin,
+        })
+    }
+
+    /// Asks for a rollback: pins the workload, marks what is left as bad, stops a deploy that still
+    /// brings it out.
+    pub async fn request_rollback(
+        &self,
+        workload: &str,
+        ask: &CreateRollback,
+        by: &str,
+    ) -> Result<DeployRecord, RoadError> {
+        let reason = bounded("reason", ask.reason.as_deref())?;
+        let override_reason = bounded("override_bad", ask.override_bad.as_deref())?;
+        let Choice {
+            workload,
+            left,
+            target,
+        } = self.choose_rollback(workload, ask.to).await?;
+        let now = Timestamp::now();
+        if let (Some(bad), None) = (&target.bad, &override_reason) {
+            return Err(RoadError::Held(Held {
+                rule: Rule::BadArtifact,
+                message: bad_message(bad, now),
+                hint: Some(
+                    "choose another with --to, or say why this one is right: --override-bad REASON"
+                        .to_owned(),
+                ),
+            }));
+        }
+        let why = reason.clone().unwrap_or_else(|| {
+            let outcome = left.deploy.failure_cause.as_deref();
+            match outcome {
+                Some(_) => format!("deploy {} failed: {}", left.deploy.id, left.deploy.message),
+                None => format!("rolled back from deploy {}", left.deploy.id),
+            }
+        });
+        let why: String = why.chars().take(1000).collect();
+        let artifact = self.artifact_of(&left.deploy).await?;
+        let manifest = target.deploy.manifest.clone().unwrap_or_default();
+        let new = NewDeploy {
+            workload_id: workload.id,
+            instance: workload.name.clone(),
+            commit: target.deploy.commit.clone(),
+            title: target.deploy.title.clone(),
+            author: target.deploy.author.clone(),
+            requested_by: by.to_owned(),
+            reason,
+            kind: DeployKind::Rollback,
+            of: Some((target.deploy.id, manifest)),
+            override_reason,
+        };
+        let aftermath = Aftermath {
+            bad: artifact.map(|it| it.digests()).unwrap_or_default(),
+            left: left.deploy,
+            reason: why,
+        };
+        let store = &self.parts().store;
+        Ok(store.request_rollback(&new, &aftermath, now).await?)
+    }
+
+    async fn choose_rollback(&self, workload: &str, to: Option<i64>) -> Result<Choice, RoadError> {
+        let store = &self.parts().store;
+        let workload = self.workload(workload).await?;
+        let mut applied = store.applied_deploys(workload.id, LOOK_BACK).await?;
+        if let Some(id) = to
+            && applied.iter().all(|deploy| deploy.id != id)
+            && let Some(older) = store.deploy(id).await?
+            && older.workload_id == workload.id
+            && older.applied_at.is_some()
+        {
+            applied.push(older);
+        }
+        let mut past = self.with_marks(workload.id, applied).await?;
+        let (left, target) = choose(&workload.name, &past, to)?;
+        let target = past.swap_remove(target);
+        let left = past.swap_remove(left);
+        Ok(Choice {
+            workload,
+            left,
+            target,
+        })
+    }
+
+    /// Adds the marks of their artifacts to deploys: two queries.
+    async fn with_marks(
+        &self,
+        workload_id: i64,
+        deploys: Vec<DeployRecord>,
+    ) -> Result<Vec<Past>, RoadError> {
+        let store = &self.parts().store;
+        let mut commits: Vec<String> = deploys.iter().map(|it| it.commit.clone()).collect();
+        commits.sort();
+        commits.dedup();
+        let artifacts = store.artifacts_of_commits(workload_id, &commits).await?;
+        let digests: Vec<String> = artifacts.iter().flat_map(ArtifactRecord::digests).collect();
+        let marks = store.bad_artifacts(&digests).await?;
+        let by_digest: HashMap<&str, &BadArtifact> = marks
+            .iter()
+            .map(|mark| (mark.digest.as_str(), mark))
+            .collect();
+        let bad_of = |deploy: &DeployRecord| {
+            let artifact = artifacts.iter().find(|it| it.commit == deploy.commit)?;
+            let digests = artifact.digests();
+            let mark = digests.iter().find_map(|it| by_digest.get(it.as_str()))?;
+            Some((*mark).clone())
+        };
+        let past = deploys.into_iter().map(|deploy| Past {
+            bad: bad_of(&deploy),
+            deploy,
+        });
+        Ok(past.collect())
+    }
+
+    /// The artifact that a deploy brings out.
+    pub(crate) async fn artifact_of(
+        &self,
+        deploy: &DeployRecord,
+    ) -> Result<Option<ArtifactRecord>, RoadError> {
+        let store = &self.parts().store;
+        Ok(store.artifact(deploy.workload_id, &deploy.commit).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::tests::mk_deploy;
+
+    /// A deploy of that version.
+    fn mk(id: i64, version: &str, state: DeployState) -> Past {
+        let mut deploy = mk_deploy(state);
+        deploy.id = id;
+        deploy.manifest = Some(version.to_owned());
+        Past { deploy, bad: None }
+    }
+
+    fn marked(mut past: Past) -> Past {
+        past.bad = Some(BadArtifact {
+            digest: "sha256:0".into(),
+            workload: "hello".into(),
+            deploy_id: 1,
+            commit: "c".into(),
+            reason: "no".into(),
+            by: "ada".into(),
+            at: Timestamp::UNIX_EPOCH,
+        });
+        past
+    }
+
+    fn chosen(past: &[Past], to: Option<i64>) -> Result<i64, String> {
+        let (left, target) = choose("hello", past, to).map_err(|error| error.to_string())?;
+        assert_eq!(left, 0, "what was written last is left");
+        Ok(past[target].deploy.id)
+    }
+
+    use DeployState::{Canceled, Failed, RollingOut, Succeeded};
+
+    #[test]
+    fn the_previous_good_version_is_brought_back() {
+        let past = [
+            mk(3, "b", Succeeded),
+            mk(2, "a", Succeeded),
+            mk(1, "z", Succeeded),
+        ];
+        assert_eq!(chosen(&past, None), Ok(2));
+        // After a failure, and in the middle of a rollout, what ran before.
+        let past = [mk(4, "c", Failed), mk(3, "b", Succeeded)];
+        assert_eq!(chosen(&past, None), Ok(3));
+        let past = [mk(4, "c", RollingOut), mk(3, "b", Succeeded)];
+        assert_eq!(chosen(&past, None), Ok(3));
+        // A restart of the same version is not a version before it.
+        let past = [
+            mk(4, "b", Succeeded),
+            mk(3, "b", Succeeded),
+            mk(2, "a", Succeeded),
+        ];
+        assert_eq!(chosen(&past, None), Ok(2));
+    }
+
+    #[test]
+    fn rolling_back_twice_goes_back_twice() {
+        let past = [
+            mk(4, "b", Succeeded),
+            marked(mk(3, "c", Succeeded)),
+            mk(2, "b", Succeeded),
+            mk(1, "a", Succeeded),
+        ];
+        assert_eq!(chosen(&past, None), Ok(1));
+    }
+
+    #[test]
+    fn a_deploy_can_be_named() {
+        let past = [
+            mk(5, "d", Succeeded),
+            mk(4, "c", Canceled),
+            marked(mk(3, "b", Succeeded)),
+            mk(2, "d", Succeeded),
+        ];
+        assert_eq!(chosen(&past, Some(3)), Ok(3));
+        let error = |id| chosen(&past, Some(id)).unwrap_err();
+        assert_eq!(error(4), "deploy 4 did not end well: it was canceled");
+        assert_eq!(error(9), "deploy 9 never ran hello");
+        assert!(error(2).contains("the very version"), "{}", error(2));
+    }
+
+    #[test]
+    fn without_history_it_says_so() {
+        let error = chosen(&[], None).unwrap_err();
+        assert_eq!(
+            error,
+            "hello has no history: nothing of it was ever deployed"
+        );
+        let error = chosen(&[mk(1, "a", Succeeded)], None).unwrap_err();
+        assert!(
+            error.contains("no earlier version that ran well"),
+            "{error}"
+        );
+    }
+}

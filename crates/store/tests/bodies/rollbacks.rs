@@ -1,0 +1,331 @@
+//! Rollbacks, pins, marks, pauses and the filters of the history.
+
+use hermez_api::{ArtifactImage, DeployKind, DeployState};
+use hermez_store::{
+    Aftermath, Applied, BuildOutcome, DeployFilter, DeployRecord, DeployWrite, NewBuild, NewDeploy,
+    PageRequest, Store, StoreError, WorkloadSettings,
+};
+
+use super::deploys::mk_deploy;
+use super::{at, mk_commit, mk_workload, open};
+
+const LEASE_MS: i64 = 15_000;
+
+/// Brings a deploy to that state, with its manifest written to the cluster.
+async fn apply(store: &Store, id: i64, state: DeployState) -> DeployRecord {
+    let (lease, deploy) = store
+        .acquire_deploy(id, "me", at(1), LEASE_MS)
+        .await
+        .unwrap()
+        .unwrap();
+    let applied = Applied {
+        manifest: format!("r/m@sha256:{}", &deploy.commit[..2]),
+        paused: false,
+    };
+    let write = DeployWrite {
+        state: Some(state),
+        applied: Some(applied),
+        ..DeployWrite::default()
+    };
+    store
+        .write_deploy(lease, &write, at(2))
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+fn mk_rollback(of: &DeployRecord) -> NewDeploy {
+    NewDeploy {
+        workload_id: of.workload_id,
+        instance: of.instance.clone(),
+        commit: of.commit.clone(),
+        title: of.title.clone(),
+        author: of.author.clone(),
+        requested_by: "bob".to_owned(),
+        reason: Some("it crashes".to_owned()),
+        kind: DeployKind::Rollback,
+        of: Some((of.id, of.manifest.clone().unwrap())),
+        override_reason: None,
+    }
+}
+
+/// The artifact of that commit, with one image that was built and one that was not.
+async fn mk_artifact(store: &Store, workload_id: i64, n: u8) {
+    let new = NewBuild {
+        workload_id,
+        commit: mk_commit(n),
+        title: "title".to_owned(),
+        requested_by: "bob".to_owned(),
+        retry: false,
+    };
+    let build = store.request_build(&new, at(0)).await.unwrap().build;
+    let (lease, _) = store
+        .acquire_build("me", at(1), LEASE_MS)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(lease.id, build.id);
+    let image = |name: &str, built| ArtifactImage {
+        name: name.to_owned(),
+        reference: format!("r/{workload_id}/{name}@sha256:{name}{n}"),
+        built,
+    };
+    let outcome = BuildOutcome::Succeeded {
+        manifest: format!("r/m@sha256:m{workload_id}-{n}"),
+        images: vec![image("app", true), image("postgres", false)],
+    };
+    store.finish_build(lease, outcome, at(2)).await.unwrap();
+}
+
+pub async fn a_rollback_pins_marks_and_stops_in_one(url: &str) {
+    let store = open(url).await;
+    let good = mk_deploy(&store, "hello", 1).await;
+    let good = apply(&store, good.id, DeployState::Succeeded).await;
+    let left = mk_deploy(&store, "hello", 2).await;
+    let left = apply(&store, left.id, DeployState::RollingOut).await;
+    let aftermath = Aftermath {
+        left: left.clone(),
+        bad: vec!["sha256:app2".to_owned(), "sha256:m2".to_owned()],
+        reason: "it crashes".to_owned(),
+    };
+    let rollback = store
+        .request_rollback(&mk_rollback(&good), &aftermath, at(10))
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            rollback.kind,
+            rollback.of_deploy,
+            rollback.manifest.as_deref()
+        ),
+        (DeployKind::Rollback, Some(good.id), Some("r/m@sha256:01"))
+    );
+    assert!(
+        store
+            .deploy(left.id)
+            .await
+            .unwrap()
+            .unwrap()
+            .cancel_requested
+    );
+    let pin = store.workload("hello").await.unwrap().unwrap().pin.unwrap();
+    assert_eq!(
+        (pin.by.as_str(), pin.at, pin.reason.as_str(), pin.deploy_id),
+        ("bob", at(10), "it crashes", Some(rollback.id))
+    );
+    let asked = ["sha256:app2".to_owned(), "sha256:other".to_owned()];
+    let marks = store.bad_artifacts(&asked).await.unwrap();
+    assert_eq!(marks.len(), 1);
+    assert_eq!(
+        (
+            marks[0].workload.as_str(),
+            marks[0].deploy_id,
+            marks[0].by.as_str()
+        ),
+        ("hello", left.id, "bob")
+    );
+
+    // The first mark stays, and a second rollback is none the worse for it.
+    store
+        .request_rollback(&mk_rollback(&good), &aftermath, at(20))
+        .await
+        .unwrap();
+    let marks = store.bad_artifacts(&asked).await.unwrap();
+    assert_eq!(marks[0].at, at(10));
+
+    assert!(store.unpin("hello").await.unwrap());
+    assert!(!store.unpin("hello").await.unwrap());
+    assert_eq!(store.workload("hello").await.unwrap().unwrap().pin, None);
+    assert!(matches!(
+        store.unpin("nobody").await,
+        Err(StoreError::NotFound { .. })
+    ));
+
+    // Of a deleted workload nothing is asked for, pinned or marked.
+    store
+        .delete_workload("hello", None, "bob", at(30))
+        .await
+        .unwrap();
+    let fresh = Aftermath {
+        bad: vec!["sha256:fresh".to_owned()],
+        ..aftermath
+    };
+    let refused = store
+        .request_rollback(&mk_rollback(&good), &fresh, at(31))
+        .await;
+    assert!(matches!(refused, Err(StoreError::NotFound { .. })));
+    assert!(store.bad_artifacts(&fresh.bad).await.unwrap().is_empty());
+}
+
+pub async fn a_mark_finds_every_workload(url: &str) {
+    let store = open(url).await;
+    let hello = mk_workload(&store, "hello").await;
+    let other = mk_workload(&store, "other").await;
+    mk_artifact(&store, hello.id, 2).await;
+    mk_artifact(&store, other.id, 2).await;
+    let left = mk_deploy(&store, "hello", 2).await;
+    let left = apply(&store, left.id, DeployState::Succeeded).await;
+    let artifact = store
+        .artifact(hello.id, &mk_commit(2))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        artifact.digests(),
+        [format!("sha256:m{}-2", hello.id), "sha256:app2".to_owned()],
+        "an image of others is not marked"
+    );
+    let aftermath = Aftermath {
+        left: left.clone(),
+        bad: artifact.digests(),
+        reason: "it crashes".to_owned(),
+    };
+    store
+        .request_rollback(&mk_rollback(&left), &aftermath, at(10))
+        .await
+        .unwrap();
+    // The same image runs in the other workload.
+    let elsewhere = store
+        .artifact(other.id, &mk_commit(2))
+        .await
+        .unwrap()
+        .unwrap();
+    let marks = store.bad_artifacts(&elsewhere.digests()).await.unwrap();
+    assert_eq!(marks.len(), 1);
+    assert_eq!(marks[0].workload, "hello");
+    let full = store.deploy_in_full(left.id).await.unwrap().unwrap();
+    assert_eq!(full.bad.unwrap().reason, "it crashes");
+}
+
+pub async fn a_pause_is_idempotent(url: &str) {
+    let store = open(url).await;
+    let deploy = mk_deploy(&store, "hello", 1).await;
+    let deploy = apply(&store, deploy.id, DeployState::RollingOut).await;
+    for _ in 0..2 {
+        let held = store
+            .pause_deploy(deploy.id, true, "ada", at(5))
+            .await
+            .unwrap();
+        assert_eq!(held.paused_by.as_deref(), Some("ada"));
+    }
+    for _ in 0..2 {
+        let on = store
+            .pause_deploy(deploy.id, false, "bob", at(6))
+            .await
+            .unwrap();
+        assert_eq!(on.paused_by, None);
+    }
+    let events = store.deploy_events(deploy.id, 0).await.unwrap();
+    let said: Vec<_> = events.iter().map(|event| event.message.as_str()).collect();
+    let paused = said
+        .iter()
+        .filter(|said| said.ends_with("paused it"))
+        .count();
+    let resumed = said
+        .iter()
+        .filter(|said| said.ends_with("let it go on"))
+        .count();
+    assert_eq!((paused, resumed), (1, 1), "{said:?}");
+    let missing = store.pause_deploy(999, true, "ada", at(7)).await;
+    assert!(matches!(missing, Err(StoreError::NotFound { .. })));
+
+    let over = mk_deploy(&store, "over", 1).await;
+    apply(&store, over.id, DeployState::Succeeded).await;
+    let over = store
+        .pause_deploy(over.id, true, "ada", at(8))
+        .await
+        .unwrap();
+    assert_eq!(over.paused_by, None, "what has ended stays");
+}
+
+pub async fn what_ran_is_listed(url: &str) {
+    let store = open(url).await;
+    let first = mk_deploy(&store, "hello", 1).await;
+    let first = apply(&store, first.id, DeployState::Succeeded).await;
+    let never = mk_deploy(&store, "hello", 2).await;
+    store.cancel_deploy(never.id, "ada", at(3)).await.unwrap();
+    let last = mk_deploy(&store, "hello", 3).await;
+    let last = apply(&store, last.id, DeployState::Failed).await;
+    mk_deploy(&store, "other", 1).await;
+    let ran = store.applied_deploys(first.workload_id, 10).await.unwrap();
+    let ids: Vec<_> = ran.iter().map(|deploy| deploy.id).collect();
+    assert_eq!(ids, [last.id, first.id]);
+    assert_eq!(
+        (ran[0].applied_at, ran[0].manifest.as_deref()),
+        (Some(at(2)), Some("r/m@sha256:03"))
+    );
+    let newest = store.applied_deploys(first.workload_id, 1).await.unwrap();
+    assert_eq!(newest.len(), 1);
+}
+
+pub async fn deploys_are_filtered(url: &str) {
+    let store = open(url).await;
+    let one = mk_deploy(&store, "hello", 1).await;
+    let one = apply(&store, one.id, DeployState::Succeeded).await;
+    let two = mk_deploy(&store, "hello", 0x1a).await;
+    let aftermath = Aftermath {
+        left: two.clone(),
+        bad: Vec::new(),
+        reason: "no".to_owned(),
+    };
+    let mut new = mk_rollback(&one);
+    new.requested_by = "ada".to_owned();
+    let back = store
+        .request_rollback(&new, &aftermath, at(100))
+        .await
+        .unwrap();
+    let found = async |filter: DeployFilter| {
+        let page = store
+            .deploys(&filter, &PageRequest::default())
+            .await
+            .unwrap();
+        page.items
+            .iter()
+            .map(|deploy| deploy.id)
+            .collect::<Vec<_>>()
+    };
+    let all = DeployFilter::default;
+    let kind = Some(DeployKind::Rollback);
+    assert_eq!(found(DeployFilter { kind, ..all() }).await, [back.id]);
+    let requested_by = Some("ada".to_owned());
+    assert_eq!(
+        found(DeployFilter {
+            requested_by,
+            ..all()
+        })
+        .await,
+        [back.id]
+    );
+    let commit = |commit: &str| DeployFilter {
+        commit: Some(commit.to_owned()),
+        ..all()
+    };
+    assert_eq!(found(commit("1A")).await, [two.id]);
+    assert_eq!(found(commit("0")).await, [back.id, one.id]);
+    assert_eq!(found(commit("%")).await, [] as [i64; 0]);
+    let since = Some(at(50));
+    assert_eq!(found(DeployFilter { since, ..all() }).await, [back.id]);
+    let until = Some(at(50));
+    assert_eq!(
+        found(DeployFilter { until, ..all() }).await,
+        [two.id, one.id]
+    );
+}
+
+pub async fn automatic_deploys_are_set(url: &str) {
+    let store = open(url).await;
+    mk_workload(&store, "hello").await;
+    let set = |branch: Option<&str>| WorkloadSettings {
+        auto_deploy: Some(branch.map(str::to_owned)),
+        ..WorkloadSettings::default()
+    };
+    let on = store
+        .set_workload("hello", Some(1), &set(Some("main")))
+        .await
+        .unwrap();
+    assert_eq!((on.auto_deploy.as_deref(), on.version), (Some("main"), 2));
+    let stale = store.set_workload("hello", Some(1), &set(None)).await;
+    assert!(matches!(stale, Err(StoreError::VersionMismatch { .. })));
+    let off = store.set_workload("hello", None, &set(None)).await.unwrap();
+    assert_eq!(off.auto_deploy, None);
+}

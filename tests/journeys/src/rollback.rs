@@ -1,0 +1,405 @@
+//! A bad version comes by itself with a push, and goes with one action: rollback, pin, mark,
+//! override, restart, hold.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use hermez_api::{
+    AuditEntry, CreateDeploy, CreateRestart, CreateRollback, Deploy, DeployComparison, DeployKind,
+    DeployState, DeploySummary, Page, RollbackPlan, UpdateWorkload, Workload, WorkloadStatus,
+};
+use serde_json::{Value, json};
+
+use crate::forge::{Clone, Forge};
+use crate::hermez::{Hermez, Refused, ask};
+use crate::sample::Sample;
+use crate::sandbox::Sandbox;
+use crate::wait::until;
+
+/// Longest time for a build or a rollout of the sample.
+const LIMIT: Duration = Duration::from_mins(5);
+
+/// Runs the journey; its figures are in milliseconds.
+///
+/// # Errors
+/// When anything is not as it should be.
+pub async fn run(sandbox: &Sandbox) -> Result<Value> {
+    let (hermez, forge) = (sandbox.hermez()?, sandbox.forge()?);
+    let (name, url, clone) = Clone::of_new(&forge, "back").await?;
+    let back = Back {
+        hermez,
+        forge,
+        clone,
+        name,
+        url,
+    };
+    let figures = back.travel().await;
+    back.clean_up(sandbox).await?;
+    figures
+}
+
+struct Back {
+    hermez: Hermez,
+    forge: Forge,
+    clone: Clone,
+    name: String,
+    url: String,
+}
+
+impl Back {
+    async fn travel(&self) -> Result<Value> {
+        let (first, good) = self.bring_out_the_first().await?;
+        let (second, bad) = self.push_the_bad_one().await?;
+        let rollback_ms = self.roll_back(&good, &bad).await?;
+        self.check_marks(&second).await?;
+        self.check_pin().await?;
+        self.compare(&good, &bad).await?;
+        let restart_ms = self.restart(&first).await?;
+        self.hold(&first).await?;
+        Ok(json!({
+            "journey": "rollback",
+            "rollback_to_running_ms": rollback_ms,
+            "restart_ms": restart_ms,
+        }))
+    }
+
+    fn sample(&self) -> Sample<'_> {
+        Sample {
+            name: &self.name,
+            namespace: &self.name,
+            replicas: 2,
+            ready_after_s: 0,
+            extra_step: "",
+        }
+    }
+
+    /// Without history a rollback and a restart say so; then the first version runs.
+    async fn bring_out_the_first(&self) -> Result<(String, Deploy)> {
+        self.sample().write(&self.clone, "first\n")?;
+        let first = self.clone.commit_and_push("First page").await?;
+        self.hermez
+            .create_workload(&ask(&self.url, "service.yaml"))
+            .await?;
+        for (path, body) in [("rollback", json!({})), ("restart", json!({}))] {
+            let refused = self.refused(path, &body).await?;
+            anyhow::ensure!(refused.status == 409, "{path} without history: {refused}");
+        }
+        let latest = CreateDeploy {
+            latest: true,
+            ..deploy_of(None)
+        };
+        let asked = self.post("deploys", &latest).await?;
+        anyhow::ensure!(asked.commit == first, "--latest is the branch's newest");
+        let deploy = self.succeeds(asked.id).await?;
+        anyhow::ensure!(deploy.summary.kind == DeployKind::Regular);
+        let only = self.refused("rollback", &json!({})).await?;
+        anyhow::ensure!(only.status == 409, "with one version: {only}");
+        Ok((first, deploy))
+    }
+
+    /// Every push to `main` is deployed from now on; this one is bad.
+    async fn push_the_bad_one(&self) -> Result<(String, Deploy)> {
+        let on = UpdateWorkload {
+            auto_deploy: Some("main".to_owned()),
+            ..UpdateWorkload::default()
+        };
+        let path = format!("/workloads/{}", self.name);
+        let workload: Workload = self.hermez.patch(&path, &on).await?;
+        anyhow::ensure!(workload.auto_deploy.as_deref() == Some("main"));
+        let nowhere = UpdateWorkload {
+            auto_deploy: Some("nowhere".to_owned()),
+            ..UpdateWorkload::default()
+        };
+        let refused = self.hermez.patch::<_, Workload>(&path, &nowhere).await;
+        anyhow::ensure!(refused.is_err(), "a branch that is not there is refused");
+
+        self.clone.write("message.txt", "second\n")?;
+        self.clone.write(
+            "service.yaml",
+            self.sample().config().replace("replicas: 2", "replicas: 3"),
+        )?;
+        let second = self.clone.commit_and_push("Second page").await?;
+        let asked = until("the push is deployed", LIMIT, || async {
+            let newest = self.newest().await?;
+            Ok((newest.commit == second).then_some(newest))
+        })
+        .await?;
+        anyhow::ensure!(asked.requested_by == "push", "{asked:?}");
+        Ok((second, self.succeeds(asked.id).await?))
+    }
+
+    /// The plan says what changes; the rollback does it, without a build.
+    async fn roll_back(&self, good: &Deploy, bad: &Deploy) -> Result<u128> {
+        let path = format!("/workloads/{}/rollback", self.name);
+        let plan: RollbackPlan = self.hermez.get(&path).await?;
+        anyhow::ensure!(
+            (plan.change.from.id, plan.change.to.id) == (bad.summary.id, good.summary.id),
+            "{plan:?}"
+        );
+        let leaving = &plan.change.leaving;
+        anyhow::ensure!(
+            leaving.len() == 1
+                && leaving[0].author == "Ada Lovelace"
+                && leaving[0].title == "Second page",
+            "{leaving:?}"
+        );
+        anyhow::ensure!(plan.change.images.len() == 1, "{:?}", plan.change.images);
+        let diff = &plan.change.manifest_diff;
+        anyhow::ensure!(
+            diff.contains("-  replicas: 3") && diff.contains("+  replicas: 2"),
+            "{diff}"
+        );
+        anyhow::ensure!(
+            self.newest().await?.id == bad.summary.id,
+            "a plan changes nothing"
+        );
+
+        let begun = Instant::now();
+        let body = CreateRollback {
+            reason: Some("it greets wrongly".to_owned()),
+            ..CreateRollback::default()
+        };
+        let asked = self.post("rollback", &body).await?;
+        let back = self.succeeds(asked.id).await?;
+        let took = begun.elapsed().as_millis();
+        anyhow::ensure!(
+            back.summary.kind == DeployKind::Rollback
+                && back.of_deploy == Some(good.summary.id)
+                && back.build_id.is_none()
+                && back.manifest == good.manifest
+                && back.images == good.images,
+            "exactly what ran before: {back:#?}"
+        );
+        let status = self.status().await?;
+        let image = &good.images[0].reference;
+        for pod in status.pods.iter().filter(|pod| pod.updated) {
+            anyhow::ensure!(
+                pod.containers
+                    .iter()
+                    .any(|container| container.image == *image),
+                "{pod:?} does not run {image}"
+            );
+        }
+        Ok(took)
+    }
+
+    /// The version that was left is refused, with who and why; with a reason it is not.
+    async fn check_marks(&self, second: &str) -> Result<()> {
+        let refused = self.refused("deploys", &deploy_of(Some(second))).await?;
+        let detail = refused.problem.detail.clone().unwrap_or_default();
+        anyhow::ensure!(
+            refused.status == 409
+                && detail.contains("marked as bad by owner")
+                && detail.contains("it greets wrongly"),
+            "{refused}"
+        );
+        let meant = CreateDeploy {
+            override_bad: Some("the greeting is right".to_owned()),
+            ..deploy_of(Some(second))
+        };
+        let asked = self.post("deploys", &meant).await?;
+        let deploy = self.succeeds(asked.id).await?;
+        anyhow::ensure!(
+            deploy.override_reason.as_deref() == Some("the greeting is right")
+                && deploy.bad.is_some(),
+            "the override is on record: {deploy:#?}"
+        );
+        // Back again, this time by number.
+        let good = self.history("?state=succeeded&kind=regular").await?;
+        let good = good.last().context("the first deploy")?.id;
+        let body = CreateRollback {
+            to: Some(good),
+            ..CreateRollback::default()
+        };
+        let asked = self.post("rollback", &body).await?;
+        self.succeeds(asked.id).await?;
+        Ok(())
+    }
+
+    /// While it is pinned a push is built and not deployed, and the record says why.
+    async fn check_pin(&self) -> Result<()> {
+        let path = format!("/workloads/{}", self.name);
+        let pinned: Workload = self.hermez.get(&path).await?;
+        anyhow::ensure!(pinned.summary.pin.is_some(), "{pinned:?}");
+        let before = self.newest().await?.id;
+        self.clone.write("message.txt", "third\n")?;
+        let third = self.clone.commit_and_push("Third page").await?;
+        let audit = format!("/audit?action=deploy.create&target=workload/{}", self.name);
+        let held = until("the push is held back", LIMIT, || async {
+            let page: Page<AuditEntry> = self.hermez.get(&audit).await?;
+            let of_third = |entry: &AuditEntry| entry.detail["commit"] == third.as_str();
+            Ok(page.items.into_iter().find(of_third))
+        })
+        .await?;
+        let why = held.detail["error"].as_str().unwrap_or_default();
+        anyhow::ensure!(
+            held.outcome == "failed" && why.to_lowercase().contains("pinned by owner"),
+            "{held:?}"
+        );
+        self.hermez
+            .artifact_available(&self.name, &third, LIMIT)
+            .await?;
+        anyhow::ensure!(self.newest().await?.id == before, "nothing was deployed");
+
+        for _ in 0..2 {
+            self.hermez.delete(&format!("{path}/pin")).await?;
+        }
+        let free: Workload = self.hermez.get(&path).await?;
+        anyhow::ensure!(free.summary.pin.is_none(), "{free:?}");
+        Ok(())
+    }
+
+    async fn compare(&self, good: &Deploy, bad: &Deploy) -> Result<()> {
+        let path = format!("/deploys/{}/compare/{}", good.summary.id, bad.summary.id);
+        let change: DeployComparison = self.hermez.get(&path).await?;
+        anyhow::ensure!(
+            change.coming.len() == 1 && change.leaving.is_empty() && change.missing.is_empty(),
+            "{change:?}"
+        );
+        anyhow::ensure!(change.from_took_ms.is_some() && change.to_took_ms.is_some());
+        let by_push = self.history("?by=push").await?;
+        anyhow::ensure!(
+            by_push.iter().map(|deploy| deploy.id).collect::<Vec<_>>() == [bad.summary.id],
+            "{by_push:?}"
+        );
+        let rollbacks = self.history("?kind=rollback").await?;
+        anyhow::ensure!(rollbacks.len() == 2, "{rollbacks:?}");
+        Ok(())
+    }
+
+    /// Every pod is another one afterwards, of the same version; a later deploy keeps them.
+    async fn restart(&self, commit: &str) -> Result<u128> {
+        let before = self.pods().await?;
+        let begun = Instant::now();
+        let asked = self.post("restart", &CreateRestart::default()).await?;
+        let deploy = self.succeeds(asked.id).await?;
+        let took = begun.elapsed().as_millis();
+        anyhow::ensure!(
+            deploy.summary.kind == DeployKind::Restart && deploy.summary.commit == commit,
+            "{deploy:#?}"
+        );
+        let after = self.pods().await?;
+        anyhow::ensure!(
+            after.len() == 2 && after.iter().all(|pod| !before.contains(pod)),
+            "{before:?} became {after:?}"
+        );
+        let asked = self.post("deploys", &deploy_of(Some(commit))).await?;
+        self.succeeds(asked.id).await?;
+        anyhow::ensure!(
+            self.pods().await? == after,
+            "a deploy of the same keeps the pods"
+        );
+        Ok(took)
+    }
+
+    /// A deploy is held, goes on, and can be canceled while it is held; each as often as one likes.
+    async fn hold(&self, first: &str) -> Result<()> {
+        let asked = self.post("restart", &CreateRestart::default()).await?;
+        let path = |verb: &str| format!("/deploys/{}/{verb}", asked.id);
+        for _ in 0..2 {
+            let held: DeploySummary = self.hermez.post(&path("pause"), &json!({})).await?;
+            anyhow::ensure!(held.paused_by.as_deref() == Some("owner"), "{held:?}");
+        }
+        let said = until("it says that it is held", LIMIT, || async {
+            let deploy: Deploy = self.hermez.get(&format!("/deploys/{}", asked.id)).await?;
+            let held = deploy.summary.message.contains("paused it");
+            Ok(held.then_some(deploy))
+        })
+        .await?;
+        anyhow::ensure!(said.summary.finished_at.is_none(), "{said:#?}");
+        for _ in 0..2 {
+            let _: DeploySummary = self.hermez.post(&path("resume"), &json!({})).await?;
+        }
+        self.succeeds(asked.id).await?;
+
+        let asked = self.post("deploys", &deploy_of(Some(first))).await?;
+        let path = |verb: &str| format!("/deploys/{}/{verb}", asked.id);
+        let _: DeploySummary = self.hermez.post(&path("pause"), &json!({})).await?;
+        for _ in 0..2 {
+            let _: DeploySummary = self.hermez.post(&path("cancel"), &json!({})).await?;
+        }
+        let ended = self.hermez.deploy_ends(asked.id, LIMIT).await?;
+        anyhow::ensure!(
+            matches!(
+                ended.summary.state,
+                DeployState::Canceled | DeployState::Succeeded
+            ),
+            "{ended:#?}"
+        );
+        Ok(())
+    }
+
+    async fn post(&self, what: &str, body: &impl serde::Serialize) -> Result<DeploySummary> {
+        let body = serde_json::to_value(body)?;
+        let path = format!("/workloads/{}/{what}", self.name);
+        self.hermez.post(&path, &body).await
+    }
+
+    async fn refused(&self, what: &str, body: &impl serde::Serialize) -> Result<Refused> {
+        match self.post(what, body).await {
+            Ok(deploy) => anyhow::bail!("{what} should have been refused: {deploy:?}"),
+            Err(error) => error.downcast::<Refused>(),
+        }
+    }
+
+    async fn succeeds(&self, id: i64) -> Result<Deploy> {
+        let deploy = self.hermez.deploy_ends(id, LIMIT).await?;
+        anyhow::ensure!(
+            deploy.summary.state == DeployState::Succeeded,
+            "{deploy:#?}"
+        );
+        Ok(deploy)
+    }
+
+    async fn history(&self, query: &str) -> Result<Vec<DeploySummary>> {
+        let path = format!("/workloads/{}/deploys{query}", self.name);
+        let page: Page<DeploySummary> = self.hermez.get(&path).await?;
+        Ok(page.items)
+    }
+
+    async fn newest(&self) -> Result<DeploySummary> {
+        let newest = self.history("?limit=1").await?.pop();
+        newest.context("no deploy")
+    }
+
+    async fn status(&self) -> Result<WorkloadStatus> {
+        self.hermez
+            .get(&format!("/workloads/{}/status", self.name))
+            .await
+    }
+
+    /// Names of the pods that are there to stay, in order.
+    async fn pods(&self) -> Result<Vec<String>> {
+        until("old pods are gone", LIMIT, || async {
+            let status = self.status().await?;
+            let wanted = usize::try_from(status.pods_desired)?;
+            let mut names: Vec<_> = status.pods.into_iter().map(|pod| pod.name).collect();
+            names.sort();
+            Ok((names.len() == wanted).then_some(names))
+        })
+        .await
+    }
+
+    async fn clean_up(&self, sandbox: &Sandbox) -> Result<()> {
+        self.hermez
+            .delete(&format!("/workloads/{}", self.name))
+            .await?;
+        self.forge.delete_repository(&self.name).await?;
+        let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> =
+            kube::Api::all(sandbox.kube().await?);
+        namespaces
+            .delete(&self.name, &kube::api::DeleteParams::default())
+            .await?;
+        Ok(())
+    }
+}
+
+fn deploy_of(commit: Option<&str>) -> CreateDeploy {
+    CreateDeploy {
+        commit: commit.map(str::to_owned),
+        latest: false,
+        branch: None,
+        reason: None,
+        override_bad: None,
+    }
+}

@@ -1,0 +1,100 @@
+import { clsx } from "clsx";
+import type { ChangedCommit, DeployComparison } from "@/api/types";
+import { Sha } from "@/components/commit";
+import { plural } from "@/lib/format";
+
+const digest = (reference: string | null | undefined): string =>
+  reference?.split("@")[1]?.slice(0, 19) ?? "–";
+
+/** What lies between two deploys: commits, images, manifests. */
+export function Comparison({ change }: { change: DeployComparison }) {
+  return (
+    <div className="flex flex-col gap-4">
+      <Commits title="leave" commits={change.leaving} />
+      <Commits title="come" commits={change.coming} />
+      {change.more_commits && <p className="text-muted">There are more commits than listed.</p>}
+      {change.images.length > 0 && (
+        <section aria-label="Images">
+          <h3 className="font-medium">Images</h3>
+          <ul className="mt-1 flex flex-col gap-0.5">
+            {change.images.map((image) => (
+              <li key={image.name} className="min-w-0 break-all">
+                {image.name}{" "}
+                <code className="font-mono text-xs text-muted">
+                  {digest(image.from)} → {digest(image.to)}
+                </code>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+      {change.missing.map((missing) => (
+        <p key={missing} className="break-words text-muted">
+          Not known: {missing}
+        </p>
+      ))}
+      <section aria-label="Manifest">
+        <h3 className="font-medium">Manifest</h3>
+        {change.manifest_diff === "" ? (
+          <p className="mt-1 text-muted">
+            {change.missing.length > 0 ? "It cannot be compared." : "It stays the same."}
+          </p>
+        ) : (
+          <Diff text={change.manifest_diff} />
+        )}
+      </section>
+    </div>
+  );
+}
+
+function Commits({ title, commits }: { title: string; commits: ChangedCommit[] }) {
+  if (commits.length === 0) return null;
+  return (
+    <section aria-label={`Commits that ${title}`}>
+      <h3 className="font-medium">
+        {plural(commits.length, "commit")} {commits.length === 1 ? `${title}s` : title}
+      </h3>
+      <ul className="mt-1 flex flex-col gap-0.5">
+        {commits.map((commit) => (
+          <li key={commit.id} className="flex min-w-0 items-baseline gap-2">
+            <Sha commit={commit.id} />
+            <span className="min-w-0 flex-1 truncate" title={commit.title}>
+              {commit.title}
+            </span>
+            <span className="shrink-0 truncate text-muted">{commit.author}</span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** A unified diff. The signs say what the colours say. */
+function Diff({ text }: { text: string }) {
+  const lines = text.replace(/\n$/, "").split("\n");
+  return (
+    <section
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+      tabIndex={0}
+      aria-label="Changes of the manifest"
+      className="mt-1 max-h-80 overflow-auto rounded-md bg-rail px-3 py-2"
+    >
+      <pre className="font-mono text-xs">
+        {lines.map((line, index) => (
+          <span
+            // biome-ignore lint/suspicious/noArrayIndexKey: lines of one text, which never moves
+            key={index}
+            className={clsx(
+              "block",
+              line.startsWith("+") && "text-ok",
+              line.startsWith("-") && "text-failed",
+              line.startsWith("@@") && "text-muted",
+            )}
+          >
+            {line === "" ? " " : line}
+          </span>
+        ))}
+      </pre>
+    </section>
+  );
+}
