@@ -480,7 +480,8 @@ pub(super) fn failure(job: &Job) -> Option<(String, String, Option<Timestamp>)> 
     ))
 }
 
-/// Whether nothing of a job runs any more, and nothing will.
+/// Whether a job is at its end, or its last pods are just ending.
 fn has_ended(job: &Job) -> bool {
-    condition(job, &["Complete", "Failed"]).is_some()
+    let ends = ["Complete", "Failed", "SuccessCriteriaMet", "FailureTarget"];
+    condition(job, &ends).is_some()
 }

@@ -244,6 +244,11 @@ async fn a_gang_that_runs_writes_nothing() {
         sandbox
             .until::<PinterestTrainingJob>("calm", "ready", ready)
             .await;
+        // Kubernetes' own controller has its say about the job a little later.
+        let seen = |job: &Job| job.status.as_ref().and_then(|status| status.ready) == Some(2);
+        sandbox
+            .until::<Job>("calm-worker", "seen to be ready", seen)
+            .await;
         let jobs = sandbox.jobs("calm").await;
         // Each touch is a reconcile; the one write after it is the touch itself.
         for round in 0..3 {

@@ -207,6 +207,9 @@ fn who_leads_decides_when_the_training_has_succeeded() {
     assert_eq!(none.size(), 3);
 }
 
+/// Roles, each with how many.
+type Roles<'a> = &'a [(&'a str, i32)];
+
 #[test]
 fn what_is_in_the_way_is_refused_at_its_place() {
     let taken = FILE.replace("name: LEARNING_RATE", "name: MASTER_PORT");
@@ -218,7 +221,6 @@ fn what_is_in_the_way_is_refused_at_its_place() {
     });
     let long = long.expect("valid");
     assert_eq!((long.len(), long[0].field.as_str()), (1, "metadata.name"));
-    type Roles<'a> = &'a [(&'a str, i32)];
     let rules: [(&str, Roles<'_>, &str); 4] = [
         ("", &[("master", 1)], "spec: members has no workers"),
         (

@@ -341,10 +341,12 @@ fn after_the_end_only_what_has_ended_stays() {
     );
     let live = [
         mk_job("r", 1, ended("Failed")),
+        // Known to have failed while its last pods end.
+        mk_job("r", 1, ended("FailureTarget")),
         mk_job("r", 1, json!({})),
         mk_job("old", 1, ended("Failed")),
     ];
     let mut plan = Plan::default();
     emit(&run, mk_objects("t"), &live, &mut plan);
-    assert_eq!((plan.objects.len(), plan.keep.len()), (0, 1));
+    assert_eq!((plan.objects.len(), plan.keep.len()), (0, 2));
 }
