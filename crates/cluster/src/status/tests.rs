@@ -337,7 +337,16 @@ fn the_pods_of_runs_that_are_over_do_not_count() {
         ..Workload::default()
     };
     let status = assemble(&workload, None, now());
-    assert_eq!((status.pods_desired, status.pods_updated, status.pods.len()), (1, 1, 2));
-    assert!(status.pods.iter().all(|pod| pod.updated), "they have no versions");
-    assert_eq!(status.schedule.map(|found| found.schedule).as_deref(), Some("@daily"));
+    assert_eq!(
+        (status.pods_desired, status.pods_updated, status.pods.len()),
+        (1, 1, 2)
+    );
+    assert!(
+        status.pods.iter().all(|pod| pod.updated),
+        "they have no versions"
+    );
+    assert_eq!(
+        status.schedule.map(|found| found.schedule).as_deref(),
+        Some("@daily")
+    );
 }
