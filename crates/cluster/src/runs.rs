@@ -138,7 +138,7 @@ pub(crate) async fn run_now(
     let crons: Api<CronJob> = Api::namespaced(client.clone(), &key.namespace);
     let cron = answer(&object, crons.get(&key.name)).await?;
     let by = ask.by.clone();
-    let job = job(&cron, ask).ok_or_else(|| ClusterError::NotFound(object))?;
+    let job = job(&cron, ask).ok_or(ClusterError::NotFound(object))?;
     let jobs: Api<Job> = Api::namespaced(client.clone(), &key.namespace);
     let params = PostParams {
         field_manager: Some(HAND_MANAGER.to_owned()),

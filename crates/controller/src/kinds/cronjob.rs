@@ -135,7 +135,7 @@ fn remember(before: &[RunStatus], jobs: &[Job], now: Timestamp) -> Vec<RunStatus
         }
         let mut old = old.clone();
         if old.outcome == "Running" {
-            old.outcome = "Deleted".to_owned();
+            "Deleted".clone_into(&mut old.outcome);
             old.message = Some("its Job was deleted before its end".to_owned());
             old.ended_at = Some(Time(now.round(jiff::Unit::Second).unwrap_or(now)));
         }

@@ -235,6 +235,7 @@ mod tests {
 
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value)] // it takes literals
     fn mk_resource(more: Value) -> Resource {
         let mut value = json!({"apiVersion": "pinterest.com/v1", "kind": "PinterestStatefulset",
         "metadata": {"name": "a", "namespace": "n"},
