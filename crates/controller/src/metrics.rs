@@ -28,6 +28,9 @@ struct WriteLabel {
     resource: String,
 }
 
+/// Namespace and name of what waits.
+type Queue = HashSet<(String, String)>;
+
 /// Figures of the controllers.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -36,7 +39,7 @@ pub struct Metrics {
     writes: Family<WriteLabel, Counter>,
     drift: Family<KindLabel, Counter>,
     depth: Family<KindLabel, Gauge>,
-    waiting: Arc<Mutex<HashMap<&'static str, HashSet<(String, String)>>>>,
+    waiting: Arc<Mutex<HashMap<&'static str, Queue>>>,
     cached: Gauge,
     leads: Gauge,
     rollout_waiting: Gauge,
@@ -158,7 +161,7 @@ impl Metrics {
         });
     }
 
-    fn queue(&self, kind: &'static str, change: impl FnOnce(&mut HashSet<(String, String)>)) {
+    fn queue(&self, kind: &'static str, change: impl FnOnce(&mut Queue)) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = waiting.entry(kind).or_default();
         change(queue);

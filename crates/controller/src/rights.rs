@@ -22,7 +22,7 @@ const BESIDE: &[(&str, &[Right])] = &[
         &[(
             "apiextensions.k8s.io",
             "customresourcedefinitions",
-            &["get", "list", "watch", "create", "patch"],
+            &["list", "watch", "create", "patch"],
         )],
     ),
     (

@@ -11,7 +11,7 @@ use std::time::Duration;
 use hermez_kinds::{Kind, RuntimeProfile, config};
 
 /// Inputs that are tried, unless the environment says otherwise.
-const INPUTS: usize = 3_000;
+const INPUTS: usize = 1_000;
 /// Longest time for one input, of this thread on the processor.
 const LIMIT: Duration = Duration::from_millis(100);
 

@@ -6,7 +6,7 @@ mod specs;
 use hermez_kinds::{Kind, RuntimeProfile, config};
 
 /// Resources of each kind that are tried.
-const CASES: usize = 40;
+const CASES: usize = 16;
 
 #[test]
 fn every_valid_resource_translates_and_always_to_the_same() {

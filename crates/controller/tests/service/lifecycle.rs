@@ -5,6 +5,7 @@ use hermez_kinds::names::DEPLOY_ANNOTATION;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
 use serde_json::json;
@@ -182,15 +183,24 @@ async fn drift_is_healed_and_foreign_fields_stay() {
 #[tokio::test]
 async fn what_the_spec_no_longer_asks_for_is_pruned() {
     within(async |sandbox| {
-        let more = json!({"loadbalancer": {"port": 80}, "configs": {"A": "b"}});
+        let autoscaling = json!({"min": 2, "max": 3, "cpu": 70});
+        let more = json!({"loadbalancer": {"port": 80}, "configs": {"A": "b"}, "autoscaling": autoscaling});
         sandbox.apply(more).await.expect("applied");
         sandbox.until("hello", "there", |_: &Service| true).await;
+        sandbox
+            .until("hello", "there", |_: &HorizontalPodAutoscaler| true)
+            .await;
+        sandbox
+            .until("hello", "there", |_: &PodDisruptionBudget| true)
+            .await;
         sandbox
             .until("hello-configs", "there", |_: &ConfigMap| true)
             .await;
         sandbox.apply(json!({})).await.expect("applied");
         sandbox.gone::<Service>("hello").await;
         sandbox.gone::<ConfigMap>("hello-configs").await;
+        sandbox.gone::<HorizontalPodAutoscaler>("hello").await;
+        sandbox.gone::<PodDisruptionBudget>("hello").await;
         sandbox
             .until("hello", "without its source", |deployment: &Deployment| {
                 let pod = deployment
