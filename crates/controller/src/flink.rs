@@ -218,13 +218,13 @@ impl Place<'_> {
             Ok(details) => details,
             Err(Unanswered::NotFound) => return observation,
             // Flink 1.20 has no details of a job that failed before it had a plan.
-            Err(Unanswered::Refused(why)) => match self.get(&format!("/jobs/{id}/status")).await {
-                Ok(status) => json!({"state": status["status"]}),
-                Err(_) => {
+            Err(Unanswered::Refused(why)) => {
+                let Ok(status) = self.get(&format!("/jobs/{id}/status")).await else {
                     observation.unreachable = Some(why);
                     return observation;
-                }
-            },
+                };
+                json!({"state": status["status"]})
+            }
             Err(Unanswered::Unreachable(why)) => {
                 observation.unreachable = Some(why);
                 return observation;

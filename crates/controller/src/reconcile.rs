@@ -191,9 +191,10 @@ impl Context {
             seen.before = status;
         }
         for (reason, message) in notes {
-            let kind = match reason.ends_with("Failed") {
-                true => EventType::Warning,
-                false => EventType::Normal,
+            let kind = if reason.ends_with("Failed") {
+                EventType::Warning
+            } else {
+                EventType::Normal
             };
             self.tell(object, kind, reason, &message).await;
         }

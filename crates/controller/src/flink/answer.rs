@@ -27,17 +27,19 @@ pub(super) fn first_line(text: &str) -> String {
 
 /// What went wrong in a stack trace: the innermost cause that is told, else its first line.
 fn cause(trace: &str) -> String {
-    let causes = trace
+    let mut causes = trace
         .lines()
         .filter_map(|line| line.trim().strip_prefix("Caused by: "));
-    causes.last().map_or_else(|| first_line(trace), first_line)
+    causes
+        .next_back()
+        .map_or_else(|| first_line(trace), first_line)
 }
 
 /// What went wrong in the last lines of a log: the last cause that they tell, else the last line.
 pub(super) fn last_words(log: &str) -> String {
     let lines = || log.lines().map(str::trim).filter(|line| !line.is_empty());
-    let causes = lines().filter_map(|line| line.strip_prefix("Caused by: "));
-    let words = causes.last().or_else(|| lines().last());
+    let mut causes = lines().filter_map(|line| line.strip_prefix("Caused by: "));
+    let words = causes.next_back().or_else(|| lines().next_back());
     words.map(first_line).unwrap_or_default()
 }
 

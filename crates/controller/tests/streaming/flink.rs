@@ -17,12 +17,12 @@ use crate::world::{NAME, State, apply, condition, counted, flink, runs, spec, st
 async fn a_job_keeps_its_state_through_upgrades_failures_and_pauses() {
     within(async |sandbox| {
         let state = State::of(&sandbox);
-        starts(&sandbox, &state).await;
-        let counted = upgrades(&sandbox, &state).await;
-        let counted = goes_back(&sandbox, &state, counted).await;
-        takes_a_savepoint_on_request(&sandbox).await;
-        pauses(&sandbox, &state, counted).await;
-        leaves_nothing(&sandbox).await;
+        Box::pin(starts(&sandbox, &state)).await;
+        let counted = Box::pin(upgrades(&sandbox, &state)).await;
+        let counted = Box::pin(goes_back(&sandbox, &state, counted)).await;
+        Box::pin(takes_a_savepoint_on_request(&sandbox)).await;
+        Box::pin(pauses(&sandbox, &state, counted)).await;
+        Box::pin(leaves_nothing(&sandbox)).await;
     })
     .await;
 }

@@ -329,10 +329,10 @@ impl Input<'_> {
             }
             (Stage::RollingBack, _) => {
                 let first = memory.failed.as_ref().map_or("", |failed| &failed.message);
-                if !memory
+                if memory
                     .failed
                     .as_ref()
-                    .is_some_and(|failed| failed.reason == "RollbackFailed")
+                    .is_none_or(|failed| failed.reason != "RollbackFailed")
                 {
                     let message = format!("{first}; and that one does not start either: {why}");
                     self.fail(memory, "RollbackFailed", message.clone());
@@ -427,7 +427,7 @@ impl Input<'_> {
                     .spec
                     .flink
                     .as_ref()
-                    .map(|flink| flink.savepoint_dir())
+                    .map(hermez_kinds::streamingjob::Flink::savepoint_dir)
                     .unwrap_or_default(),
             });
         }

@@ -299,7 +299,7 @@ fn container(
     let find = |kind: &str| native.iter().find(|condition| condition.type_ == kind);
     match find("Available") {
         _ if job.spec.suspend => {
-            conditions.push("Available", "False", "Suspended", "it is suspended")
+            conditions.push("Available", "False", "Suspended", "it is suspended");
         }
         Some(found) => {
             let reason = found.reason.as_deref().unwrap_or("Unknown");

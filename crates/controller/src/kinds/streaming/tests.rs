@@ -178,12 +178,12 @@ fn mk_state(state: &str) -> Job {
     }
 }
 
-fn mk_checkpoint(id: i64, path: &str) -> Option<CheckpointStatus> {
-    Some(CheckpointStatus {
+fn mk_checkpoint(id: i64, path: &str) -> CheckpointStatus {
+    CheckpointStatus {
         id,
         path: Some(path.to_owned()),
         ..CheckpointStatus::default()
-    })
+    }
 }
 
 /// A running job whose savepoint is done.
@@ -465,7 +465,7 @@ fn a_job_that_cannot_run_is_replaced_from_its_newest_checkpoint() {
     let mut world = World::running();
     world.job = mk_job("fix");
     let hurt = Job {
-        checkpoint: mk_checkpoint(7, "s3://state/checkpoints/chk-7"),
+        checkpoint: Some(mk_checkpoint(7, "s3://state/checkpoints/chk-7")),
         ..mk_state("RESTARTING")
     };
     world.says(mk_seen(hurt.clone()));
@@ -487,8 +487,8 @@ fn the_newest_of_checkpoint_and_savepoint_counts() {
     let mut world = World::running();
     world.job = mk_job("fix");
     let hurt = Job {
-        checkpoint: mk_checkpoint(7, "s3://state/checkpoints/chk-7"),
-        savepoint: mk_checkpoint(9, "s3://state/savepoints/savepoint-9"),
+        checkpoint: Some(mk_checkpoint(7, "s3://state/checkpoints/chk-7")),
+        savepoint: Some(mk_checkpoint(9, "s3://state/savepoints/savepoint-9")),
         ..mk_state("FAILED")
     };
     world.says(mk_seen(hurt.clone()));
@@ -501,7 +501,7 @@ fn the_newest_of_checkpoint_and_savepoint_counts() {
 fn a_job_manager_that_is_gone_is_replaced_from_what_is_known() {
     let mut world = World::running();
     world.says(mk_seen(Job {
-        checkpoint: mk_checkpoint(3, "s3://state/checkpoints/chk-3"),
+        checkpoint: Some(mk_checkpoint(3, "s3://state/checkpoints/chk-3")),
         ..mk_running(None)
     }));
     world.job = mk_job("two");
@@ -552,7 +552,7 @@ fn the_modes_take_their_own_state() {
         world.step();
         assert_eq!(world.memory().stop.expect("a stop").savepointdir, None);
         world.says(mk_seen(Job {
-            checkpoint: mk_checkpoint(1, "s3://chk-1"),
+            checkpoint: Some(mk_checkpoint(1, "s3://chk-1")),
             ..mk_state("CANCELED")
         }));
         let memory = world.memory();
@@ -573,7 +573,7 @@ fn a_place_that_is_newly_named_is_started_from() {
     world.step();
     assert_eq!(world.memory().stop.expect("a stop").savepointdir, None);
     world.says(mk_seen(Job {
-        checkpoint: mk_checkpoint(1, "s3://chk-1"),
+        checkpoint: Some(mk_checkpoint(1, "s3://chk-1")),
         ..mk_state("CANCELED")
     }));
     assert_eq!(
