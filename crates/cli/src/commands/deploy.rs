@@ -133,6 +133,10 @@ enum Kind {
 
 /// A time, or how long ago.
 fn moment(text: &str) -> Result<Timestamp, String> {
+    moment_at(text, Timestamp::now())
+}
+
+fn moment_at(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse() {
         return Ok(time);
     }
@@ -152,7 +156,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
         .filter(|ago| *ago > 0)
         .ok_or_else(wrong)?;
     let ago = SignedDuration::from_secs(ago);
-    Timestamp::now().checked_sub(ago).map_err(|_| wrong())
+    now.checked_sub(ago).map_err(|_| wrong())
 }
 
 /// States to filter by, as the API writes them.
@@ -391,15 +395,14 @@ mod tests {
 
     #[test]
     fn moments_are_times_or_ages() {
-        let at = "2026-11-24T10:00:00Z";
-        assert_eq!(moment(at).unwrap().to_string(), at);
-        let ago = |text| {
-            Timestamp::now()
-                .duration_since(moment(text).unwrap())
-                .as_secs()
-        };
-        assert!((7_200..7_260).contains(&ago("2h")));
-        assert!((172_800..172_860).contains(&ago("2d")));
+        let now: Timestamp = "2026-11-24T10:00:00Z".parse().unwrap();
+        let moment = |text| moment_at(text, now).map(|at| at.to_string());
+        assert_eq!(
+            moment("2026-11-24T09:00:00Z").unwrap(),
+            "2026-11-24T09:00:00Z"
+        );
+        assert_eq!(moment("2h").unwrap(), "2026-11-24T08:00:00Z");
+        assert_eq!(moment("2d").unwrap(), "2026-11-22T10:00:00Z");
         for wrong in ["", "2", "-2h", "2w", "h", "99999999999999999999d", "0h"] {
             assert!(moment(wrong).is_err(), "{wrong}");
         }

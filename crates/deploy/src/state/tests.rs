@@ -299,6 +299,7 @@ fn seens() -> impl Strategy<Value = Seen> {
     );
     (any::<bool>(), builds, lanes, any::<bool>(), rollouts()).prop_map(
         |(artifact, build, (newer, busy), connected, rollout)| Seen {
+            bad: None,
             artifact,
             build,
             lane: LaneFacts { newer, busy },
