@@ -297,7 +297,7 @@ fn hermez(context: &Context) -> Option<Component> {
             ])
             .args(["--forge-token-file"])
             .args([layout.forge_secret("token")])
-            // As docs/operating.md advises: glibc keeps less of what a busy hour has freed.
+            // A few MiB less at rest (docs/operating.md).
             .env("MALLOC_ARENA_MAX", "2")
             .service(http(false, ports.server, "/readyz")),
     )
