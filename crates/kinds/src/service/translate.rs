@@ -100,7 +100,6 @@ fn deployment(
             progress_deadline_seconds: spec.progressdeadlineseconds,
             paused: (translation.annotation(PAUSED_ANNOTATION) == Some("true")).then_some(true),
             template: pods(translation, spec)?,
-            ..DeploymentSpec::default()
         }),
         status: None,
     })
