@@ -33,12 +33,11 @@ pub fn login_link(status: &Status) -> anyhow::Result<String> {
 pub fn seed(progress: &Progress, status: &Status) -> anyhow::Result<String> {
     let url = repository_url(status);
     create_repository(status)?;
-    let commit = match newest_commit(&url)? {
-        Some(commit) => commit,
-        None => {
-            progress.during(format!("Pushing the sample to {url}"), || push(status))?;
-            newest_commit(&url)?.context("the sample's repository has no branch main")?
-        }
+    let commit = if let Some(commit) = newest_commit(&url)? {
+        commit
+    } else {
+        progress.during(format!("Pushing the sample to {url}"), || push(status))?;
+        newest_commit(&url)?.context("the sample's repository has no branch main")?
     };
     if hermez(status, &["workload", "show", "hello"]).is_err() {
         progress.during("Creating the workload hello", || {

@@ -144,8 +144,14 @@ pub async fn lead(
         let class = settings.class.clone();
         async move {
             let (book, remembered) = rollout::prepare(&home, &mut offers).await?;
-            let running =
-                Running::start(&client, &book, class.as_deref(), drift, &metrics, &ending);
+            let running = Running::start(
+                &client,
+                &book,
+                class.as_deref(),
+                drift.as_ref(),
+                &metrics,
+                &ending,
+            );
             let rollout = rollout::Rollout {
                 home,
                 book,
@@ -198,7 +204,7 @@ impl Running<()> {
         client: &Client,
         book: &Book,
         class: Option<&str>,
-        drift: Option<mpsc::Sender<Drift>>,
+        drift: Option<&mpsc::Sender<Drift>>,
         metrics: &Metrics,
         shutdown: &CancellationToken,
     ) -> Running<impl Future<Output = ()> + use<>> {
@@ -217,7 +223,7 @@ impl Running<()> {
                 recorder: recorder.clone(),
                 flink: flink::Observer::new(client.clone()),
                 metrics: metrics.clone(),
-                drift: drift.clone(),
+                drift: drift.cloned(),
                 memory: Mutex::new(HashMap::new()),
             });
             let (sender, all) = watch::channel(());

@@ -94,7 +94,10 @@ impl StoreError {
         let RuntimeErr::SqlxError(error) = error else {
             return false;
         };
-        let code = error.as_database_error().and_then(|error| error.code());
+        let Some(error) = error.as_database_error() else {
+            return false;
+        };
+        let code = error.code();
         // An extended code holds the primary one in its lowest byte: SQLITE_BUSY, SQLITE_LOCKED.
         let code = code.and_then(|code| code.parse::<u32>().ok());
         code.is_some_and(|code| matches!(code & 0xff, 5 | 6))

@@ -132,7 +132,7 @@ impl<'a> Thousand<'a> {
     }
 
     async fn measure(&self) -> Result<Value> {
-        let server = self.server().await?;
+        let server = Self::server()?;
         let used = usage(server)?;
         let writes = self.writes_by_hermez().await?;
         let begun = Instant::now();
@@ -216,7 +216,7 @@ impl<'a> Thousand<'a> {
         let begun = Instant::now();
         kill(Pid::from_raw(server.cast_signed()), Signal::SIGTERM)?;
         let successor = until("the server is back", Duration::from_mins(2), || async {
-            Ok(self.server().await.ok().filter(|pid| *pid != server))
+            Ok(Self::server().ok().filter(|pid| *pid != server))
         })
         .await?;
         let process = Instant::now();
@@ -265,7 +265,7 @@ impl<'a> Thousand<'a> {
     }
 
     /// Process of the server that came up with the cluster, once it answers.
-    async fn server(&self) -> Result<u32> {
+    fn server() -> Result<u32> {
         let data_dir = paths::default_data_dir()?;
         let status = hermez_sandbox::status::read(&data_dir)?;
         let mut components = status.components.into_iter();

@@ -310,6 +310,7 @@ mod tests {
 
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value)] // it takes literals
     fn health(generation: i64, conditions: Value) -> Health {
         let object = json!({
             "metadata": {"name": "a", "namespace": "n", "generation": generation},
