@@ -128,16 +128,14 @@ fn begin(
         });
         let road = state.road.clone();
         let work = async move {
-            match (&push.branch, &push.after) {
-                (Some(branch), Some(after)) => Ok(road
-                    .pushed(repository, Some(branch), Some(after.as_str()))
-                    .await?),
+            let (Some(branch), Some(after)) = (&push.branch, &push.after) else {
                 // A tag, or a branch that is gone: nothing to build.
-                _ => {
-                    road.sync(repository).await?;
-                    Ok(Vec::new())
-                }
-            }
+                road.sync(repository).await?;
+                return Ok(Vec::new());
+            };
+            Ok(road
+                .pushed(repository, Some(branch), Some(after.as_str()))
+                .await?)
         };
         let target = Target::Repository(repository);
         match change(&state, &principal, Action::Push, target, detail, work).await {

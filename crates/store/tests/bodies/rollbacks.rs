@@ -269,7 +269,7 @@ pub async fn deploys_are_filtered(url: &str) {
         reason: "no".to_owned(),
     };
     let mut new = mk_rollback(&one);
-    new.requested_by = "ada".to_owned();
+    "ada".clone_into(&mut new.requested_by);
     let back = store
         .request_rollback(&new, &aftermath, at(100))
         .await
