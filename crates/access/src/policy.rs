@@ -328,8 +328,8 @@ mod tests {
                 | A::DeployCreate
                 | A::DeployCancel
                 | A::ProfileRollout
-                | A::DriftCorrect => {}
-                A::DeployRollback
+                | A::DriftCorrect
+                | A::DeployRollback
                 | A::DeployRestart
                 | A::DeployPause
                 | A::DeployResume

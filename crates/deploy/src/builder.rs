@@ -124,7 +124,7 @@ async fn attend(
     let store = &road.parts().store;
     let cancel = CancellationToken::new();
     let folder = road.parts().work_dir.join(build.id.to_string());
-    let trying = attempt(road, lease, &build, folder.clone(), cancel.clone());
+    let trying = Box::pin(attempt(road, lease, &build, folder.clone(), cancel.clone()));
     let renew = || store.renew_build(lease, Timestamp::now(), LEASE_MS);
     let end = watch(trying, renew, &cancel, shutdown).await;
     if let Err(error) = tokio::fs::remove_dir_all(&folder).await
