@@ -34,7 +34,8 @@ pub fn read(file: Option<&Path>) -> anyhow::Result<Offer> {
 
 /// Offers the file's content whenever it changes, until `shutdown`.
 pub async fn follow(file: PathBuf, offers: watch::Sender<Offer>, shutdown: CancellationToken) {
-    let mut seen = mark(&file);
+    // The first look reads it again: it may have changed since it was read for the first time.
+    let mut seen = None;
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
