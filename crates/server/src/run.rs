@@ -80,14 +80,13 @@ async fn build_state(
     tasks: &Background,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<AppState> {
-    let database_url = match &config.database_url {
-        Some(url) => url.clone(),
-        None => {
-            // SQLite gives the files that it makes beside this one the same mode.
-            let path = config.data_dir.join("hermez.db");
-            drop(lock::private_file(&path)?);
-            format!("sqlite://{}", path.display())
-        }
+    let database_url = if let Some(url) = &config.database_url {
+        url.clone()
+    } else {
+        // SQLite gives the files that it makes beside this one the same mode.
+        let path = config.data_dir.join("hermez.db");
+        drop(lock::private_file(&path)?);
+        format!("sqlite://{}", path.display())
     };
     let store = Store::open(&database_url)
         .await
