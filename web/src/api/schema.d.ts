@@ -621,7 +621,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/workloads/{name}/resume": {
     "/api/v1/workloads/{name}/pin": {
         parameters: {
             query?: never;
@@ -631,8 +630,6 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Let a cron job run by its schedule again */
-        post: operations["resumeWorkload"];
         post?: never;
         /**
          * Take a workload's pin off
@@ -664,8 +661,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/workloads/{name}/runs": {
+    "/api/v1/workloads/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a cron job run by its schedule again */
+        post: operations["resumeWorkload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workloads/{name}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See what a rollback would do
+         * @description Changes nothing.
+         */
+        get: operations["planRollback"];
+        put?: never;
+        /**
+         * Roll back
+         * @description Brings back what ran before, to the byte and without a build; pins the workload, so that no
+         *     automatic deploy brings the bad version out again; and marks that version's artifact as bad.
+         */
+        post: operations["rollback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/runs": {
         parameters: {
             query?: never;
             header?: never;
@@ -683,17 +721,6 @@ export interface paths {
          * @description Runs what is deployed, with other arguments where they are given; also while it is suspended.
          */
         post: operations["createRun"];
-         * See what a rollback would do
-         * @description Changes nothing.
-         */
-        get: operations["planRollback"];
-        put?: never;
-        /**
-         * Roll back
-         * @description Brings back what ran before, to the byte and without a build; pins the workload, so that no
-         *     automatic deploy brings the bad version out again; and marks that version's artifact as bad.
-         */
-        post: operations["rollback"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1174,17 +1201,6 @@ export interface components {
             /** @description Why, in the asker's words (at most 1,000 characters). */
             reason?: string | null;
         };
-        /** @description Asks for a run now, of what is deployed. */
-        CreateRun: {
-            /**
-             * @description Arguments of the first container instead of its own (at most 100, of 4 KiB each); its own
-             *     when absent.
-             */
-            arguments?: string[] | null;
-            /** @description Environment variables of the first container, beside or instead of its own (at most 100). */
-            environment?: {
-                [key: string]: string;
-            };
         /** @description Asks for a restart: pods are replaced, the version stays. */
         CreateRestart: {
             /** @description Why (at most 1,000 characters). */
@@ -1201,6 +1217,18 @@ export interface components {
              * @description Deploy whose version is brought back; the previous good one when absent.
              */
             to?: number | null;
+        };
+        /** @description Asks for a run now, of what is deployed. */
+        CreateRun: {
+            /**
+             * @description Arguments of the first container instead of its own (at most 100, of 4 KiB each); its own
+             *     when absent.
+             */
+            arguments?: string[] | null;
+            /** @description Environment variables of the first container, beside or instead of its own (at most 100). */
+            environment?: {
+                [key: string]: string;
+            };
         };
         /** @description Asks for a new API token. */
         CreateToken: {
@@ -1974,6 +2002,16 @@ export interface components {
             /** @description Why not, in one sentence. */
             reason?: string | null;
         };
+        /** @description What a rollback would do. */
+        RollbackPlan: components["schemas"]["DeployComparison"] & {
+            bad?: components["schemas"]["BadArtifact"] | null;
+            pinned?: components["schemas"]["Pin"] | null;
+        };
+        /**
+         * @description Where a rollout is.
+         * @enum {string}
+         */
+        RolloutPhase: "complete" | "rolling" | "paused" | "stopped";
         /** @description One execution of a cron job. */
         Run: {
             /** @description Who started it, when a person did by Hermez. */
@@ -2052,16 +2090,6 @@ export interface components {
             suspended: boolean;
             /** @description IANA time zone of the schedule. */
             timezone: string;
-        };
-        /**
-         * @description Where a rollout is.
-         * @enum {string}
-         */
-        RolloutPhase: "complete" | "rolling" | "paused" | "stopped";
-        /** @description What a rollback would do. */
-        RollbackPlan: components["schemas"]["DeployComparison"] & {
-            bad?: components["schemas"]["BadArtifact"] | null;
-            pinned?: components["schemas"]["Pin"] | null;
         };
         /** @description Changes a workload's own settings; absent fields stay. Needs `If-Match`. */
         UpdateWorkload: {
@@ -4753,7 +4781,6 @@ export interface operations {
             };
         };
     };
-    resumeWorkload: {
     unpinWorkload: {
         parameters: {
             query?: never;
@@ -4766,14 +4793,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Its schedule, which counts again. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ScheduleStatus"];
-                };
             /** @description It has no pin. */
             204: {
                 headers: {
@@ -4808,33 +4827,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It is not in a state that allows this. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The cluster refused. */
-            502: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The cluster does not answer, or too many streams are open. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description Any other problem. */
             default: {
                 headers: {
@@ -4846,93 +4838,6 @@ export interface operations {
             };
         };
     };
-    listRuns: {
-        parameters: {
-            query?: {
-                /** @description `next_cursor` of the page before. */
-                cursor?: string;
-                /** @description Most items to return. */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                /** @description The workload's name. */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Runs, newest first. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_Run"];
-                };
-            };
-            /** @description No credentials, or ones that open nothing (any more). */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller may not do this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thing. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It is not in a state that allows this. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The cluster does not answer, or too many streams are open. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    createRun: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key with the same request runs once. */
     restart: {
         parameters: {
             query?: never;
@@ -4948,11 +4853,6 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CreateRun"];
-            };
-        };
-        responses: {
-            /** @description The run, which begins now. */
                 "application/json": components["schemas"]["CreateRestart"];
             };
         };
@@ -4963,7 +4863,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Run"];
                     "application/json": components["schemas"]["DeploySummary"];
                 };
             };
@@ -5012,8 +4911,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The cluster refused. */
-            502: {
             /** @description Any other problem. */
             default: {
                 headers: {
@@ -5023,8 +4920,92 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+        };
+    };
+    resumeWorkload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its schedule, which counts again. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleStatus"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The cluster does not answer, or too many streams are open. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     planRollback: {
@@ -5164,6 +5145,190 @@ export interface operations {
             };
             /** @description The body, or what it names, cannot be used; `places` says where. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRuns: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Most items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Runs, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Run"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster does not answer, or too many streams are open. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request runs once. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateRun"];
+            };
+        };
+        responses: {
+            /** @description The run, which begins now. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster does not answer, or too many streams are open. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
