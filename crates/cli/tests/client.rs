@@ -222,10 +222,8 @@ async fn an_answer_that_was_lost_is_asked_for_again_under_one_key() {
         requests[0].header("idempotency-key"),
         requests[1].header("idempotency-key")
     );
-    assert_eq!(
-        requests[1].body,
-        json!({"commit": "95f6178", "reason": "why"})
-    );
+    assert_eq!(requests[1].body["commit"], "95f6178");
+    assert_eq!(requests[1].body["reason"], "why");
 }
 
 #[tokio::test]
