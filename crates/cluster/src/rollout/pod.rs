@@ -13,6 +13,8 @@ use crate::view::{ContainerState, ContainerView, End, EventView, PodView};
 const REGISTRY_GRACE: SignedDuration = SignedDuration::from_secs(30);
 /// How long a ConfigMap or Secret that a container reads is waited for.
 const CONFIG_GRACE: SignedDuration = SignedDuration::from_secs(5);
+/// How long a volume that has to be made is waited for.
+const VOLUME_GRACE: SignedDuration = SignedDuration::from_mins(2);
 /// Longest part of a sentence that is the cluster's own words, in bytes.
 const QUOTE_BYTES: usize = 300;
 
@@ -210,13 +212,20 @@ fn unschedulable(look: Look<'_>) -> Option<Trouble> {
     let why = why.split(" preemption:").next().unwrap_or(why);
     let why = quote(why);
     let since = since.or(look.pod.created_at);
-    let waited = since.is_some_and(|since| look.now.duration_since(since) >= GRACE);
+    // A claim is bound by and by: a volume may have to be made for it first.
+    let for_volume = why.contains("PersistentVolumeClaim");
+    let grace = if for_volume { VOLUME_GRACE } else { GRACE };
+    let waited = since.is_some_and(|since| look.now.duration_since(since) >= grace);
     let node_comes = look.events("TriggeredScaleUp").next().is_some();
     Some(Trouble {
         cause: FailureCause::Unschedulable,
         singular: format!("fits on no node: {why}"),
         plural: format!("fit on no node: {why}"),
-        hint: Some("Ask for less CPU or memory, change the node selector, or add nodes.".into()),
+        hint: Some(if for_volume {
+            "Look at the claim's events: kubectl describe persistentvolumeclaim.".into()
+        } else {
+            "Ask for less CPU or memory, change the node selector, or add nodes.".into()
+        }),
         certain: waited && !node_comes && !look.others_end,
     })
 }

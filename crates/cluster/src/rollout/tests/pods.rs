@@ -225,3 +225,24 @@ fn a_liveness_probe_is_the_cause_of_its_restarts() {
         "{message}"
     );
 }
+
+#[test]
+fn a_volume_that_has_to_be_made_is_given_two_minutes() {
+    let mut pod = mk_pod("a", "new", false, json!({}));
+    pod["status"] = json!({
+        "phase": "Pending",
+        "conditions": [{
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+            "message": "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found",
+            "lastTransitionTime": time(0),
+        }],
+    });
+    let workload = mk_workload(vec![pod]);
+    assert!(is_progressing(&workload, 119));
+    let (cause, message) = failure(&workload, 120);
+    assert_eq!(cause, FailureCause::Unschedulable);
+    assert!(
+        message.contains("unbound immediate PersistentVolumeClaims"),
+        "{message}"
+    );
+}
