@@ -15,6 +15,8 @@ use super::tools;
 /// Features that only tests have.
 const TEST_FEATURES: [&str; 2] = [CLUSTER, POSTGRES];
 const CLUSTER: &str = "cluster-tests";
+/// Feature of tests that take minutes: they are run by name only.
+const LONG: &str = "long-tests";
 const POSTGRES: &str = "postgres-tests";
 /// The package whose tests drive the whole system.
 const JOURNEYS: &str = "hermez-journeys";
@@ -79,6 +81,9 @@ impl Tests {
                         .flatten()
                         .any(|needed| needed == feature)
                 };
+                if needs(LONG) {
+                    continue;
+                }
                 let names = if needs(CLUSTER) && name == JOURNEYS && is_journey(target_name) {
                     &mut tests.journeys
                 } else if needs(CLUSTER) {
@@ -150,7 +155,7 @@ impl Tests {
 
 /// Whether a test target of the journeys' package is a journey that people can run by name.
 fn is_journey(target: &str) -> bool {
-    matches!(target, "road" | "crash" | "streaming")
+    matches!(target, "road" | "crash")
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use crate::view::{ContainerState, ContainerView, End, EventView, PodView};
 const REGISTRY_GRACE: SignedDuration = SignedDuration::from_secs(30);
 /// How long a ConfigMap or Secret that a container reads is waited for.
 const CONFIG_GRACE: SignedDuration = SignedDuration::from_secs(5);
+/// How long the kubelet may take to read ConfigMaps and Secrets at all.
+const SYNC_GRACE: SignedDuration = SignedDuration::from_mins(1);
 /// How long a volume that has to be made is waited for.
 const VOLUME_GRACE: SignedDuration = SignedDuration::from_mins(2);
 /// Longest part of a sentence that is the cluster's own words, in bytes.
@@ -89,7 +91,10 @@ fn container_trouble(look: Look<'_>, container: &ContainerView) -> Option<Troubl
             | "SignatureValidationFailed",
         ) => return Some(image(look, container, reason, message)),
         (ContainerState::Waiting, "CreateContainerConfigError") => {
-            let certain = look.age() >= CONFIG_GRACE;
+            // The kubelet's own cache was late, which says nothing about what is there.
+            let is_late = message.starts_with("failed to sync");
+            let grace = if is_late { SYNC_GRACE } else { CONFIG_GRACE };
+            let certain = look.age() >= grace;
             return Some(missing(
                 &format!("cannot start: {}", quote(message)),
                 certain,
