@@ -57,7 +57,11 @@ pub(crate) fn explain(error: &Oci, registry: &str, reference: &str) -> ArtifactE
                 reference,
             },
             Some(404) => ArtifactError::NotFound { reference },
-            _ => ArtifactError::Unreachable {
+            Some(code) => ArtifactError::Unreachable {
+                registry,
+                reason: format!("it answers {code}"),
+            },
+            None => ArtifactError::Unreachable {
                 registry,
                 reason: innermost(error),
             },

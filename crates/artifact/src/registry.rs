@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use oci_client::Reference;
 use oci_client::client::{Client, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
@@ -180,10 +181,10 @@ impl Registry {
         let digest = digest_of(&bytes);
         let yaml_digest = assembled.layers[0].digest.clone();
         tokio::try_join!(
-            self.push_blob(&target, EMPTY_CONFIG.to_vec(), &assembled.config.digest),
-            self.push_blob(&target, manifest.yaml.to_vec(), &yaml_digest),
+            self.push_blob(&target, Bytes::from_static(EMPTY_CONFIG), &assembled.config.digest),
+            self.push_blob(&target, Bytes::copy_from_slice(manifest.yaml), &yaml_digest),
         )?;
-        self.push_manifest(&target, bytes.clone(), OCI_MANIFEST_TYPE)
+        self.push_manifest(&target, bytes.clone().into(), OCI_MANIFEST_TYPE)
             .await?;
         if let Some((image, _)) = subject {
             let mut referrer = Descriptor::of(OCI_MANIFEST_TYPE, &bytes);
@@ -247,7 +248,7 @@ impl Registry {
         // The client asks the API first and the tag where there is no API: what it finds either way
         // is complete.
         let listed = self
-            .call(image, self.own.pull_referrers(image, None))
+            .call(image, || self.own.pull_referrers(image, None))
             .await?;
         if listed
             .manifests
@@ -265,7 +266,7 @@ impl Registry {
         };
         match with_referrer(existing, referrer) {
             Some(index) => {
-                self.push_manifest(&target, to_json(&index), OCI_INDEX_TYPE)
+                self.push_manifest(&target, to_json(&index).into(), OCI_INDEX_TYPE)
                     .await
             }
             None => Ok(()),

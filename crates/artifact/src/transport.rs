@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable as _};
+use bytes::Bytes;
 use futures::StreamExt as _;
 use oci_client::client::{Client, ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
@@ -21,12 +23,16 @@ const MAX_MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a request is sent again when the registry stumbles, and after how long the first
+/// time (then twice as long).
+const RETRIES: usize = 3;
+const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 impl Registry {
     pub(crate) async fn digest(&self, reference: &Reference) -> Result<String, ArtifactError> {
         let (client, auth) = self.client_for(reference);
         let digest = self
-            .call(reference, client.fetch_manifest_digest(reference, auth))
+            .call(reference, || client.fetch_manifest_digest(reference, auth))
             .await?;
         if crate::reference::is_digest(&digest) {
             Ok(digest)
@@ -45,7 +51,9 @@ impl Registry {
     ) -> Result<Vec<u8>, ArtifactError> {
         let (client, auth) = self.client_for(reference);
         let (bytes, _) = self
-            .call(reference, client.pull_manifest_raw(reference, auth, types))
+            .call(reference, || {
+                client.pull_manifest_raw(reference, auth, types)
+            })
             .await?;
         bounded(reference, bytes.len() as u64, MAX_MANIFEST_BYTES)?;
         Ok(bytes.to_vec())
@@ -68,7 +76,7 @@ impl Registry {
             size: layer.size as i64,
             ..OciDescriptor::default()
         };
-        let read = async {
+        let read = async || {
             let mut stream = client.pull_blob_stream(reference, &descriptor).await?;
             let mut bytes = Vec::new();
             while let Some(chunk) = stream.next().await {
@@ -86,13 +94,13 @@ impl Registry {
     pub(crate) async fn push_blob(
         &self,
         target: &Reference,
-        bytes: Vec<u8>,
+        bytes: Bytes,
         digest: &str,
     ) -> Result<(), ArtifactError> {
         self.own.store_auth_if_needed(&self.host, &self.auth).await;
-        let push = async {
+        let push = async || {
             if !self.own.blob_exists(target, digest).await? {
-                self.own.push_blob(target, bytes, digest).await?;
+                self.own.push_blob(target, bytes.clone(), digest).await?;
             }
             Ok(())
         };
@@ -102,15 +110,17 @@ impl Registry {
     pub(crate) async fn push_manifest(
         &self,
         target: &Reference,
-        bytes: Vec<u8>,
+        bytes: Bytes,
         media_type: &'static str,
     ) -> Result<(), ArtifactError> {
         let media_type = reqwest::header::HeaderValue::from_static(media_type);
-        let push = async {
+        let push = async || {
             self.own
                 .auth(target, &self.auth, RegistryOperation::Push)
                 .await?;
-            self.own.push_manifest_raw(target, bytes, media_type).await
+            self.own
+                .push_manifest_raw(target, bytes.clone(), media_type.clone())
+                .await
         };
         self.call(target, push).await.map(drop)
     }
@@ -126,15 +136,31 @@ impl Registry {
         }
     }
 
-    /// Ends what takes too long, and explains what fails.
+    /// Ends what takes too long, sends again what the registry stumbled over, and explains what
+    /// fails.
+    ///
+    /// Everything that is sent names its content by digest, or a tag that only one writes: sent
+    /// twice, it does the same. A registry may well fail a request that it answers a moment later
+    /// (the CNCF registry does, while another request writes the same blob).
     pub(crate) async fn call<T>(
         &self,
         reference: &Reference,
-        work: impl Future<Output = Result<T, OciDistributionError>>,
+        work: impl AsyncFn() -> Result<T, OciDistributionError>,
     ) -> Result<T, ArtifactError> {
-        match tokio::time::timeout(CALL_TIMEOUT, work).await {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => Err(explain(&error, reference.registry(), &reference.whole())),
+        let explained = async || {
+            work()
+                .await
+                .map_err(|error| explain(&error, reference.registry(), &reference.whole()))
+        };
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(RETRY_AFTER)
+            .with_max_times(RETRIES);
+        let answer = explained
+            .retry(backoff)
+            .when(ArtifactError::is_transient)
+            .notify(|error, after| tracing::debug!(%error, ?after, "asking the registry again"));
+        match tokio::time::timeout(CALL_TIMEOUT, answer).await {
+            Ok(answer) => answer,
             Err(_elapsed) => Err(ArtifactError::Unreachable {
                 registry: reference.registry().to_owned(),
                 reason: format!("no answer within {} s", CALL_TIMEOUT.as_secs()),

@@ -179,3 +179,51 @@ async fn a_registry_in_trouble_is_unreachable_not_empty() {
         "{error:?}"
     );
 }
+
+#[tokio::test]
+async fn a_registry_that_stumbles_is_asked_again() {
+    let server = MockServer::start().await;
+    let yaml = b"yaml";
+    let bytes = manifest(yaml);
+    serve(&server, "/v2/".into(), b"{}").await;
+    serve(
+        &server,
+        format!("/v2/a/b/manifests/{}", sha256(&bytes)),
+        &bytes,
+    )
+    .await;
+    let blob = format!("/v2/a/b/blobs/{}", sha256(yaml));
+    Mock::given(method("GET"))
+        .and(path(blob.clone()))
+        .respond_with(ResponseTemplate::new(500))
+        .up_to_n_times(2)
+        .expect(2)
+        .mount(&server)
+        .await;
+    serve(&server, blob, yaml).await;
+    let host = server.address().to_string();
+    let registry = Registry::new(&host, true, None);
+    let reference = format!("{host}/a/b@{}", sha256(&bytes));
+    assert_eq!(registry.fetch(&reference).await.unwrap(), yaml);
+}
+
+#[tokio::test]
+async fn a_registry_that_keeps_failing_is_named_with_its_answer_and_no_url() {
+    let server = MockServer::start().await;
+    serve(&server, "/v2/".into(), b"{}").await;
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(502))
+        .expect(4)
+        .mount(&server)
+        .await;
+    let host = server.address().to_string();
+    let registry = Registry::new(&host, true, None);
+    let error = registry
+        .fetch(&format!("{host}/a/b@{}", sha256(b"")))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("the registry at {host} cannot be reached: it answers 502")
+    );
+}

@@ -46,6 +46,10 @@ pub(super) fn plan(
         revision: &wanted,
         seen: outside.flink.as_ref().filter(|seen| is_of(&seen.of)),
         known_state: known_state(&before),
+        known_savepoint: before
+            .last_savepoint
+            .as_ref()
+            .map(|savepoint| savepoint.path.as_str()),
         asked: annotations
             .and_then(|annotations| annotations.get(SAVEPOINT_ANNOTATION))
             .map(String::as_str),

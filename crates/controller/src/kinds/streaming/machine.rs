@@ -37,6 +37,8 @@ pub(super) struct Input<'a> {
     pub seen: Option<&'a Observation>,
     /// Newest state of the running attempt as the status has it.
     pub known_state: Option<&'a str>,
+    /// Place of the newest savepoint as the status has it.
+    pub known_savepoint: Option<&'a str>,
     /// The word by which somebody asks for a savepoint.
     pub asked: Option<&'a str>,
     /// Now.
@@ -475,13 +477,21 @@ impl Input<'_> {
             _ => {}
         }
         let over = self.job().filter(|job| is_over(&job.state));
-        // A job that ended with a savepoint has no checkpoints any more.
-        let savepoint = over
-            .and_then(|job| job.savepoint.clone())
-            .and_then(|found| found.path);
-        let state = match over {
-            Some(job) if job.state == "FINISHED" && stop.savepointdir.is_some() => savepoint,
-            _ => self.newest_state(memory),
+        // A job that ended with a savepoint has no checkpoints any more. Its job manager may end before
+        // it says how the operation went, so what counts is the savepoint that was not there before.
+        let ended_with_savepoint =
+            stop.savepointdir.is_some() && over.is_some_and(|job| job.state == "FINISHED");
+        let state = if ended_with_savepoint {
+            let savepoint = over
+                .and_then(|job| job.savepoint.clone())
+                .and_then(|found| found.path)
+                .filter(|path| Some(path.as_str()) != self.known_savepoint);
+            next.savepoint = savepoint
+                .clone()
+                .map(|path| self.savepoint(path, &stop.stopped_for));
+            savepoint
+        } else {
+            self.newest_state(memory)
         };
         let gone = self.job().is_none() && self.late(memory);
         if over.is_none() && !gone {

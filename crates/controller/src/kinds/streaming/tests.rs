@@ -522,6 +522,36 @@ fn a_job_manager_that_is_gone_is_replaced_from_what_is_known() {
 }
 
 #[test]
+fn a_savepoint_counts_though_the_job_manager_ends_before_it_says_so() {
+    let mut world = World::running();
+    world.job = mk_job("two");
+    world.step();
+    world.says(mk_seen(Job {
+        savepoint: Some(mk_checkpoint(9, OLD)),
+        ..mk_state("FINISHED")
+    }));
+    let memory = world.memory();
+    assert_eq!(memory.stage, Stage::Starting);
+    assert_eq!(memory.attempt.from.as_deref(), Some(OLD));
+    let kept = world.status().last_savepoint.expect("a savepoint");
+    assert_eq!(
+        (kept.path.as_str(), kept.taken_for.as_str()),
+        (OLD, "upgrade")
+    );
+
+    // The next upgrade is not content with the savepoint of this one.
+    world.runs(Some(OLD));
+    world.job = mk_job("three");
+    world.step();
+    world.says(mk_seen(Job {
+        savepoint: Some(mk_checkpoint(9, OLD)),
+        ..mk_state("FINISHED")
+    }));
+    assert_eq!(world.stage(), Stage::Stopping);
+    assert_eq!(world.told("Stalled").expect("stalled").0, "SavepointLost");
+}
+
+#[test]
 fn a_savepoint_whose_place_is_lost_is_never_replaced_by_older_state() {
     let mut world = World::running();
     world.job = mk_job("two");
