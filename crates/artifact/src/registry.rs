@@ -181,7 +181,11 @@ impl Registry {
         let digest = digest_of(&bytes);
         let yaml_digest = assembled.layers[0].digest.clone();
         tokio::try_join!(
-            self.push_blob(&target, Bytes::from_static(EMPTY_CONFIG), &assembled.config.digest),
+            self.push_blob(
+                &target,
+                Bytes::from_static(EMPTY_CONFIG),
+                &assembled.config.digest
+            ),
             self.push_blob(&target, Bytes::copy_from_slice(manifest.yaml), &yaml_digest),
         )?;
         self.push_manifest(&target, bytes.clone().into(), OCI_MANIFEST_TYPE)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryFutureExt as _};
 use oci_client::client::{Client, ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
 use oci_client::manifest::OciDescriptor;
@@ -76,8 +76,9 @@ impl Registry {
             size: layer.size as i64,
             ..OciDescriptor::default()
         };
-        let read = async || {
-            let mut stream = client.pull_blob_stream(reference, &descriptor).await?;
+        let descriptor = &descriptor;
+        let read = || async move {
+            let mut stream = client.pull_blob_stream(reference, descriptor).await?;
             let mut bytes = Vec::new();
             while let Some(chunk) = stream.next().await {
                 let chunk = chunk?;
@@ -98,7 +99,8 @@ impl Registry {
         digest: &str,
     ) -> Result<(), ArtifactError> {
         self.own.store_auth_if_needed(&self.host, &self.auth).await;
-        let push = async || {
+        let bytes = &bytes;
+        let push = || async move {
             if !self.own.blob_exists(target, digest).await? {
                 self.own.push_blob(target, bytes.clone(), digest).await?;
             }
@@ -114,7 +116,8 @@ impl Registry {
         media_type: &'static str,
     ) -> Result<(), ArtifactError> {
         let media_type = reqwest::header::HeaderValue::from_static(media_type);
-        let push = async || {
+        let (bytes, media_type) = (&bytes, &media_type);
+        let push = || async move {
             self.own
                 .auth(target, &self.auth, RegistryOperation::Push)
                 .await?;
@@ -142,16 +145,16 @@ impl Registry {
     /// Everything that is sent names its content by digest, or a tag that only one writes: sent
     /// twice, it does the same. A registry may well fail a request that it answers a moment later
     /// (the CNCF registry does, while another request writes the same blob).
-    pub(crate) async fn call<T>(
+    pub(crate) async fn call<T, F>(
         &self,
         reference: &Reference,
-        work: impl AsyncFn() -> Result<T, OciDistributionError>,
-    ) -> Result<T, ArtifactError> {
-        let explained = async || {
-            work()
-                .await
-                .map_err(|error| explain(&error, reference.registry(), &reference.whole()))
-        };
+        work: impl Fn() -> F,
+    ) -> Result<T, ArtifactError>
+    where
+        F: Future<Output = Result<T, OciDistributionError>>,
+    {
+        let explained =
+            || work().map_err(|error| explain(&error, reference.registry(), &reference.whole()));
         let backoff = ExponentialBuilder::default()
             .with_min_delay(RETRY_AFTER)
             .with_max_times(RETRIES);
