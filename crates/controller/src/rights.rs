@@ -81,6 +81,8 @@ const BESIDE: &[(&str, &[Right])] = &[
 /// What the controllers do with objects that resources become. Applying one that is not there is
 /// asked for as `patch` and as `create`.
 const OF_OWNED: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
+/// Objects that a resource becomes as long as it is there: Kubernetes deletes them with it.
+const NEVER_PRUNED: &[&str] = &["cronjobs", "statefulsets"];
 /// What deploys and controllers do with resources themselves.
 const OF_KINDS: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 
@@ -143,7 +145,11 @@ pub fn role_yaml() -> String {
         of("/finalizers", &["update"]),
     );
     let owned = native_kinds().into_iter().map(|native| {
-        let verbs = OF_OWNED.iter().copied().collect();
+        let is_pruned = !NEVER_PRUNED.contains(&&*native.plural);
+        let verbs = OF_OWNED.iter().copied();
+        let verbs = verbs
+            .filter(|verb| is_pruned || *verb != "delete")
+            .collect();
         ((native.group, native.plural), verbs)
     });
     let owned: Verbs = owned.collect();

@@ -36,8 +36,10 @@ pub enum Part {
     Cluster,
     /// The UI in a real browser
     Browser,
-    /// The journeys main-job and crash, with their figures
+    /// The journeys main-job, crash and thousand, with their figures
     Journeys,
+    /// Hermez has every right in the cluster that it used in all of this, and no other
+    Rights,
 }
 
 impl Part {
@@ -62,12 +64,16 @@ impl Part {
             Part::Cluster => "cluster",
             Part::Browser => "browser",
             Part::Journeys => "journeys",
+            Part::Rights => "rights",
         }
     }
 
     /// Whether it runs on a cluster.
     pub fn needs_cluster(self) -> bool {
-        matches!(self, Part::Cluster | Part::Browser | Part::Journeys)
+        matches!(
+            self,
+            Part::Cluster | Part::Browser | Part::Journeys | Part::Rights
+        )
     }
 
     /// Runs it.
@@ -112,6 +118,10 @@ impl Part {
             Part::Journeys => run(point(
                 cluster,
                 &mut Tests::find()?.cargo_test(Kind::Journey),
+            )?)?,
+            Part::Rights => run(point(
+                cluster,
+                &mut Tests::find()?.cargo_test(Kind::Rights),
             )?)?,
         }
         Ok(Outcome::Passed)

@@ -15,13 +15,14 @@ use super::tools;
 /// Features that only tests have.
 const TEST_FEATURES: [&str; 2] = [CLUSTER, POSTGRES];
 const CLUSTER: &str = "cluster-tests";
-/// Feature of tests that take minutes: they are run by name only.
-const LONG: &str = "long-tests";
 const POSTGRES: &str = "postgres-tests";
 /// The package whose tests drive the whole system.
 const JOURNEYS: &str = "hermez-journeys";
 
-/// What a test needs, and how long it takes.
+/// The test that looks back at what all others did on the cluster.
+const RIGHTS: &str = "rights";
+
+/// What a test needs, and when it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Nothing but the code.
@@ -32,6 +33,8 @@ pub enum Kind {
     Cluster,
     /// A cluster, for the journeys by name, whose figures are printed.
     Journey,
+    /// A cluster on which all other tests have run.
+    Rights,
 }
 
 /// The test features and test targets of the workspace.
@@ -44,6 +47,7 @@ pub struct Tests {
     postgres: BTreeSet<String>,
     cluster: BTreeSet<String>,
     journeys: BTreeSet<String>,
+    rights: BTreeSet<String>,
 }
 
 impl Tests {
@@ -81,10 +85,10 @@ impl Tests {
                         .flatten()
                         .any(|needed| needed == feature)
                 };
-                if needs(LONG) {
-                    continue;
-                }
-                let names = if needs(CLUSTER) && name == JOURNEYS && is_journey(target_name) {
+                let of_journeys = needs(CLUSTER) && name == JOURNEYS;
+                let names = if of_journeys && target_name == RIGHTS {
+                    &mut tests.rights
+                } else if of_journeys && is_journey(target_name) {
                     &mut tests.journeys
                 } else if needs(CLUSTER) {
                     &mut tests.cluster
@@ -102,7 +106,13 @@ impl Tests {
 
     /// Cargo chooses test targets by name over all packages: kinds must not share a name.
     fn check_names(&self) -> anyhow::Result<()> {
-        let kinds = [&self.unit, &self.postgres, &self.cluster, &self.journeys];
+        let kinds = [
+            &self.unit,
+            &self.postgres,
+            &self.cluster,
+            &self.journeys,
+            &self.rights,
+        ];
         let mut seen = BTreeSet::new();
         for name in kinds.into_iter().flatten() {
             anyhow::ensure!(
@@ -119,6 +129,7 @@ impl Tests {
             Kind::Postgres => &self.postgres,
             Kind::Cluster => &self.cluster,
             Kind::Journey => &self.journeys,
+            Kind::Rights => &self.rights,
         }
     }
 
@@ -155,7 +166,7 @@ impl Tests {
 
 /// Whether a test target of the journeys' package is a journey that people can run by name.
 fn is_journey(target: &str) -> bool {
-    matches!(target, "road" | "crash")
+    matches!(target, "road" | "crash" | "thousand")
 }
 
 #[cfg(test)]
@@ -171,7 +182,7 @@ mod tests {
              "targets": [{"name": "hermez_source", "kind": ["lib"]}, test("mirrors", &[]), test("forge", &["cluster-tests"])]},
             {"name": "hermez-store", "features": {"postgres-tests": []}, "targets": [test(store_test, &["postgres-tests"])]},
             {"name": "hermez-journeys", "features": {"cluster-tests": []},
-             "targets": [test("road", &["cluster-tests"]), test("outages", &["cluster-tests"])]},
+             "targets": [test("road", &["cluster-tests"]), test("outages", &["cluster-tests"]), test("rights", &["cluster-tests"])]},
         ]})
     }
 
@@ -192,6 +203,7 @@ mod tests {
             (Kind::Postgres, "--test postgres"),
             (Kind::Cluster, "--test forge --test outages"),
             (Kind::Journey, "--test road -- --nocapture --test-threads=1"),
+            (Kind::Rights, "--test rights"),
         ];
         for (kind, chosen) in expect {
             let expect = format!("test --workspace {all} --no-fail-fast {chosen}");

@@ -2,13 +2,14 @@
 
 use hermez_kinds::PinterestStreamingJob;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::support::{self, within};
-use crate::world::{NAME, apply, condition, status_of, until};
+use crate::world::{NAME, State, apply, condition, status_of, until};
 
 fn spec(word: &str) -> Value {
     let script = format!("trap 'exit 0' TERM; echo {word}; while :; do sleep 0.2; done");
@@ -86,6 +87,39 @@ async fn a_consumer_runs_is_updated_scaled_suspended_and_deleted() {
             .expect("deleted");
         sandbox.gone::<PinterestStreamingJob>(NAME).await;
         sandbox.gone::<Deployment>(NAME).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_flink_needed_goes_when_the_engine_changes() {
+    within(async |sandbox| {
+        let state = State::of(&sandbox);
+        let flink = crate::world::spec(&state, "one");
+        apply(&sandbox, &flink).await.expect("applied");
+        let flinks = format!("{NAME}-flink");
+        sandbox.until::<Role>(&flinks, "there", |_| true).await;
+        for role in ["jobmanager", "taskmanager"] {
+            sandbox
+                .until::<Deployment>(&format!("{NAME}-{role}"), "there", |_| true)
+                .await;
+        }
+
+        apply(&sandbox, &spec("one")).await.expect("applied");
+        for role in ["jobmanager", "taskmanager"] {
+            sandbox.gone::<Deployment>(&format!("{NAME}-{role}")).await;
+        }
+        sandbox.gone::<ConfigMap>(&flinks).await;
+        sandbox.gone::<Role>(&flinks).await;
+        sandbox.gone::<RoleBinding>(&flinks).await;
+        sandbox.gone::<ServiceAccount>(&flinks).await;
+        sandbox.gone::<Service>(&format!("{NAME}-jobmanager")).await;
+        let job = until(&sandbox, "running", |job| settled(job, 1)).await;
+        assert_eq!(
+            status_of(&job).memory,
+            None,
+            "nothing of Flink is remembered"
+        );
     })
     .await;
 }
