@@ -5,6 +5,7 @@ use hermez_sandbox::status::{self, Phase};
 use hermez_sandbox::{flink_image, paths};
 
 use crate::progress::Progress;
+use crate::test::tools;
 use crate::{Cluster, repository};
 
 /// What `image` can be told.
@@ -37,6 +38,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let cache = paths::cache_dir()?;
     let name = match arguments.image {
         Image::Flink => {
+            tools::flink_tools()?;
             let progress = Progress::new();
             progress.during("Making and publishing flink:1.20".to_owned(), || {
                 Ok(flink_image::publish(&status, &sandbox, &cache)?)

@@ -31,6 +31,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             "the cluster in {} is not ready; `cargo xtask status` says how it is, `cargo xtask up --detach` starts it",
             data_dir.display()
         );
+        if name == "streaming" {
+            tools::flink_tools()?;
+        }
         journey.arg(name).env(DATA_DIR_VARIABLE, data_dir);
     }
     let status = journey.current_dir(repository()).status()?;

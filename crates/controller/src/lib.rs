@@ -104,7 +104,6 @@ pub async fn run(
     shutdown: CancellationToken,
     metrics: Metrics,
 ) -> Result<(), ControllerError> {
-    definitions().await?;
     let book = Book::of_one(profile.borrow().clone());
     let running = Running::start(&client, &book, None, None, &metrics, &shutdown);
     let mut profile = profile;
@@ -136,7 +135,6 @@ pub async fn lead(
     shutdown: CancellationToken,
     metrics: Metrics,
 ) -> Result<(), ControllerError> {
-    definitions().await?;
     let home = Home::new(client.clone(), &settings.namespace);
     let work = |ending: CancellationToken| {
         let (client, metrics, home) = (client.clone(), metrics.clone(), home.clone());
@@ -316,12 +314,6 @@ async fn keep_house(context: Arc<Context>, store: Store<DynamicObject>) {
     }
 }
 
-/// The definitions, made on a thread of their own: nothing else waits for them.
-async fn definitions() -> Result<&'static [CustomResourceDefinition], ControllerError> {
-    let made = tokio::task::spawn_blocking(hermez_kinds::crds).await;
-    made.map_err(|error| ControllerError::Broken(error.to_string()))
-}
-
 /// Installs or updates the CRDs and waits until the API server serves them.
 ///
 /// # Errors
@@ -329,9 +321,11 @@ async fn definitions() -> Result<&'static [CustomResourceDefinition], Controller
 pub async fn install_crds(client: Client) -> Result<(), ControllerError> {
     let api: Api<CustomResourceDefinition> = Api::all(client);
     let parameters = PatchParams::apply(CONTROLLER_MANAGER).force();
-    for crd in definitions().await? {
+    // Made on a thread of their own, for it takes a while.
+    let crds = tokio::task::spawn_blocking(hermez_kinds::crds).await;
+    for crd in crds.map_err(|error| ControllerError::Broken(error.to_string()))? {
         let name = crd.name_any();
-        api.patch(&name, &parameters, &Patch::Apply(crd)).await?;
+        api.patch(&name, &parameters, &Patch::Apply(&crd)).await?;
         let established = await_condition(api.clone(), &name, conditions::is_crd_established());
         match tokio::time::timeout(ESTABLISHED_WITHIN, established).await {
             Ok(Ok(_)) => {}

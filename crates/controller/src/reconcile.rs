@@ -191,7 +191,7 @@ impl Context {
             seen.before = status;
         }
         for (reason, message) in notes {
-            let kind = if reason.ends_with("Failed") {
+            let kind = if is_warning(reason) {
                 EventType::Warning
             } else {
                 EventType::Normal
@@ -575,6 +575,11 @@ impl Context {
             tracing::debug!(%error, "an event could not be written");
         }
     }
+}
+
+/// Whether an event of this reason tells of something that went wrong.
+fn is_warning(reason: &str) -> bool {
+    reason.ends_with("Failed") || reason.ends_with("Exceeded") || reason == "Restarting"
 }
 
 /// Stands for a version of a runtime profile of which nothing but its label is known.

@@ -4,7 +4,7 @@
 //! are cut to their first sentence (the full ones would be most of the file), and lists of which
 //! rules are asked get a limit, so that the API server can tell that the rules are cheap.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceValidation,
@@ -16,18 +16,19 @@ use crate::kind::Kind;
 /// Longest description kept within a schema, in characters.
 const DESCRIPTION_LIMIT: usize = 160;
 
-/// The definitions of all kinds, in the order of [`Kind::ALL`]. They are made at the first call,
-/// which takes a while (a second where the program is not optimized): call it first where nothing
-/// waits.
+/// The definitions of all kinds, in the order of [`Kind::ALL`].
+///
+/// They are made at each call, which takes a while (a second where the program is not optimized)
+/// and some 20 MB: call it where nothing waits, and let go of them soon.
 ///
 /// # Panics
 /// Never: the schemas come from our own types, and a test reads every one.
-pub fn crds() -> &'static [CustomResourceDefinition] {
-    static CRDS: LazyLock<Vec<CustomResourceDefinition>> = LazyLock::new(|| {
-        let kinds = Kind::ALL.iter();
-        kinds.map(|kind| finish(kind.raw_crd())).collect()
-    });
-    &CRDS
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    Kind::ALL.iter().copied().map(definition).collect()
+}
+
+fn definition(kind: Kind) -> CustomResourceDefinition {
+    finish(kind.raw_crd())
 }
 
 /// The definitions as YAML, each with the name of its file in `deploy/crds`.
@@ -47,23 +48,19 @@ pub fn crds_yaml() -> Vec<(String, String)> {
     crds().iter().map(write).collect()
 }
 
-/// The schema of a kind's resources, as the API server gets it; made once.
+/// The schema of a kind's resources, as the API server gets it; made when it is first needed.
 pub(crate) fn schema(kind: Kind) -> &'static Value {
-    static SCHEMAS: LazyLock<Vec<(Kind, Value)>> = LazyLock::new(|| {
-        let schema = |crd: &CustomResourceDefinition| {
-            let version = crd.spec.versions.first();
-            let schema = version.and_then(|version| version.schema.as_ref());
-            schema.and_then(|schema| serde_json::to_value(&schema.open_api_v3_schema).ok())
-        };
-        let kinds = Kind::ALL.iter().zip(crds());
-        kinds
-            .map(|(kind, crd)| (*kind, schema(crd).unwrap_or(Value::Null)))
-            .collect()
-    });
-    SCHEMAS
-        .iter()
-        .find(|(known, _)| *known == kind)
-        .map_or(&Value::Null, |(_, schema)| schema)
+    static SCHEMAS: [OnceLock<Value>; Kind::ALL.len()] =
+        [const { OnceLock::new() }; Kind::ALL.len()];
+    SCHEMAS[kind as usize].get_or_init(|| {
+        let versions = definition(kind).spec.versions.into_iter();
+        let schema = versions.map(|version| version.schema?.open_api_v3_schema);
+        schema
+            .flatten()
+            .next()
+            .and_then(|schema| serde_json::to_value(schema).ok())
+            .unwrap_or(Value::Null)
+    })
 }
 
 fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
@@ -179,6 +176,16 @@ mod tests {
                 "{:?} has {size} bytes",
                 crd.metadata.name
             );
+        }
+    }
+
+    #[test]
+    fn what_is_scaled_has_the_subresource() {
+        for (kind, crd) in Kind::ALL.iter().zip(crds()) {
+            let subresources = crd.spec.versions[0].subresources.as_ref();
+            let scale = subresources.and_then(|it| it.scale.as_ref());
+            let path = scale.map(|scale| scale.spec_replicas_path.as_str());
+            assert_eq!(path, kind.is_scaled().then_some(".spec.replicas"));
         }
     }
 

@@ -186,6 +186,12 @@ impl Kind {
             .copied()
             .find(|kind| spelling == kind.name() || spelling.strip_suffix('s') == Some(kind.name()))
     }
+
+    /// Whether its resources have the scale subresource: `spec.replicas`, which people and
+    /// autoscalers change.
+    pub fn is_scaled(self) -> bool {
+        matches!(self, Kind::Service | Kind::StatefulSet | Kind::StreamingJob)
+    }
 }
 
 impl Resource {

@@ -1,19 +1,21 @@
 //! Config files and profiles as nobody should write them: none may panic, none may take long.
 //!
 //! Inputs are what a good file becomes by random edits, of its bytes and of its lines. The number
-//! of inputs can be raised by `HERMEZ_HOSTILE_INPUTS`.
+//! of inputs can be raised by `HERMEZ_HOSTILE_INPUTS`; `cargo +nightly fuzz run config` (see `fuzz/`)
+//! tries without end, led by what the inputs reach.
 
+#[path = "support/input.rs"]
+mod input;
 #[path = "support/specs.rs"]
 mod specs;
 
 use std::time::Duration;
 
 use hermez_kinds::{Kind, RuntimeProfile, config};
+use input::{LIMIT, Outcome, read_everything};
 
 /// Inputs that are tried, unless the environment says otherwise.
 const INPUTS: usize = 1_000;
-/// Longest time for one input, of this thread on the processor.
-const LIMIT: Duration = Duration::from_millis(100);
 
 /// Pieces that have hurt parsers before.
 const PIECES: &[&str] = &[
@@ -124,16 +126,6 @@ impl Maker {
     }
 }
 
-/// Time of this thread on the processor: what others do on the machine does not count.
-fn spent() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
-    let nanoseconds = text
-        .split(' ')
-        .next()
-        .and_then(|number| number.parse().ok());
-    Duration::from_nanos(nanoseconds.expect("a number"))
-}
-
 #[test]
 fn no_input_panics_or_takes_long() {
     let mut seeds: Vec<Vec<u8>> = vec![include_bytes!("../profiles/pinterest.yaml").to_vec()];
@@ -154,23 +146,8 @@ fn no_input_panics_or_takes_long() {
     let (mut accepted, mut longest) = (0, Duration::ZERO);
     for input in 0..inputs {
         let bytes = maker.make();
-        let before = spent();
-        let config = config::parse("hostile.yaml", &bytes);
-        let parsed = spent().saturating_sub(before);
-        if let Ok(config) = config {
-            accepted += 1;
-            // It must not panic either. How long it takes is a matter of how much was asked for: a
-            // thousand replicas of a group are a thousand Jobs.
-            drop(config.resource.translate(&RuntimeProfile::plain()));
-        }
-        let before = spent();
-        drop(RuntimeProfile::parse("hostile.yaml", &bytes));
-        if let Ok(value) = serde_json::from_slice(&bytes) {
-            for kind in Kind::ALL {
-                drop(kind.read(serde_json::Value::clone(&value)));
-            }
-        }
-        let took = parsed.max(spent().saturating_sub(before));
+        let Outcome { is_accepted, took } = read_everything(&bytes);
+        accepted += usize::from(is_accepted);
         longest = longest.max(took);
         assert!(
             took <= LIMIT,

@@ -1,12 +1,14 @@
 //! An image with a whole Apache Flink in it, which stands in for `flink:1.20`.
 //!
-//! Made on demand, never by `up`: the distribution comes out of Python packages
-//! that `sandbox/flink` pins by their hashes, Java is Debian's. Made once per
-//! machine, published once per registry.
+//! Made on demand, never by `up`: the distribution comes out of Python packages and
+//! its example jobs out of a Maven artifact, which `sandbox/flink` pins by their
+//! hashes; Java is Debian's. Made once per machine, published once per registry.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use sha2::{Digest, Sha256};
 
 use crate::base_image;
 use crate::cache::{self, Key, Result, at};
@@ -16,6 +18,9 @@ use crate::status::Status;
 
 /// Names under which the image is found, as after `FROM`.
 pub const NAMES: [&str; 2] = ["flink:1.20", "flink:1.20.3"];
+
+/// The archive of Flink's own example jobs, in `/opt/flink/examples/streaming`.
+pub const EXAMPLES: &str = "flink-examples-streaming.jar";
 
 /// Debian packages that are in it beside the least that there can be.
 const PACKAGES: [&str; 5] = [
@@ -27,7 +32,10 @@ const PACKAGES: [&str; 5] = [
 ];
 
 /// The newest layout of the entry. Raise it when the steps below change.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
+
+/// Programs that the image is made with, and the Debian packages that bring them.
+pub const TOOLS: [(&str, &str); 2] = [("pip3", "python3-pip"), ("mvn", "maven")];
 
 /// The key of the image's entry in the cache, from the pins in `sandbox/flink`.
 ///
@@ -51,6 +59,7 @@ pub fn get_or_build(sandbox: &Path, cache: &Path) -> Result<PathBuf> {
     cache::get_or_build(cache, &key(sandbox)?, |dir| {
         base_image::root(dir, &PACKAGES)?;
         distribution(&pins, dir)?;
+        examples(&pins.join("examples.txt"), dir)?;
         let dockerfile = dir.join("Dockerfile");
         fs::copy(pins.join("Dockerfile"), &dockerfile).map_err(at(&dockerfile))?;
         Ok(())
@@ -100,6 +109,34 @@ fn distribution(pins: &Path, dir: &Path) -> Result<()> {
     arrange.args(["-c", script]).arg(&wheel).arg(&flink);
     command::output(arrange.arg(&work))?;
     Ok(())
+}
+
+/// Puts Flink's own example jobs into `dir/flink/examples`, where the distribution has them.
+fn examples(pins: &Path, dir: &Path) -> Result<()> {
+    let folder = dir.join("flink/examples/streaming");
+    let text = fs::read_to_string(pins).map_err(at(pins))?;
+    let wrong = |why: String| at(pins)(std::io::Error::other(why));
+    let pinned = text
+        .lines()
+        .find_map(|line| line.split_once(" --hash=sha256:"));
+    let (artifact, hash) =
+        pinned.ok_or_else(|| wrong("it pins no artifact by its hash".to_owned()))?;
+    command::output(
+        Command::new("mvn")
+            .args(["--batch-mode", "--quiet", "dependency:copy"])
+            .arg(format!("-Dartifact={artifact}"))
+            .arg(format!("-DoutputDirectory={}", folder.display()))
+            .args(["-Dmdep.stripVersion=true", "-Dmdep.useBaseVersion=true"]),
+    )?;
+    let jar = folder.join(EXAMPLES);
+    let bytes = fs::read(&jar).map_err(at(&jar))?;
+    if hex::encode(Sha256::digest(bytes)) == hash {
+        Ok(())
+    } else {
+        Err(wrong(format!(
+            "{artifact} has another hash than the pinned one"
+        )))
+    }
 }
 
 fn pip(pins: &Path, into: &Path) -> Command {

@@ -110,10 +110,11 @@ impl Part {
                 tools::install_web_packages()?;
                 run(&mut tools::npm(&["test"]))?;
             }
-            Part::Cluster => run(point(
-                cluster,
-                &mut Tests::find()?.cargo_test(Kind::Cluster),
-            )?)?,
+            Part::Cluster => {
+                tools::flink_tools()?;
+                let tests = Tests::find()?;
+                run(point(cluster, &mut tests.cargo_test(Kind::Cluster))?)?;
+            }
             Part::Browser => browser(&run, cluster)?,
             Part::Journeys => run(point(
                 cluster,

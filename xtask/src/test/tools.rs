@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
-use hermez_sandbox::{command, packages};
+use hermez_sandbox::{command, flink_image, packages, paths};
 use serde_json::Value;
 
 use crate::repository;
@@ -128,4 +128,15 @@ pub fn postgres() -> anyhow::Result<()> {
             .flatten()
             .any(|version| version.path().join("bin/initdb").exists())
     })
+}
+
+/// What the image of Flink is made with, unless this machine has made it already.
+pub fn flink_tools() -> anyhow::Result<()> {
+    let made = flink_image::key(&repository().join("sandbox"))?.path(&paths::cache_dir()?);
+    if !made.exists() {
+        for (program, package) in flink_image::TOOLS {
+            need_package(package, || command::exists(program))?;
+        }
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@
 //! were made with stands on the objects that make them, so that it is true even when a controller
 //! was killed between writing them and writing the status.
 
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hermez_kinds::names::{PROFILE_ANNOTATION, SPEC_ANNOTATION};
 use hermez_kinds::{Kind, RuntimeProfile};
@@ -169,26 +169,11 @@ pub(crate) fn moves(kind: Kind) -> bool {
 /// The hash of a resource's spec without the number that autoscalers and people scale: scaling must
 /// not restart pods.
 pub(crate) fn spec_hash(kind: Kind, object: &DynamicObject) -> String {
-    static SCALED: LazyLock<Vec<(String, Option<String>)>> = LazyLock::new(|| {
-        let of = |crd: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition| {
-            let version = crd.spec.versions.first()?;
-            let scale = version.subresources.as_ref()?.scale.as_ref()?;
-            let path = scale.spec_replicas_path.strip_prefix(".spec")?;
-            Some(path.replace('.', "/"))
-        };
-        let crds = hermez_kinds::crds();
-        let named = crds
-            .iter()
-            .map(|crd| (crd.spec.names.kind.clone(), of(crd)));
-        named.collect()
-    });
     let mut spec = object.data.get("spec").cloned().unwrap_or(Value::Null);
-    let scaled = SCALED.iter().find(|(name, _)| *name == kind.name());
-    if let Some((_, Some(path))) = scaled
-        && let Some((parent, field)) = path.rsplit_once('/')
-        && let Some(Value::Object(fields)) = spec.pointer_mut(parent)
+    if kind.is_scaled()
+        && let Value::Object(fields) = &mut spec
     {
-        fields.remove(field);
+        fields.remove("replicas");
     }
     difference::hash(&spec)
 }

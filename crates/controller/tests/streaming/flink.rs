@@ -8,10 +8,12 @@ use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod, Service, ServiceAccount}
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Sandbox, within};
-use crate::world::{NAME, State, apply, condition, counted, flink, runs, spec, status_of, until};
+use crate::world::{
+    NAME, State, apply, condition, counted, flink, flinks_own, runs, spec, status_of, until,
+};
 
 #[tokio::test]
 async fn a_job_keeps_its_state_through_upgrades_failures_and_pauses() {
@@ -71,21 +73,36 @@ async fn starts(sandbox: &Sandbox, state: &State) {
 
 async fn upgrades(sandbox: &Sandbox, state: &State) -> i64 {
     let before = counted(sandbox).await;
+    let job = upgrade(sandbox, &spec(state, "two")).await;
+    let after = counted(sandbox).await;
+    assert!(
+        after >= before,
+        "{before} were counted before the upgrade and {after} after it"
+    );
+    assert_eq!(status_of(&job).observed_generation, job.metadata.generation);
+    println!("upgrade: {before} counted before, {after} after");
+    after
+}
+
+/// Brings another version out, which must start from a savepoint of the one that runs.
+async fn upgrade(sandbox: &Sandbox, version: &Value) -> PinterestStreamingJob {
     let old = status_of(&runs(sandbox).await);
-    apply(sandbox, &spec(state, "two")).await.expect("applied");
+    apply(sandbox, version).await.expect("applied");
     let job = until(sandbox, "upgraded", |job| {
         let status = status_of(job);
         status.stage == Some(Stage::Running) && status.revision != old.revision
     })
     .await;
     let status = status_of(&job);
-    let savepoint = status.last_savepoint.expect("a savepoint");
+    let Some(savepoint) = &status.last_savepoint else {
+        panic!("no savepoint: {status:#?}")
+    };
     assert_eq!(savepoint.taken_for, "upgrade");
-    let restored = status.restored.expect("restored");
+    let restored = status.restored.clone().expect("restored");
     assert!(restored.savepoint, "{restored:?}");
     assert_eq!(restored.path.as_ref(), Some(&savepoint.path));
     // And so says Flink itself.
-    let id = status.job.expect("a job").id;
+    let id = &status.job.as_ref().expect("a job").id;
     let said = flink(sandbox, &format!("/jobs/{id}/checkpoints"))
         .await
         .expect("an answer");
@@ -93,15 +110,33 @@ async fn upgrades(sandbox: &Sandbox, state: &State) -> i64 {
         said["latest"]["restored"]["external_path"],
         savepoint.path.as_str()
     );
-    let after = counted(sandbox).await;
-    assert!(
-        after >= before,
-        "{before} were counted before the upgrade and {after} after it"
-    );
-    let job = runs(sandbox).await;
-    assert_eq!(status_of(&job).observed_generation, job.metadata.generation);
-    println!("upgrade: {before} counted before, {after} after");
-    after
+    runs(sandbox).await
+}
+
+#[tokio::test]
+async fn flinks_own_example_keeps_its_state_through_an_upgrade() {
+    within(async |sandbox| {
+        let state = State::of(&sandbox);
+        let first = flinks_own(&state, "0.01");
+        apply(&sandbox, &first).await.expect("applied");
+        let job = runs(&sandbox).await;
+        let told = status_of(&job).job.expect("a job");
+        assert_eq!(
+            (told.name.as_str(), told.state.as_str()),
+            ("State machine job", "RUNNING")
+        );
+        // Some addresses have a state by now.
+        until(&sandbox, "with a checkpoint", |job| {
+            status_of(job)
+                .last_checkpoint
+                .is_some_and(|checkpoint| checkpoint.size_bytes > 0)
+        })
+        .await;
+        let job = upgrade(&sandbox, &flinks_own(&state, "0.02")).await;
+        let told = status_of(&job).job.expect("a job");
+        assert_eq!(told.state, "RUNNING");
+    })
+    .await;
 }
 
 async fn goes_back(sandbox: &Sandbox, state: &State, before: i64) -> i64 {

@@ -33,13 +33,22 @@ fn cluster() -> Status {
     status::read(&folder).expect("a local cluster (`cargo xtask up --detach`)")
 }
 
-/// The image of the example job, made once.
-pub fn image() -> &'static str {
+/// The image of Flink itself, made and published once.
+fn flinks_image() -> &'static str {
     static IMAGE: OnceLock<String> = OnceLock::new();
     IMAGE.get_or_init(|| {
-        let cluster = cluster();
         let cache = paths::cache_dir().expect("a cache");
-        flink_image::publish(&cluster, &repository().join("sandbox"), &cache).expect("published");
+        let published = flink_image::publish(&cluster(), &repository().join("sandbox"), &cache);
+        published.expect("published")
+    })
+}
+
+/// The image of the example job, made once.
+fn image() -> &'static str {
+    static IMAGE: OnceLock<String> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        flinks_image();
+        let cluster = cluster();
         let name = format!("{}/tests/counting:1", cluster.registry);
         let context = repository().join("examples/streaming");
         let output = Command::new(&cluster.buildctl)
@@ -103,6 +112,19 @@ pub fn spec(state: &State, word: &str) -> Value {
             }],
         }},
     })
+}
+
+/// The spec of one of Flink's own example jobs: state machines whose events are checked for each
+/// address, which is its keyed state.
+pub fn flinks_own(state: &State, error_rate: &str) -> Value {
+    let mut spec = spec(state, "");
+    spec["flink"]["job"] = json!({
+        "class": "org.apache.flink.streaming.examples.statemachine.StateMachineExample",
+        "jar": format!("/opt/flink/examples/streaming/{}", flink_image::EXAMPLES),
+        "args": ["--rps", "100", "--error-rate", error_rate],
+    });
+    spec["template"]["spec"]["containers"][0]["image"] = json!(flinks_image());
+    spec
 }
 
 /// Applies a streaming job as a deploy would.
