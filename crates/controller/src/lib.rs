@@ -321,9 +321,10 @@ async fn keep_house(context: Arc<Context>, store: Store<DynamicObject>) {
 pub async fn install_crds(client: Client) -> Result<(), ControllerError> {
     let api: Api<CustomResourceDefinition> = Api::all(client);
     let parameters = PatchParams::apply(CONTROLLER_MANAGER).force();
-    // Made on a thread of their own, for it takes a while.
-    let crds = tokio::task::spawn_blocking(hermez_kinds::crds).await;
-    for crd in crds.map_err(|error| ControllerError::Broken(error.to_string()))? {
+    for kind in Kind::ALL.iter().copied() {
+        // Made on a thread of its own, for it takes a while; one after the other, for they are large.
+        let crd = tokio::task::spawn_blocking(move || hermez_kinds::crd(kind)).await;
+        let crd = crd.map_err(|error| ControllerError::Broken(error.to_string()))?;
         let name = crd.name_any();
         api.patch(&name, &parameters, &Patch::Apply(&crd)).await?;
         let established = await_condition(api.clone(), &name, conditions::is_crd_established());

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use hermez_kinds::Kind;
 use hermez_kinds::names::GROUP;
-use hermez_kinds::{Kind, crds};
 
 use crate::owned::native_kinds;
 
@@ -121,9 +121,9 @@ pub fn role_yaml() -> String {
         # Written by `cargo xtask codegen` from crates/controller/src/rights.rs; do not edit.\n\
         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: hermez\nrules:\n"
         .to_owned();
-    let plurals: Vec<String> = crds()
+    let plurals: Vec<String> = Kind::ALL
         .iter()
-        .map(|crd| crd.spec.names.plural.clone())
+        .map(|kind| kind.api_resource().plural)
         .collect();
     let of = |suffix: &'static str, verbs: &'static [&'static str]| {
         let resources = plurals

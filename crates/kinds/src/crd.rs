@@ -16,19 +16,20 @@ use crate::kind::Kind;
 /// Longest description kept within a schema, in characters.
 const DESCRIPTION_LIMIT: usize = 160;
 
-/// The definitions of all kinds, in the order of [`Kind::ALL`].
+/// The definition of a kind.
 ///
-/// They are made at each call, which takes a while (a second where the program is not optimized)
-/// and some 20 MB: call it where nothing waits, and let go of them soon.
+/// It is made at each call, which takes a while (a sixth of a second where the program is not
+/// optimized) and some megabytes: call it where nothing waits, and let go of it soon.
 ///
 /// # Panics
 /// Never: the schemas come from our own types, and a test reads every one.
-pub fn crds() -> Vec<CustomResourceDefinition> {
-    Kind::ALL.iter().copied().map(definition).collect()
+pub fn crd(kind: Kind) -> CustomResourceDefinition {
+    finish(kind.raw_crd())
 }
 
-fn definition(kind: Kind) -> CustomResourceDefinition {
-    finish(kind.raw_crd())
+/// The definitions of all kinds, in the order of [`Kind::ALL`]; see [`crd`].
+pub fn crds() -> impl Iterator<Item = CustomResourceDefinition> {
+    Kind::ALL.iter().copied().map(crd)
 }
 
 /// The definitions as YAML, each with the name of its file in `deploy/crds`.
@@ -36,8 +37,8 @@ fn definition(kind: Kind) -> CustomResourceDefinition {
 /// # Panics
 /// Never: definitions are plain data.
 pub fn crds_yaml() -> Vec<(String, String)> {
-    let write = |crd: &CustomResourceDefinition| {
-        let yaml = serde_saphyr::to_string(crd)
+    let write = |crd: CustomResourceDefinition| {
+        let yaml = serde_saphyr::to_string(&crd)
             .unwrap_or_else(|error| unreachable!("definitions are plain data: {error}"));
         let head = "# Written by `cargo xtask codegen` from crates/kinds; do not edit.\n";
         (
@@ -45,7 +46,7 @@ pub fn crds_yaml() -> Vec<(String, String)> {
             format!("{head}{yaml}"),
         )
     };
-    crds().iter().map(write).collect()
+    crds().map(write).collect()
 }
 
 /// The schema of a kind's resources, as the API server gets it; made when it is first needed.
@@ -53,7 +54,7 @@ pub(crate) fn schema(kind: Kind) -> &'static Value {
     static SCHEMAS: [OnceLock<Value>; Kind::ALL.len()] =
         [const { OnceLock::new() }; Kind::ALL.len()];
     SCHEMAS[kind as usize].get_or_init(|| {
-        let versions = definition(kind).spec.versions.into_iter();
+        let versions = crd(kind).spec.versions.into_iter();
         let schema = versions.map(|version| version.schema?.open_api_v3_schema);
         schema
             .flatten()

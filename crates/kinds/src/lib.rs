@@ -23,7 +23,7 @@ pub mod translate;
 mod yaml;
 
 pub use config::{Config, ConfigError, ContainerRef, Violation};
-pub use crd::{crds, crds_yaml};
+pub use crd::{crd, crds, crds_yaml};
 pub use cronjob::PinterestCronJob;
 pub use jobset::PinterestJobSet;
 pub use kind::{Kind, Resource, WorkloadResource};

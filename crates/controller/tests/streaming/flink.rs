@@ -135,6 +135,24 @@ async fn flinks_own_example_keeps_its_state_through_an_upgrade() {
         let job = upgrade(&sandbox, &flinks_own(&state, "0.02")).await;
         let told = status_of(&job).job.expect("a job");
         assert_eq!(told.state, "RUNNING");
+
+        // Without a savepoint: the job is canceled, and goes on from its newest checkpoint.
+        let savepoint = status_of(&job).last_savepoint;
+        let mut third = flinks_own(&state, "0.03");
+        third["flink"]["upgrade"]["mode"] = json!("laststate");
+        apply(&sandbox, &third).await.expect("applied");
+        let old = status_of(&job).revision;
+        let job = until(&sandbox, "upgraded from a checkpoint", |job| {
+            let status = status_of(job);
+            status.stage == Some(Stage::Running) && status.revision != old
+        })
+        .await;
+        let status = status_of(&job);
+        assert_eq!(status.last_savepoint, savepoint, "none was taken");
+        let restored = status.restored.expect("restored");
+        assert!(!restored.savepoint, "{restored:?}");
+        let path = restored.path.expect("a path");
+        assert!(path.starts_with("file:/state/checkpoints/"), "{path}");
     })
     .await;
 }

@@ -225,6 +225,14 @@ pub struct Stop {
     pub savepointdir: Option<String>,
     /// What it is stopped for: upgrade or suspend.
     pub stopped_for: String,
+    /// Savepoints that were tried before this one, and failed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub failures: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde asks for
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A savepoint that somebody asked for.

@@ -42,9 +42,8 @@ pub fn valid(kind: Kind, count: usize, seed: u64) -> Vec<Config> {
 
 /// Resources of a kind as its schema describes them; its rules may still refuse one.
 pub fn resources(kind: Kind) -> BoxedStrategy<Value> {
-    let crds = hermez_kinds::crds();
-    let crd = crds.iter().find(|crd| crd.spec.names.kind == kind.name());
-    let schema = crd.and_then(|crd| crd.spec.versions[0].schema.as_ref());
+    let crd = hermez_kinds::crd(kind);
+    let schema = crd.spec.versions[0].schema.as_ref();
     let schema = serde_json::to_value(schema.expect("a schema")).expect("plain data");
     let spec = of("spec", &schema["openAPIV3Schema"]["properties"]["spec"]);
     let name = "[a-z][a-z0-9]{0,12}";

@@ -22,6 +22,9 @@ use crate::flink::{Job, Observation, Operation, QUICKLY, SLOWLY, is_over};
 
 /// The goal of one that is to be suspended.
 const SUSPENDED: &str = "suspended";
+/// How often a savepoint is tried before an upgrade or a pause is given up. One fails when the job
+/// happens to restart meanwhile.
+const SAVEPOINT_TRIES: u32 = 3;
 /// How long a job must run before its version counts as one that runs.
 const STEADY: SignedDuration = SignedDuration::from_secs(5);
 
@@ -378,6 +381,7 @@ impl Input<'_> {
                 "upgrade"
             }
             .to_owned(),
+            failures: 0,
         };
         let how = if stop.savepointdir.is_some() {
             "with a savepoint"
@@ -455,23 +459,8 @@ impl Input<'_> {
                 let path = Some(path.clone());
                 return self.stopped(next, path);
             }
-            Some(Operation::Failed(why)) if self.job().is_some_and(|job| job.runs) => {
-                let message = format!("no savepoint was taken: {why}; the old version runs on");
-                self.fail(memory, "UpgradeFailed", message.clone());
-                next.notes.push(("UpgradeFailed", message));
-                memory.stage = Stage::Running;
-                memory.since = Some(self.now);
-                memory.stop = None;
-                return;
-            }
             Some(Operation::Failed(why)) if !self.job().is_some_and(|job| is_over(&job.state)) => {
-                let note =
-                    format!("no savepoint was taken: {why}; going on from the newest checkpoint");
-                next.notes.push(("SavepointFailed", note));
-                memory.stop = Some(Stop {
-                    savepointdir: None,
-                    ..stop
-                });
+                self.savepoint_failed(next, stop, why);
                 return;
             }
             _ => {}
@@ -512,6 +501,44 @@ impl Input<'_> {
             return;
         }
         self.stopped(next, state);
+    }
+
+    /// No savepoint was taken, and the job is still there: it is tried again when its tasks run. A job
+    /// that cannot run goes on from its newest checkpoint in the end.
+    fn savepoint_failed(&self, next: &mut Next, stop: Stop, why: &str) {
+        let memory = &mut next.memory;
+        let runs = self.job().is_some_and(|job| job.runs);
+        let failures = stop.failures + 1;
+        let failed = format!("no savepoint was taken: {why}");
+        match (runs, self.late(memory)) {
+            (true, false) if failures < SAVEPOINT_TRIES => {
+                let note = format!("{failed}; trying again");
+                next.notes.push(("SavepointFailed", note));
+                let tried = failures.to_string();
+                memory.stop = Some(Stop {
+                    trigger: id(&[&stop.trigger, &tried]),
+                    failures,
+                    ..stop
+                });
+            }
+            (true, _) => {
+                let message = format!("{failed}; the old version runs on");
+                self.fail(memory, "UpgradeFailed", message.clone());
+                next.notes.push(("UpgradeFailed", message));
+                memory.stage = Stage::Running;
+                memory.since = Some(self.now);
+                memory.stop = None;
+            }
+            (false, false) => {}
+            (false, true) => {
+                let note = format!("{failed}; going on from the newest checkpoint");
+                next.notes.push(("SavepointFailed", note));
+                memory.stop = Some(Stop {
+                    savepointdir: None,
+                    ..stop
+                });
+            }
+        }
     }
 
     /// The newest state of the attempt that is known.

@@ -442,15 +442,29 @@ fn a_newer_version_takes_the_place_of_one_that_starts() {
     );
 }
 
+fn mk_failed_savepoint(job: Job) -> Observation {
+    Observation {
+        stop: Some(Operation::Failed("the disk is full".to_owned())),
+        ..mk_seen(job)
+    }
+}
+
 #[test]
-fn a_savepoint_that_fails_leaves_the_old_version_running() {
+fn a_savepoint_that_fails_is_tried_again_and_leaves_the_old_version_running_in_the_end() {
     let mut world = World::running();
     world.job = mk_job("two");
     world.step();
-    world.says(Observation {
-        stop: Some(Operation::Failed("the disk is full".to_owned())),
-        ..mk_seen(mk_running(None))
-    });
+    let mut triggers = vec![world.memory().stop.expect("a stop").trigger];
+    for _ in 0..2 {
+        world.says(mk_failed_savepoint(mk_running(None)));
+        assert_eq!(world.stage(), Stage::Stopping);
+        assert_eq!(world.told("Stalled"), None, "it is not at its end yet");
+        let stop = world.memory().stop.expect("a stop");
+        assert_eq!(stop.savepointdir.as_deref(), Some("s3://state/savepoints"));
+        assert!(!triggers.contains(&stop.trigger), "another request");
+        triggers.push(stop.trigger);
+    }
+    world.says(mk_failed_savepoint(mk_running(None)));
     assert_eq!(
         (world.stage(), world.memory().attempt.number),
         (Stage::Running, 1)
@@ -458,6 +472,39 @@ fn a_savepoint_that_fails_leaves_the_old_version_running() {
     let (reason, message) = world.told("Stalled").expect("stalled");
     assert_eq!(reason, "UpgradeFailed");
     assert!(message.contains("the disk is full") && message.contains("the old version runs on"));
+    assert_eq!(
+        world.notes,
+        [
+            "Stopping",
+            "SavepointFailed",
+            "SavepointFailed",
+            "UpgradeFailed"
+        ]
+    );
+}
+
+#[test]
+fn a_savepoint_that_failed_waits_for_the_job_to_run_again() {
+    let mut world = World::running();
+    world.job = mk_job("two");
+    world.step();
+    let trigger = world.memory().stop.expect("a stop").trigger;
+    world.says(mk_failed_savepoint(mk_state("RESTARTING")));
+    let stop = world.memory().stop.expect("a stop");
+    assert_eq!((world.stage(), stop.trigger), (Stage::Stopping, trigger));
+    world.says(mk_failed_savepoint(mk_running(None)));
+    assert_eq!(world.memory().stop.expect("a stop").failures, 1);
+    world.says(mk_stopped(OLD));
+    assert_eq!(world.memory().attempt.from.as_deref(), Some(OLD));
+
+    // One that does not run any more goes on from its newest checkpoint.
+    let mut world = World::running();
+    world.job = mk_job("two");
+    world.step();
+    world.passes(301);
+    world.says(mk_failed_savepoint(mk_state("RESTARTING")));
+    let stop = world.memory().stop.expect("a stop");
+    assert_eq!((world.stage(), stop.savepointdir), (Stage::Stopping, None));
 }
 
 #[test]
