@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useId, useState } from "react";
+import { type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { applyDeploy } from "@/api/cache";
 import { api, idempotencyKey } from "@/api/client";
 import { keys, rollbackQuery } from "@/api/queries";
@@ -47,6 +47,12 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
     },
   });
   const ready = plan.data !== undefined && (!plan.data.bad || override.trim() !== "");
+  // Once it is known what would change, Enter confirms it; not before.
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    const lost = document.activeElement?.getAttribute("role") === "dialog";
+    if (ready && lost) button.current?.focus();
+  }, [ready]);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (ready && plan.data) rollback.mutate(plan.data.to.id);
@@ -60,6 +66,7 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
       description={`${workload.category}, namespace ${workload.namespace}`}
       footer={
         <Button
+          ref={button}
           look="primary"
           type="submit"
           data-confirm

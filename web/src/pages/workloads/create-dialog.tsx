@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useId, useState } from "react";
+import { type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { applyWorkload } from "@/api/cache";
 import { api, idempotencyKey } from "@/api/client";
 import { keys } from "@/api/queries";
@@ -32,6 +32,16 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
     },
   });
   const read = plan.data;
+  // The dialog stays while its content changes, so the focus has to follow by itself.
+  const confirm = useRef<HTMLButtonElement>(null);
+  const config = useRef<HTMLInputElement>(null);
+  const wasRead = useRef(false);
+  useEffect(() => {
+    const isRead = read !== undefined;
+    if (isRead) confirm.current?.focus();
+    else if (wasRead.current) config.current?.focus();
+    wasRead.current = isRead;
+  }, [read]);
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -52,6 +62,7 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
           <>
             <Button onClick={() => plan.reset()}>Back</Button>
             <Button
+              ref={confirm}
               look="primary"
               data-confirm
               busy={create.isPending}
@@ -92,6 +103,7 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
           help="The Git repository's http or https address"
         />
         <Field
+          ref={config}
           label="Kubernetes config file"
           required
           mono
