@@ -18,7 +18,7 @@ export function Comparison({ change }: { change: DeployComparison }) {
           <h3 className="font-medium">Images</h3>
           <ul className="mt-1 flex flex-col gap-0.5">
             {change.images.map((image) => (
-              <li key={image.name} className="min-w-0 break-all">
+              <li key={image.name} className="min-w-0 wrap-anywhere">
                 {image.name}{" "}
                 <code className="font-mono text-xs text-muted">
                   {digest(image.from)} → {digest(image.to)}

@@ -35,7 +35,7 @@ export function DeployHeader({ deploy, onCancel, onHold, onAgain }: Props) {
           <Link
             to="/workloads/$name"
             params={{ name: deploy.workload }}
-            className="link font-medium break-all"
+            className="link font-medium wrap-anywhere"
           >
             {deploy.workload}
           </Link>

@@ -37,7 +37,7 @@ export function DeleteDialog({ workload, onClose }: Props) {
     <Dialog
       open
       onClose={onClose}
-      title={<span className="break-all">Delete {name}</span>}
+      title={<span className="wrap-anywhere">Delete {name}</span>}
       description={`${workload.category}, namespace ${workload.namespace}`}
       footer={
         <>

@@ -69,7 +69,7 @@ export function DeployDialog({ workload, commit, onClose }: Props) {
       open
       wide
       onClose={onClose}
-      title={<span className="break-all">Deploy {name}</span>}
+      title={<span className="wrap-anywhere">Deploy {name}</span>}
       description={`${workload.category}, namespace ${workload.namespace}`}
       footer={
         <Button

@@ -62,7 +62,7 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
       open
       wide
       onClose={onClose}
-      title={<span className="break-all">Roll back {name}</span>}
+      title={<span className="wrap-anywhere">Roll back {name}</span>}
       description={`${workload.category}, namespace ${workload.namespace}`}
       footer={
         <Button
