@@ -45,7 +45,7 @@ export function DeployPage() {
   );
   if (isMissing(error) || !Number.isSafeInteger(id)) {
     return (
-      <Empty title={`There is no deploy ${text}`}>
+      <Empty page title={`There is no deploy ${text}`}>
         <Button asChild>
           <Link to="/activity">See all deploys</Link>
         </Button>

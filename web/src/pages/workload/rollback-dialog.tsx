@@ -3,6 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { applyDeploy } from "@/api/cache";
 import { api, idempotencyKey } from "@/api/client";
+import { isUnreachable } from "@/api/problem";
 import { keys, rollbackQuery } from "@/api/queries";
 import type { RollbackPlan, Workload } from "@/api/types";
 import { Button } from "@/components/button";
@@ -65,22 +66,24 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
       title={<span className="wrap-anywhere">Roll back {name}</span>}
       description={`${workload.category}, namespace ${workload.namespace}`}
       footer={
-        <Button
-          ref={button}
-          look="primary"
-          type="submit"
-          data-confirm
-          form={form}
-          disabled={!ready}
-          busy={rollback.isPending}
-        >
-          Roll back{" "}
-          {plan.data && (
-            <>
-              to <span className="font-mono text-xs">{shortSha(plan.data.to.commit)}</span>
-            </>
-          )}
-        </Button>
+        plan.error ? undefined : (
+          <Button
+            ref={button}
+            look="primary"
+            type="submit"
+            data-confirm
+            form={form}
+            disabled={!ready}
+            busy={rollback.isPending}
+          >
+            Roll back{" "}
+            {plan.data && (
+              <>
+                to <span className="font-mono text-xs">{shortSha(plan.data.to.commit)}</span>
+              </>
+            )}
+          </Button>
+        )
       }
     >
       <form id={form} onSubmit={submit} className="flex flex-col gap-4">
@@ -90,7 +93,12 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
             <Bone className="w-2/3" />
           </div>
         )}
-        {plan.error && <ProblemView error={plan.error} onRetry={() => plan.refetch()} />}
+        {plan.error && (
+          <ProblemView
+            error={plan.error}
+            onRetry={isUnreachable(plan.error) ? () => plan.refetch() : undefined}
+          />
+        )}
         {plan.data && <Plan plan={plan.data} />}
         {plan.data?.bad && (
           <Field
@@ -100,13 +108,15 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
             onChange={(event) => setOverride(event.target.value)}
           />
         )}
-        <Field
-          label="What is wrong with the version that runs"
-          placeholder="Optional; it is marked as bad with this reason"
-          maxLength={1000}
-          value={reason}
-          onChange={(event) => setReason(event.target.value)}
-        />
+        {!plan.error && (
+          <Field
+            label="What is wrong with the version that runs"
+            placeholder="Optional; it is marked as bad with this reason"
+            maxLength={1000}
+            value={reason}
+            onChange={(event) => setReason(event.target.value)}
+          />
+        )}
       </form>
       {rollback.error && <ProblemView error={rollback.error} className="mt-4" />}
     </Dialog>
