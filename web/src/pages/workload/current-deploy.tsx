@@ -147,14 +147,12 @@ function Pods({ status, said }: { status: WorkloadStatus | undefined; said: stri
         <p className="font-medium">{whole} %</p>
       </div>
       <RolloutBar counts={counts} className="mt-2" />
-      <p className="mt-1.5 break-words text-muted">
-        {countWords(counts)}
-        {status.health !== "healthy" && status.reason !== "" && status.reason !== said && (
-          <span className="block">
-            <Words text={status.reason} />
-          </span>
-        )}
-      </p>
+      <p className="mt-1.5 break-words text-muted">{countWords(counts)}</p>
+      {status.health !== "healthy" && status.reason !== "" && status.reason !== said && (
+        <p className={clsx("mt-0.5 break-words", status.health === "degraded" && "text-failed")}>
+          <Words text={status.reason} />
+        </p>
+      )}
     </div>
   );
 }
