@@ -3,6 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { applyWorkload } from "@/api/cache";
 import { api, idempotencyKey } from "@/api/client";
+import { problemOf } from "@/api/problem";
 import { keys } from "@/api/queries";
 import type { Category, CreateWorkload } from "@/api/types";
 import { Button } from "@/components/button";
@@ -22,7 +23,12 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
   const [category, setCategory] = useState<Category>("Production");
   const [key] = useState(idempotencyKey);
 
-  const plan = useMutation({ mutationFn: () => api.plan(asked(input)) });
+  const [asksPassword, setAsksPassword] = useState(false);
+  const plan = useMutation({
+    mutationFn: () => api.plan(asked(input)),
+    onError: (error) => wrongIn(error) === "password" && setAsksPassword(true),
+  });
+  const wrong = wrongIn(plan.error);
   const create = useMutation({
     mutationFn: () => api.createWorkload({ ...asked(input), category }, key),
     onSuccess: async (workload) => {
@@ -94,6 +100,7 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
         <Field
           data-first
           label="Code repository"
+          invalid={wrong === "repository"}
           type="url"
           required
           mono
@@ -105,6 +112,7 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
         <Field
           ref={config}
           label="Kubernetes config file"
+          invalid={wrong === "config"}
           required
           mono
           placeholder="deploy/service.yaml"
@@ -112,7 +120,10 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
           onChange={(event) => set({ config: event.target.value })}
           help="Its path from the repository's root"
         />
-        <details className="group" open={Boolean(input.username || input.password)}>
+        <details
+          open={asksPassword}
+          onToggle={(event) => setAsksPassword(event.currentTarget.open)}
+        >
           <summary className="w-fit rounded-sm text-muted hover:text-text">
             The repository asks for a password
           </summary>
@@ -136,6 +147,15 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
       {plan.error && <ProblemView error={plan.error} className="mt-4" />}
     </Dialog>
   );
+}
+
+/** Which of the questions was answered wrongly, as far as the server says. */
+function wrongIn(error: unknown): "repository" | "config" | "password" | null {
+  if (!error) return null;
+  const { type } = problemOf(error);
+  if (type === "urn:hermez:problem:repository-authentication") return "password";
+  if (type.startsWith("urn:hermez:problem:repository-")) return "repository";
+  return type.startsWith("urn:hermez:problem:config-") ? "config" : null;
 }
 
 /** Without the blanks. */
