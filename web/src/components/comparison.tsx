@@ -61,7 +61,9 @@ function Commits({ title, commits }: { title: string; commits: ChangedCommit[] }
             <span className="min-w-0 flex-1 truncate" title={commit.title}>
               {commit.title}
             </span>
-            <span className="shrink-0 truncate text-muted">{commit.author}</span>
+            <span className="max-w-2/5 shrink-0 truncate text-muted" title={commit.author}>
+              {commit.author}
+            </span>
           </li>
         ))}
       </ul>

@@ -56,7 +56,7 @@ export function DeleteDialog({ workload, onClose }: Props) {
     >
       <p>
         {workload.pods_desired > 0
-          ? `${plural(workload.pods_desired, "pod")} stop, and everything that Kubernetes has of it is removed.`
+          ? `${plural(workload.pods_desired, "pod")} ${workload.pods_desired === 1 ? "stops" : "stop"}, and everything that Kubernetes has of it is removed.`
           : "Everything that Kubernetes has of it is removed."}{" "}
         The repository, the images and the history stay.
       </p>

@@ -16,7 +16,7 @@ interface Props {
 export function PlanView({ plan, category, onCategory }: Props) {
   return (
     <>
-      <dl className="grid grid-cols-[7rem_1fr] gap-x-4 gap-y-2 max-sm:grid-cols-1 max-sm:gap-y-0.5">
+      <dl className="grid grid-cols-[5.5rem_1fr] gap-x-3 sm:grid-cols-[7rem_1fr] sm:gap-x-4 sm:gap-y-2">
         <Row name="Name">
           <span className="font-medium wrap-anywhere">{plan.name}</span>
         </Row>
@@ -90,8 +90,8 @@ export function PlanView({ plan, category, onCategory }: Props) {
 function Row({ name, children }: { name: string; children: ReactNode }) {
   return (
     <>
-      <dt className="text-faint sm:leading-8">{name}</dt>
-      <dd className="min-w-0 max-sm:mb-2 sm:py-1.5">{children}</dd>
+      <dt className="leading-8 text-faint">{name}</dt>
+      <dd className="min-w-0 py-1.5">{children}</dd>
     </>
   );
 }
