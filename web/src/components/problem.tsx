@@ -6,14 +6,17 @@ import { Words } from "./words";
 
 interface Props {
   error: unknown;
+  /** What to do next on this page, where the server's words are for another. */
+  hint?: string;
   /** What to do again; shown as "Try again". */
   onRetry?: () => void;
   className?: string;
 }
 
 /** What happened, why if known, what to do next, and an id to quote. */
-export function ProblemView({ error, onRetry, className }: Props) {
+export function ProblemView({ error, hint, onRetry, className }: Props) {
   const problem = problemOf(error);
+  const next = hint ?? problem.hint;
   const Icon = isUnreachable(error) ? WifiOff : CircleX;
   const places = problem.places ?? [];
   // The places say it all, and better than one sentence of them.
@@ -36,9 +39,9 @@ export function ProblemView({ error, onRetry, className }: Props) {
               ))}
             </ul>
           )}
-          {problem.hint && (
+          {next && (
             <p className="mt-1.5 break-words">
-              <Words text={problem.hint} />
+              <Words text={next} />
             </p>
           )}
           {problem.request_id && (

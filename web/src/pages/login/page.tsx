@@ -48,8 +48,8 @@ export function LoginPage() {
       )}
       <p className="text-muted">
         On a machine where the <code className="font-mono text-xs">hermez</code> command line is
-        signed in, ask for a link and open it in this browser. It works once, for ten minutes: a
-        link that leads back here was opened before, or is too old.
+        signed in, ask for a link and open it in this browser. It works once, for ten minutes
+        {link === undefined && ": a link that leads back here was opened before, or is too old"}.
       </p>
       <Command text="hermez login-link" />
       <div className="flex items-center gap-3">

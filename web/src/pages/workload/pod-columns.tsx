@@ -129,7 +129,7 @@ export function podColumns(
 
 /** The end of a pod's name tells it from its siblings, so a long one is cut before it. */
 function PodName({ name }: { name: string }) {
-  const cut = Math.max(0, name.length - 17);
+  const cut = Math.max(name.lastIndexOf("-"), name.length - 17, 0);
   return (
     <span className="flex min-w-0 font-mono text-xs">
       <span className="truncate">{name.slice(0, cut)}</span>

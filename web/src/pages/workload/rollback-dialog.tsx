@@ -3,7 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { applyDeploy } from "@/api/cache";
 import { api, idempotencyKey } from "@/api/client";
-import { isUnreachable } from "@/api/problem";
+import { isNothingToRollBack, isUnreachable } from "@/api/problem";
 import { keys, rollbackQuery } from "@/api/queries";
 import type { RollbackPlan, Workload } from "@/api/types";
 import { Button } from "@/components/button";
@@ -22,6 +22,9 @@ interface Props {
   to: number | undefined;
   onClose: () => void;
 }
+
+const NOTHING =
+  "Deploy a commit that is right, or open a deploy of the history and roll back to it.";
 
 /** What changes, what is marked, and one button; nothing is built. */
 export function RollbackDialog({ workload, to, onClose }: Props) {
@@ -96,6 +99,7 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
         {plan.error && (
           <ProblemView
             error={plan.error}
+            hint={isNothingToRollBack(plan.error) ? NOTHING : undefined}
             onRetry={isUnreachable(plan.error) ? () => plan.refetch() : undefined}
           />
         )}
