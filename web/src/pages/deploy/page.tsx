@@ -41,7 +41,7 @@ export function DeployPage() {
       ...(deploy ? [{ label: deploy.workload, to: `/workloads/${deploy.workload}` }] : []),
       { label: `Deploy ${text}` },
     ],
-    deploy ? `${deployHeadline(deploy.state)} · ${deploy.workload}` : undefined,
+    deploy ? `${deployHeadline(deploy)} · ${deploy.workload}` : undefined,
   );
   if (isMissing(error) || !Number.isSafeInteger(id)) {
     return (
