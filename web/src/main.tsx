@@ -6,7 +6,7 @@ import { onSignedOut, tellSignedOut } from "./api/live";
 import { isSignedOut } from "./api/problem";
 import { makeQueryClient } from "./api/queries";
 import { watchTheme } from "./lib/theme";
-import { makeRouter } from "./router";
+import { fetchPages, makeRouter } from "./router";
 import "./styles.css";
 
 const onError = (error: unknown) => {
@@ -26,8 +26,18 @@ onSignedOut(() => {
 });
 watchTheme();
 
+// Once the first page stands, the others are fetched too: a server that goes away later does not
+// take them with it, and each can say by itself what it cannot show.
+let ahead = false;
+setTimeout(async () => {
+  ahead = true;
+  await fetchPages(router);
+  ahead = false;
+}, 3_000);
+
 // After an update of the server, parts of an old page are gone; the new page has them.
 window.addEventListener("vite:preloadError", (event) => {
+  if (ahead) return;
   const last = Number(sessionStorage.getItem("hermez-reloaded") ?? 0);
   if (Date.now() - last < 10_000) return;
   sessionStorage.setItem("hermez-reloaded", String(Date.now()));

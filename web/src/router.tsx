@@ -39,7 +39,10 @@ const root = createRootRouteWithContext<{ client: QueryClient }>()({
 const login = createRoute({
   getParentRoute: () => root,
   path: "/login",
-  validateSearch: (search: Record<string, unknown>): LoginSearch => ({ from: text(search.from) }),
+  validateSearch: (search: Record<string, unknown>): LoginSearch => ({
+    from: text(search.from),
+    link: oneOf(search.link, ["used"] as const),
+  }),
   component: lazyRouteComponent(() => import("@/pages/login/page"), "LoginPage"),
 });
 
@@ -198,6 +201,14 @@ export function makeRouter(client: QueryClient) {
     defaultErrorComponent: Crash,
     scrollRestoration: true,
   });
+}
+
+/** Fetches what is loaded when it is first visited; what fails is tried again at that visit. */
+export async function fetchPages(router: ReturnType<typeof makeRouter>) {
+  const pages = Object.values(router.routesById).map((route) => route.options.component);
+  const preloads = pages.map((page) => page && "preload" in page && page.preload?.());
+  const frame = [import("@/frame/palette"), import("@/frame/shortcut-list")];
+  await Promise.allSettled([...preloads, ...frame]);
 }
 
 declare module "@tanstack/react-router" {

@@ -56,6 +56,9 @@ export const isMissing = (error: unknown): boolean =>
 export const isHeld = (error: unknown): boolean =>
   error instanceof ProblemError && error.problem.type === "urn:hermez:problem:deploy-held";
 
+export const isNothingToRollBack = (error: unknown): boolean =>
+  error instanceof ProblemError && error.problem.type === "urn:hermez:problem:nothing-to-roll-back";
+
 export const isUnreachable = (error: unknown): boolean =>
   error instanceof ProblemError && error.problem.type === "urn:hermez:problem:unreachable";
 

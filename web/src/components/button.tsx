@@ -24,7 +24,7 @@ const LOOKS: Record<Look, string> = {
 };
 
 const SHAPE =
-  "inline-flex h-8 shrink-0 items-center justify-center gap-1.5 rounded-md px-3 text-sm whitespace-nowrap transition-colors disabled:opacity-60";
+  "inline-flex h-8 shrink-0 items-center justify-center gap-1.5 rounded-md px-3 text-sm whitespace-nowrap transition-colors disabled:opacity-60 aria-disabled:cursor-default aria-disabled:opacity-60";
 
 /** A button says what will happen to what. */
 export function Button({
@@ -36,12 +36,13 @@ export function Button({
   className,
   children,
   disabled,
+  onClick,
   ...rest
 }: Props) {
   const classes = clsx(SHAPE, LOOKS[look], className);
   if (asChild) {
     return (
-      <Slot.Root className={classes} {...rest}>
+      <Slot.Root className={classes} onClick={onClick} {...rest}>
         {children}
       </Slot.Root>
     );
@@ -50,9 +51,12 @@ export function Button({
     <button
       type="button"
       className={classes}
-      disabled={disabled || busy}
+      disabled={disabled}
       aria-busy={busy || undefined}
+      aria-disabled={busy || undefined}
       {...rest}
+      // A button that is disabled would lose the focus; a busy one only does nothing.
+      onClick={busy ? (event) => event.preventDefault() : onClick}
     >
       {busy ? <LoaderCircle className="size-3.5 animate-spin" aria-hidden /> : icon}
       {children}

@@ -18,7 +18,7 @@ export function Comparison({ change }: { change: DeployComparison }) {
           <h3 className="font-medium">Images</h3>
           <ul className="mt-1 flex flex-col gap-0.5">
             {change.images.map((image) => (
-              <li key={image.name} className="min-w-0 break-all">
+              <li key={image.name} className="min-w-0 wrap-anywhere">
                 {image.name}{" "}
                 <code className="font-mono text-xs text-muted">
                   {digest(image.from)} → {digest(image.to)}
@@ -61,7 +61,9 @@ function Commits({ title, commits }: { title: string; commits: ChangedCommit[] }
             <span className="min-w-0 flex-1 truncate" title={commit.title}>
               {commit.title}
             </span>
-            <span className="shrink-0 truncate text-muted">{commit.author}</span>
+            <span className="max-w-2/5 shrink-0 truncate text-muted" title={commit.author}>
+              {commit.author}
+            </span>
           </li>
         ))}
       </ul>

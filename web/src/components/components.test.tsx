@@ -136,6 +136,10 @@ it("sets what a sentence quotes as code", () => {
   const { container, rerender } = render(<Words text="there is no `a/b.yaml` at `95f6178`" />);
   expect(container).toHaveTextContent("There is no a/b.yaml at 95f6178");
   expect(container.querySelectorAll("code")).toHaveLength(2);
+  rerender(<Words text="http://a.example/b.git cannot be reached" />);
+  expect(container).toHaveTextContent(/^http:/);
+  rerender(<Words text="pin-closeup has no earlier version" />);
+  expect(container).toHaveTextContent(/^pin-closeup/);
   rerender(<Words text="an odd ` stands alone" />);
   expect(container).toHaveTextContent("An odd ` stands alone");
 });

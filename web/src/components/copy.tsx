@@ -36,7 +36,7 @@ export function Command({ text, className }: { text: string; className?: string 
         className,
       )}
     >
-      <code className="min-w-0 flex-1 font-mono text-xs break-all">{text}</code>
+      <code className="min-w-0 flex-1 font-mono text-xs wrap-anywhere">{text}</code>
       <CopyButton text={text} label="Copy the command" />
     </div>
   );

@@ -34,7 +34,7 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
       header: "State",
       className: "w-31",
       cell: (it) => (
-        <span title={it.message}>
+        <span title={it.message} className="block leading-4">
           <DeployStatus state={it.state} />
           {it.kind !== "regular" && (
             <span className="block text-xs text-muted">{KIND[it.kind]}</span>

@@ -3,6 +3,7 @@ import { X } from "lucide-react";
 import { Dialog as Radix } from "radix-ui";
 import type { ReactNode } from "react";
 import { IconButton } from "./button";
+import { useFocusReturn } from "./focus-return";
 
 interface Props {
   open: boolean;
@@ -22,12 +23,14 @@ const FIRST_FOCUS = "[data-first], [data-confirm]:not(:disabled)";
  * content security policy forbids.
  */
 export function Dialog({ open, onClose, title, description, children, footer, wide }: Props) {
+  const returnFocus = useFocusReturn();
   return (
     <Radix.Root open={open} onOpenChange={(next) => !next && onClose()}>
       <Radix.Portal>
         <div className="fixed inset-0 z-40 bg-scrim" aria-hidden />
         <Radix.Content
           {...(description ? {} : { "aria-describedby": undefined })}
+          onCloseAutoFocus={returnFocus}
           onOpenAutoFocus={(event) => {
             const box = event.target as HTMLElement;
             event.preventDefault();

@@ -10,7 +10,7 @@ export function Facts({ children, className }: { children: ReactNode; className?
           <li
             // biome-ignore lint/suspicious/noArrayIndexKey: the facts have fixed places
             key={index}
-            className="relative min-w-0 pl-4 break-all before:absolute before:left-1.5 before:text-faint before:content-['·'/'']"
+            className="relative min-w-0 pl-4 wrap-anywhere before:absolute before:left-1.5 before:text-faint before:content-['·'/'']"
           >
             {fact}
           </li>

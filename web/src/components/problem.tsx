@@ -6,42 +6,48 @@ import { Words } from "./words";
 
 interface Props {
   error: unknown;
+  /** What to do next on this page, where the server's words are for another. */
+  hint?: string;
   /** What to do again; shown as "Try again". */
   onRetry?: () => void;
   className?: string;
 }
 
 /** What happened, why if known, what to do next, and an id to quote. */
-export function ProblemView({ error, onRetry, className }: Props) {
+export function ProblemView({ error, hint, onRetry, className }: Props) {
   const problem = problemOf(error);
+  const next = hint ?? problem.hint;
   const Icon = isUnreachable(error) ? WifiOff : CircleX;
+  const places = problem.places ?? [];
+  // The places say it all, and better than one sentence of them.
+  const detail = places.length > 0 || problem.detail === problem.title ? null : problem.detail;
   return (
     <div role="alert" className={className}>
       <div className="flex gap-3 rounded-lg bg-failed-soft px-4 py-3 max-sm:flex-wrap">
         <Icon className="mt-0.5 size-4 shrink-0 text-failed" aria-hidden />
         <div className="min-w-0 flex-1 max-sm:min-w-48">
           <p className="font-medium break-words">{problem.title}</p>
-          {problem.detail && problem.detail !== problem.title && (
+          {detail && (
             <p className="mt-0.5 break-words whitespace-pre-line text-muted">
-              <Words text={problem.detail} />
+              <Words text={detail} />
             </p>
           )}
-          {problem.places && problem.places.length > 0 && (
+          {places.length > 0 && (
             <ul className="mt-2 flex flex-col gap-2">
-              {problem.places.map((place) => (
+              {places.map((place) => (
                 <PlaceView key={`${place.file}:${place.line}:${place.message}`} place={place} />
               ))}
             </ul>
           )}
-          {problem.hint && (
+          {next && (
             <p className="mt-1.5 break-words">
-              <Words text={problem.hint} />
+              <Words text={next} />
             </p>
           )}
           {problem.request_id && (
             <p className="mt-1.5 text-xs text-muted">
               When you ask for help, quote{" "}
-              <code className="font-mono break-all">{problem.request_id}</code>
+              <code className="font-mono wrap-anywhere">{problem.request_id}</code>
             </p>
           )}
         </div>
@@ -60,9 +66,9 @@ function PlaceView({ place }: { place: Place }) {
   const where = [place.file, place.line, place.column].filter((part) => part != null).join(":");
   return (
     <li className="min-w-0">
-      <code className="font-mono text-xs break-all text-failed">{where}</code>
+      <code className="font-mono text-xs wrap-anywhere text-failed">{where}</code>
       {place.field && (
-        <code className="ml-2 font-mono text-xs break-all text-muted">{place.field}</code>
+        <code className="ml-2 font-mono text-xs wrap-anywhere text-muted">{place.field}</code>
       )}
       <p className="break-words">
         <Words text={place.message} />

@@ -4,6 +4,7 @@ import { Command } from "cmdk";
 import { Dialog as Radix } from "radix-ui";
 import { useState } from "react";
 import { workloadsQuery } from "@/api/queries";
+import { useFocusReturn } from "@/components/focus-return";
 import { Kbd } from "@/components/kbd";
 import { HealthDot } from "@/components/status";
 import { HEALTH } from "@/lib/status";
@@ -14,12 +15,14 @@ const MOST_WORKLOADS = 8;
 
 /** Search and every action, from the keyboard. */
 export default function Palette({ onClose }: { onClose: () => void }) {
+  const returnFocus = useFocusReturn();
   return (
     <Radix.Root open onOpenChange={(next) => !next && onClose()}>
       <Radix.Portal>
         <div className="fixed inset-0 z-40 bg-scrim" aria-hidden />
         <Radix.Content
           aria-describedby={undefined}
+          onCloseAutoFocus={returnFocus}
           className="appear fixed inset-x-3 top-[8vh] z-50 mx-auto max-w-xl overflow-hidden rounded-xl bg-panel shadow-float outline-none"
         >
           <Radix.Title className="sr-only">Search or do anything</Radix.Title>

@@ -4,6 +4,8 @@ import type { BuildState, DeployKind, DeployState } from "@/api/types";
 export interface LoginSearch {
   /** Where to go on after signing in. */
   from?: string;
+  /** The server leads here from a link that does not work any more. */
+  link?: "used";
 }
 
 export interface WorkloadsSearch {

@@ -4,6 +4,7 @@ import type {
   BuildState,
   DeployKind,
   DeployState,
+  DeploySummary,
   Health,
   RunOutcome,
 } from "@/api/types";
@@ -87,7 +88,11 @@ export const isBuildActive = (state: BuildState): boolean =>
   state === "queued" || state === "running";
 
 /** The sentence over a workload's current deploy, as in "Deploy finished". */
-export function deployHeadline(state: DeployState): string {
+export function deployHeadline({
+  state,
+  paused_by,
+}: Pick<DeploySummary, "state" | "paused_by">): string {
+  if (paused_by && isDeployActive(state)) return `Paused by ${paused_by}`;
   switch (state) {
     case "succeeded":
       return "Deploy finished";
@@ -101,6 +106,10 @@ export function deployHeadline(state: DeployState): string {
       return DEPLOY[state].word;
   }
 }
+
+/** The tone of that sentence: what is held waits, however far it has come. */
+export const deployTone = (deploy: Pick<DeploySummary, "state" | "paused_by">): Tone =>
+  deploy.paused_by && isDeployActive(deploy.state) ? "waiting" : DEPLOY[deploy.state].tone;
 
 /** Words for a deploy's `failure_cause`; unknown ones are shown as they are. */
 export function causeWords(cause: string): string {

@@ -17,7 +17,7 @@ interface SearchProps {
 export function LogSearch({ value, onChange, at, total, onStep }: SearchProps) {
   return (
     <form
-      className="flex min-w-0 items-center gap-1 max-sm:w-full"
+      className="flex min-w-0 items-center gap-1 max-sm:flex-1"
       onSubmit={(event) => {
         event.preventDefault();
         onStep(1);
@@ -32,7 +32,7 @@ export function LogSearch({ value, onChange, at, total, onStep }: SearchProps) {
         label="Search the log"
         value={value}
         onChange={onChange}
-        className="w-52 max-sm:flex-1"
+        className="w-52 max-xl:w-44 max-sm:w-auto max-sm:min-w-24 max-sm:flex-1"
       />
       {value !== "" && (
         <>

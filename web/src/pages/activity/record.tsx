@@ -1,4 +1,5 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { auditQuery } from "@/api/queries";
 import type { AuditEntry } from "@/api/types";
@@ -20,7 +21,7 @@ const columns: Column<AuditEntry>[] = [
   {
     id: "action",
     header: "What",
-    className: "w-44",
+    className: "w-32 sm:w-44",
     cell: (it) => (
       <span className="block truncate font-mono text-xs" title={it.action}>
         {it.action}
@@ -30,16 +31,12 @@ const columns: Column<AuditEntry>[] = [
   {
     id: "target",
     header: "To what",
-    cell: (it) => (
-      <span className="block truncate" title={it.target}>
-        {it.target}
-      </span>
-    ),
+    cell: (it) => <Target target={it.target} />,
   },
   {
     id: "outcome",
     header: "Outcome",
-    className: "w-28",
+    className: "w-24 sm:w-28",
     cell: (it) => <Status look={OUTCOMES[it.outcome] ?? { tone: "unknown", word: it.outcome }} />,
   },
   {
@@ -64,6 +61,30 @@ const columns: Column<AuditEntry>[] = [
     ),
   },
 ];
+
+/** A phone has room for the whole of it on more than one line only. */
+function Target({ target }: { target: string }) {
+  const look = "block truncate max-sm:py-2 max-sm:wrap-anywhere max-sm:whitespace-normal";
+  const [kind, name] = target.split("/", 2);
+  if (kind !== "workload" || !name) {
+    return (
+      <span className={look} title={target}>
+        {target}
+      </span>
+    );
+  }
+  return (
+    <Link
+      to="/workloads/$name"
+      params={{ name }}
+      data-row-link
+      className={`link ${look}`}
+      title={target}
+    >
+      {target}
+    </Link>
+  );
+}
 
 /** Who changed what, also when it was refused; nothing can be taken out of it. */
 export function Record() {

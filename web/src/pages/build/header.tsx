@@ -44,7 +44,7 @@ export function BuildHeader({ build, onCancel, onRetry }: Props) {
           <Link
             to="/workloads/$name"
             params={{ name: build.workload }}
-            className="link font-medium break-all"
+            className="link font-medium wrap-anywhere"
           >
             {build.workload}
           </Link>

@@ -68,7 +68,7 @@ export function BuildLog({ build }: { build: Build }) {
     <>
       <div className="page-x flex flex-wrap items-center gap-2 border-t py-2">
         <h2 className="font-medium max-sm:sr-only">Log</h2>
-        <div className="flex flex-wrap items-center gap-1 max-sm:w-full sm:ml-auto">
+        <div className="flex min-w-0 items-center gap-1 max-sm:-mr-2 max-sm:flex-1 sm:ml-auto">
           <LogSearch {...found.bar} onChange={search} />
           <Toggle label="Wrap" icon={<TextWrap aria-hidden />} pressed={wrap} onChange={setWrap} />
           <IconButton

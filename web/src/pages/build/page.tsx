@@ -39,7 +39,7 @@ export function BuildPage() {
   );
   if (isMissing(error) || !Number.isSafeInteger(id)) {
     return (
-      <Empty title={`There is no build ${text}`}>
+      <Empty page title={`There is no build ${text}`}>
         <Button asChild>
           <Link to="/builds">See all builds</Link>
         </Button>

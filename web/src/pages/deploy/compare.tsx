@@ -3,6 +3,7 @@ import { Link, useParams } from "@tanstack/react-router";
 import { isMissing } from "@/api/problem";
 import { comparisonQuery } from "@/api/queries";
 import type { DeploySummary } from "@/api/types";
+import { Button } from "@/components/button";
 import { CommitLine } from "@/components/commit";
 import { Comparison } from "@/components/comparison";
 import { Empty } from "@/components/empty";
@@ -24,10 +25,10 @@ export function ComparePage() {
   ]);
   if (isMissing(error)) {
     return (
-      <Empty title="There is no such deploy">
-        <p className="text-muted">
-          One of {id} and {other} is not there.
-        </p>
+      <Empty page title={`There is no deploy ${id}, or no deploy ${other}`}>
+        <Button asChild>
+          <Link to="/activity">See all deploys</Link>
+        </Button>
       </Empty>
     );
   }

@@ -4,6 +4,16 @@ import type { Deploy } from "@/api/types";
 import { Words } from "@/components/words";
 import { causeWords } from "@/lib/status";
 
+/** Causes that keep a container from writing anything. */
+const NEVER_STARTED = new Set([
+  "image_pull",
+  "unschedulable",
+  "quota",
+  "admission",
+  "config_missing",
+  "bad_artifact",
+]);
+
 /** Why it failed, and what to do about it. */
 export function Failure({ deploy }: { deploy: Deploy }) {
   return (
@@ -40,13 +50,15 @@ export function Failure({ deploy }: { deploy: Deploy }) {
                 >
                   See its pods and events
                 </Link>
-                <Link
-                  to="/workloads/$name/logs"
-                  params={{ name: deploy.workload }}
-                  className="link-accent font-medium"
-                >
-                  Read its log
-                </Link>
+                {!NEVER_STARTED.has(deploy.failure_cause ?? "") && (
+                  <Link
+                    to="/workloads/$name/logs"
+                    params={{ name: deploy.workload }}
+                    className="link-accent font-medium"
+                  >
+                    Read its log
+                  </Link>
+                )}
               </>
             )}
           </p>

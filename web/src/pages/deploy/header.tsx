@@ -7,7 +7,7 @@ import { Facts } from "@/components/facts";
 import { StatusIcon } from "@/components/status";
 import { Ago, Took } from "@/components/time";
 import { shortSha } from "@/lib/format";
-import { DEPLOY, deployHeadline, KIND } from "@/lib/status";
+import { deployHeadline, deployTone, KIND } from "@/lib/status";
 
 interface Props {
   deploy: Deploy;
@@ -25,8 +25,8 @@ export function DeployHeader({ deploy, onCancel, onHold, onAgain }: Props) {
           className="flex items-center gap-2 text-xl font-semibold tracking-tight"
           aria-live="polite"
         >
-          <StatusIcon tone={DEPLOY[deploy.state].tone} className="size-5" />
-          {deployHeadline(deploy.state)}
+          <StatusIcon tone={deployTone(deploy)} className="size-5" />
+          {deployHeadline(deploy)}
         </h1>
         <div className="mt-1">
           <CommitLine commit={deploy.commit} title={deploy.title} />
@@ -35,7 +35,7 @@ export function DeployHeader({ deploy, onCancel, onHold, onAgain }: Props) {
           <Link
             to="/workloads/$name"
             params={{ name: deploy.workload }}
-            className="link font-medium break-all"
+            className="link font-medium wrap-anywhere"
           >
             {deploy.workload}
           </Link>

@@ -14,9 +14,9 @@ export function Images({ images }: { images: ArtifactImage[] }) {
           return (
             <li key={image.name} className="page-x flex items-center gap-3 py-0.5">
               <span className="min-w-0 flex-1">
-                <code className="font-mono text-xs break-all">{repository}</code>
+                <code className="font-mono text-xs wrap-anywhere">{repository}</code>
                 {digest && (
-                  <code className="font-mono text-xs break-all text-faint">@{digest}</code>
+                  <code className="font-mono text-xs wrap-anywhere text-faint">@{digest}</code>
                 )}
               </span>
               <span className="shrink-0 text-faint">{image.built ? "built" : "used as is"}</span>

@@ -41,11 +41,11 @@ export function DeployPage() {
       ...(deploy ? [{ label: deploy.workload, to: `/workloads/${deploy.workload}` }] : []),
       { label: `Deploy ${text}` },
     ],
-    deploy ? `${deployHeadline(deploy.state)} · ${deploy.workload}` : undefined,
+    deploy ? `${deployHeadline(deploy)} · ${deploy.workload}` : undefined,
   );
   if (isMissing(error) || !Number.isSafeInteger(id)) {
     return (
-      <Empty title={`There is no deploy ${text}`}>
+      <Empty page title={`There is no deploy ${text}`}>
         <Button asChild>
           <Link to="/activity">See all deploys</Link>
         </Button>

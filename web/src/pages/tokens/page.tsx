@@ -131,7 +131,7 @@ function tokenColumns(onRevoke: (token: ApiToken) => void): Column<ApiToken>[] {
           <Button
             look="quiet"
             data-row-link
-            className="-my-1 h-7! px-2! text-failed!"
+            className="-my-1 -mr-2 h-7! px-2! text-failed!"
             onClick={() => onRevoke(it)}
           >
             Revoke<span className="sr-only"> {it.name}</span>

@@ -20,15 +20,15 @@ export function ChangeView({ commits, current, target, chosen, pods }: Props) {
   const between = "between" in change ? change.between : [];
   return (
     <section aria-label="What changes" className="rounded-md bg-rail px-3 py-2.5">
-      <p className="flex flex-wrap items-center gap-x-2 font-medium">
+      <p className="font-medium">
         {current && change.direction !== "same" && (
           <>
             <Sha commit={current.commit} className="text-text!" />
-            <ArrowRight className="size-3.5 text-faint" aria-label="becomes" />
+            <ArrowRight className="mx-1.5 inline size-3.5 text-faint" aria-label="becomes" />
           </>
         )}
-        <Sha commit={target} className="text-text!" />
-        <span>{changeWords(change)}</span>
+        <Sha commit={target} className="mr-2 text-text!" />
+        {changeWords(change)}
       </p>
       {between.length > 0 && (
         <ul className="mt-1.5 flex flex-col gap-0.5">
@@ -38,7 +38,12 @@ export function ChangeView({ commits, current, target, chosen, pods }: Props) {
               <span className="min-w-0 flex-1 truncate" title={commit.title}>
                 {commit.title}
               </span>
-              <span className="shrink-0 truncate text-faint max-sm:hidden">{commit.author}</span>
+              <span
+                className="max-w-2/5 shrink-0 truncate text-faint max-sm:hidden"
+                title={commit.author}
+              >
+                {commit.author}
+              </span>
             </li>
           ))}
           {between.length > MOST && (

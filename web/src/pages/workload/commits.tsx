@@ -26,7 +26,8 @@ export function CommitsTab() {
   const query = useInfiniteQuery({
     ...commitsQuery(name, branch, wanted),
     enabled: branch !== "",
-    placeholderData: (before) => before,
+    // Never those of another workload, which the palette may have led from.
+    placeholderData: (before, query) => (query?.queryKey[1] === name ? before : undefined),
   });
   const commits = useMemo(() => query.data?.pages.flatMap((page) => page.items), [query.data]);
   const build = useBuild(name);

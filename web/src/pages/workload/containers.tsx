@@ -32,7 +32,7 @@ export function Containers({ workload, pod }: { workload: string; pod: PodStatus
       <ul className="flex flex-col gap-2.5">
         {pod.containers.map((it) => (
           <li key={it.name} className="flex flex-wrap items-center gap-x-4 gap-y-0.5">
-            <span className="min-w-40 font-mono text-xs break-all">
+            <span className="min-w-40 font-mono text-xs wrap-anywhere">
               {it.name}
               {it.init && <span className="font-sans text-faint"> init</span>}
             </span>
@@ -61,7 +61,7 @@ export function Containers({ workload, pod }: { workload: string; pod: PodStatus
 function Image({ reference }: { reference: string }) {
   const { repository, digest } = splitReference(reference);
   return (
-    <code title={reference} className="min-w-0 font-mono text-xs break-all text-muted">
+    <code title={reference} className="min-w-0 font-mono text-xs wrap-anywhere text-muted">
       {repository}
       {digest && <span className="text-faint">@{shortDigest(digest)}</span>}
     </code>

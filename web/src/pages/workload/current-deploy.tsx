@@ -12,7 +12,7 @@ import { Ago, Took } from "@/components/time";
 import { Words } from "@/components/words";
 import { percent } from "@/lib/format";
 import { countPods, countWords } from "@/lib/rollout";
-import { DEPLOY, deployHeadline, isDeployActive, RUN } from "@/lib/status";
+import { deployHeadline, deployTone, isDeployActive, RUN } from "@/lib/status";
 
 interface Props {
   workload: Workload;
@@ -75,7 +75,6 @@ interface FactsProps {
 }
 
 function DeployFacts({ deploy, kept }: FactsProps) {
-  const look = DEPLOY[deploy.state];
   const active = isDeployActive(deploy.state);
   return (
     <div className="min-w-0">
@@ -84,8 +83,8 @@ function DeployFacts({ deploy, kept }: FactsProps) {
         params={{ id: String(deploy.id) }}
         className="link inline-flex items-center gap-2 text-lg font-semibold"
       >
-        <StatusIcon tone={look.tone} className="size-4.5" />
-        {deployHeadline(deploy.state)}
+        <StatusIcon tone={deployTone(deploy)} className="size-4.5" />
+        {deployHeadline(deploy)}
       </Link>
       <div className="mt-1">
         <CommitLine commit={deploy.commit} title={deploy.title} />
@@ -147,14 +146,17 @@ function Pods({ status, said }: { status: WorkloadStatus | undefined; said: stri
         <p className="font-medium">{whole} %</p>
       </div>
       <RolloutBar counts={counts} className="mt-2" />
-      <p className="mt-1.5 break-words text-muted">
-        {countWords(counts)}
-        {status.health !== "healthy" && status.reason !== "" && status.reason !== said && (
-          <span className="block">
-            <Words text={status.reason} />
-          </span>
-        )}
-      </p>
+      <p className="mt-1.5 break-words text-muted">{countWords(counts)}</p>
+      {status.health !== "healthy" && status.reason !== "" && status.reason !== said && (
+        <p
+          className={clsx(
+            "mt-0.5 break-words",
+            status.health === "degraded" ? "text-failed" : "text-muted",
+          )}
+        >
+          <Words text={status.reason} />
+        </p>
+      )}
     </div>
   );
 }

@@ -37,7 +37,7 @@ export function DeleteDialog({ workload, onClose }: Props) {
     <Dialog
       open
       onClose={onClose}
-      title={<span className="break-all">Delete {name}</span>}
+      title={<span className="wrap-anywhere">Delete {name}</span>}
       description={`${workload.category}, namespace ${workload.namespace}`}
       footer={
         <>
@@ -56,7 +56,7 @@ export function DeleteDialog({ workload, onClose }: Props) {
     >
       <p>
         {workload.pods_desired > 0
-          ? `${plural(workload.pods_desired, "pod")} stop, and everything that Kubernetes has of it is removed.`
+          ? `${plural(workload.pods_desired, "pod")} ${workload.pods_desired === 1 ? "stops" : "stop"}, and everything that Kubernetes has of it is removed.`
           : "Everything that Kubernetes has of it is removed."}{" "}
         The repository, the images and the history stay.
       </p>

@@ -22,6 +22,8 @@ interface Props {
   onClose: () => void;
 }
 
+const HELD = "Choose another commit, or say why it is right to deploy this one all the same.";
+
 /** Which commit, what that changes, and one button. */
 export function DeployDialog({ workload, commit, onClose }: Props) {
   const { name } = workload;
@@ -59,6 +61,16 @@ export function DeployDialog({ workload, commit, onClose }: Props) {
     const lost = document.activeElement?.getAttribute("role") === "dialog";
     if (known && lost) button.current?.focus();
   }, [known]);
+  const held = isHeld(deploy.error);
+  const why = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (held) why.current?.focus();
+  }, [held]);
+  const pick = (next: string) => {
+    setPicked(next);
+    // What was refused was another commit.
+    deploy.reset();
+  };
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (id !== null) deploy.mutate(id);
@@ -69,7 +81,7 @@ export function DeployDialog({ workload, commit, onClose }: Props) {
       open
       wide
       onClose={onClose}
-      title={<span className="break-all">Deploy {name}</span>}
+      title={<span className="wrap-anywhere">Deploy {name}</span>}
       description={`${workload.category}, namespace ${workload.namespace}`}
       footer={
         <Button
@@ -78,7 +90,7 @@ export function DeployDialog({ workload, commit, onClose }: Props) {
           type="submit"
           data-confirm
           form={form}
-          disabled={id === null}
+          disabled={id === null || (held && override.trim() === "")}
           busy={deploy.isPending}
         >
           Deploy {id === null ? "" : <span className="font-mono text-xs">{shortSha(id)}</span>}
@@ -99,7 +111,7 @@ export function DeployDialog({ workload, commit, onClose }: Props) {
             chosen={chosen}
             id={id}
             startOpen={commit === "newest"}
-            onPick={setPicked}
+            onPick={pick}
           />
         )}
         {id !== null && (
@@ -123,8 +135,10 @@ export function DeployDialog({ workload, commit, onClose }: Props) {
           value={reason}
           onChange={(event) => setReason(event.target.value)}
         />
-        {isHeld(deploy.error) && (
+        {deploy.error && <ProblemView error={deploy.error} hint={held ? HELD : undefined} />}
+        {held && (
           <Field
+            ref={why}
             label="Why it is right to deploy it all the same"
             help="Kept with the deploy"
             maxLength={1000}
@@ -133,7 +147,6 @@ export function DeployDialog({ workload, commit, onClose }: Props) {
           />
         )}
       </form>
-      {deploy.error && <ProblemView error={deploy.error} className="mt-4" />}
     </Dialog>
   );
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { deployHeadline, deployTone } from "@/lib/status";
 import { mkCommit, mkDeploy } from "@/test/make";
 import { buildWords, changeWords } from "./change-view";
 import { findCommits } from "./commit-picker";
@@ -56,4 +57,12 @@ describe("findCommits", () => {
     expect(findCommits(commits, "8b36")[0]?.id).toMatch(/^8b360be/);
     expect(findCommits(commits, "")).toHaveLength(2);
   });
+});
+
+it("says that a deploy is held, and by whom", () => {
+  const held = mkDeploy({ state: "rolling_out", paused_by: "ada" });
+  expect(deployHeadline(held)).toBe("Paused by ada");
+  expect(deployTone(held)).toBe("waiting");
+  const over = mkDeploy({ state: "succeeded", paused_by: "ada" });
+  expect(deployHeadline(over)).toBe("Deploy finished");
 });

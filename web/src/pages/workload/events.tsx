@@ -29,7 +29,10 @@ const columns: Column<KubernetesEvent>[] = [
     id: "message",
     header: "Message",
     cell: (it) => (
-      <span className="block truncate max-md:py-2 max-md:whitespace-normal" title={it.message}>
+      <span
+        className="block truncate max-md:py-2 max-md:wrap-anywhere max-md:whitespace-normal"
+        title={it.message}
+      >
         {it.message}
       </span>
     ),

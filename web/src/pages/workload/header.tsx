@@ -22,7 +22,7 @@ export function WorkloadHeader({ workload, onDeploy, onRollback, onRestart }: Pr
     <header className="page-x flex flex-wrap items-start gap-x-6 gap-y-3 pt-4 pb-4">
       <div className="min-w-0 flex-1 basis-80">
         <div className="flex flex-wrap items-baseline gap-x-3 gap-y-1">
-          <h1 className="min-w-0 text-xl font-semibold tracking-tight break-all">
+          <h1 className="min-w-0 text-xl font-semibold tracking-tight wrap-anywhere">
             {workload.name}
           </h1>
           <HealthMark health={workload.health} title={workload.health_reason} />
@@ -88,7 +88,7 @@ export function WorkloadHeaderSkeleton({ name }: { name: string }) {
   return (
     <header className="page-x pt-4 pb-4">
       <Loading what={name} />
-      <h1 className="text-xl font-semibold tracking-tight break-all">{name}</h1>
+      <h1 className="text-xl font-semibold tracking-tight wrap-anywhere">{name}</h1>
       <div className="mt-1 flex h-5 items-center">
         <Bone className="w-96 max-w-full" />
       </div>

@@ -1,9 +1,10 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { useDeferredValue, useMemo } from "react";
 import type { DeployFilter } from "@/api/client";
 import { deploysQuery } from "@/api/queries";
 import type { DeploySummary } from "@/api/types";
+import { Button } from "@/components/button";
 import { Command } from "@/components/copy";
 import { deployColumns } from "@/components/deploy-columns";
 import { Empty } from "@/components/empty";
@@ -21,16 +22,15 @@ export function HistoryTab() {
   const { name } = useParams({ from: "/app/workloads/$name" });
   const search = useSearch({ from: "/app/workloads/$name/history" });
   const filter = useMemo(() => filterOf(search), [search]);
-  const query = useInfiniteQuery(deploysQuery(name, filter));
+  const wanted = useDeferredValue(filter);
+  const query = useInfiniteQuery({
+    ...deploysQuery(name, wanted),
+    // Other deploys of the same workload stay until those of the new filter are there.
+    placeholderData: (before, query) => (query?.queryKey[1] === name ? before : undefined),
+  });
   const deploys = useMemo(() => query.data?.pages.flatMap((page) => page.items), [query.data]);
-  if (query.error && !deploys) {
-    return (
-      <ProblemView error={query.error} onRetry={() => query.refetch()} className="page-x py-4" />
-    );
-  }
   const filtered = Object.keys(filter).length > 0;
-  if (!deploys) return <TableSkeleton columns={columns} what="deploys" rows={5} />;
-  if (deploys.length === 0 && !filtered) {
+  if (deploys?.length === 0 && !filtered) {
     return (
       <Empty title="No deploys yet">
         <p className="text-muted">Each deploy of {name} will be listed here, with who and why.</p>
@@ -41,8 +41,14 @@ export function HistoryTab() {
   return (
     <>
       <HistoryFilter />
-      {deploys.length === 0 && <p className="page-x py-4 text-muted">No deploy is like that.</p>}
-      <DataTable label="Deploys" columns={columns} rows={deploys} rowId={deployId} />
+      {query.error && (
+        <ProblemView error={query.error} onRetry={() => query.refetch()} className="page-x pb-4" />
+      )}
+      {query.isPending && <TableSkeleton columns={columns} what="deploys" rows={5} />}
+      {deploys && deploys.length > 0 && (
+        <DataTable label="Deploys" columns={columns} rows={deploys} rowId={deployId} />
+      )}
+      {deploys?.length === 0 && <NoHit />}
       <More
         what="deploys"
         hasNextPage={query.hasNextPage}
@@ -59,11 +65,25 @@ const deployId = (it: DeploySummary) => String(it.id);
 const filterOf = (search: HistorySearch): DeployFilter =>
   Object.fromEntries(Object.entries(search).filter(([, value]) => value !== undefined));
 
+function useSetFilter() {
+  const navigate = useNavigate();
+  return (change: HistorySearch) =>
+    navigate({ to: ".", search: (before) => ({ ...before, ...change }) as never, replace: true });
+}
+
+function NoHit() {
+  const set = useSetFilter();
+  const none = { state: undefined, kind: undefined, by: undefined, commit: undefined };
+  return (
+    <Empty title="No deploy passes these filters">
+      <Button onClick={() => set(none)}>Clear the filters</Button>
+    </Empty>
+  );
+}
+
 function HistoryFilter() {
   const search = useSearch({ from: "/app/workloads/$name/history" });
-  const navigate = useNavigate();
-  const set = (change: HistorySearch) =>
-    navigate({ to: ".", search: (before) => ({ ...before, ...change }) as never, replace: true });
+  const set = useSetFilter();
   return (
     <div className="page-x flex flex-wrap gap-2 py-3">
       <Pick
@@ -74,7 +94,7 @@ function HistoryFilter() {
           ...DEPLOY_STATES.map((value) => ({ value, label: DEPLOY[value].word })),
         ]}
         onChange={(value) => set({ state: oneOf(value, DEPLOY_STATES) })}
-        className="w-36"
+        className="w-36 max-sm:w-[calc(50%-4px)]"
       />
       <Pick
         label="Kind"
@@ -84,19 +104,19 @@ function HistoryFilter() {
           ...DEPLOY_KINDS.map((value) => ({ value, label: KIND[value] })),
         ]}
         onChange={(value) => set({ kind: oneOf(value, DEPLOY_KINDS) })}
-        className="w-32"
+        className="w-32 max-sm:w-[calc(50%-4px)]"
       />
       <SearchField
         label="Asked for by"
         value={search.by ?? ""}
         onChange={(value) => set({ by: value || undefined })}
-        className="w-40"
+        className="w-40 max-sm:w-[calc(50%-4px)]"
       />
       <SearchField
         label="Commit"
         value={search.commit ?? ""}
         onChange={(value) => set({ commit: value || undefined })}
-        className="w-40"
+        className="w-40 max-sm:w-[calc(50%-4px)]"
       />
     </div>
   );

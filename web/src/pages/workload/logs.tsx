@@ -63,18 +63,19 @@ export function LogsTab() {
           value={pod}
           options={choices.pods}
           onChange={(next) => set({ pod: next || undefined, previous: undefined })}
-          className="w-64 max-sm:w-0 max-sm:flex-1"
+          className="w-64 max-xl:w-52 max-sm:w-0 max-sm:flex-1"
         />
         <Pick
           label="Container"
           value={container}
           options={choices.containers}
           onChange={(next) => set({ container: next || undefined })}
-          className="w-44 max-sm:w-0 max-sm:flex-1"
+          className="w-44 max-xl:w-36 max-sm:w-0 max-sm:flex-1"
         />
+        <span className="basis-full sm:hidden" aria-hidden />
         <LogSearch {...found.bar} />
-        <div className="flex flex-wrap items-center gap-1 sm:ml-auto">
-          <span role="status" className="mr-1 text-faint">
+        <div className="flex items-center gap-1 max-sm:-mr-2 sm:ml-auto">
+          <span role="status" className="text-faint not-empty:mr-1 max-sm:sr-only">
             {paused && `Paused, ${plural(waiting, "new line")}`}
           </span>
           {(choices.restarted || previous) && (

@@ -1,9 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
-import { Outlet, useMatch, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { Link, Outlet, useMatch, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";
 import { useWatchWorkload } from "@/api/live";
 import { isMissing } from "@/api/problem";
 import { statusQuery, workloadQuery } from "@/api/queries";
+import { Button } from "@/components/button";
 import { Empty } from "@/components/empty";
 import { ProblemView } from "@/components/problem";
 import { type Tab, Tabs } from "@/components/tabs";
@@ -68,9 +69,23 @@ export function WorkloadPage() {
 
   if (isMissing(error)) {
     return (
-      <Empty title={`There is no workload called ${name}`}>
+      <Empty page title={`There is no workload called ${name}`}>
         <p className="text-muted">It may have been deleted, or the name is misspelt.</p>
+        <Button asChild>
+          <Link to="/workloads">See all workloads</Link>
+        </Button>
       </Empty>
+    );
+  }
+  if (error && !workload) {
+    // Its tabs would only say the same once more.
+    return (
+      <>
+        <h1 className="page-x pt-4 pb-3 text-xl font-semibold tracking-tight wrap-anywhere">
+          {name}
+        </h1>
+        <ProblemView error={error} onRetry={() => refetch()} className="page-x" />
+      </>
     );
   }
   const tabs: Tab[] = TABS.map((tab) => ({ ...tab, params: { name } }));

@@ -53,7 +53,7 @@ export function podColumns(
     {
       id: "status",
       header: "Status",
-      className: "w-36 sm:w-52",
+      className: "w-40 sm:w-52",
       sort: (pod) => pod.status,
       cell: (pod) => (
         <span className="block truncate" title={pod.message ?? undefined}>
@@ -109,7 +109,7 @@ export function podColumns(
       id: "age",
       header: "Age",
       right: true,
-      className: "w-16",
+      className: "w-14 sm:w-16",
       sort: (pod) => (pod.started_at ? -Date.parse(pod.started_at) : undefined),
       cell: (pod) => <Age at={pod.started_at} />,
     },
@@ -129,7 +129,7 @@ export function podColumns(
 
 /** The end of a pod's name tells it from its siblings, so a long one is cut before it. */
 function PodName({ name }: { name: string }) {
-  const cut = Math.max(0, name.length - 17);
+  const cut = Math.max(name.lastIndexOf("-"), name.length - 17, 0);
   return (
     <span className="flex min-w-0 font-mono text-xs">
       <span className="truncate">{name.slice(0, cut)}</span>

@@ -35,7 +35,7 @@ export function RestartDialog({ workload, onClose }: { workload: Workload; onClo
     <Dialog
       open
       onClose={onClose}
-      title={<span className="break-all">Restart {name}</span>}
+      title={<span className="wrap-anywhere">Restart {name}</span>}
       description={`${workload.category}, namespace ${workload.namespace}`}
       footer={
         <Button look="primary" type="submit" data-confirm form={form} busy={restart.isPending}>

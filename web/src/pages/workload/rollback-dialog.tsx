@@ -1,8 +1,9 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useId, useState } from "react";
+import { type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { applyDeploy } from "@/api/cache";
 import { api, idempotencyKey } from "@/api/client";
+import { isNothingToRollBack, isUnreachable } from "@/api/problem";
 import { keys, rollbackQuery } from "@/api/queries";
 import type { RollbackPlan, Workload } from "@/api/types";
 import { Button } from "@/components/button";
@@ -21,6 +22,9 @@ interface Props {
   to: number | undefined;
   onClose: () => void;
 }
+
+const NOTHING =
+  "Deploy a commit that is right, or open a deploy of the history and roll back to it.";
 
 /** What changes, what is marked, and one button; nothing is built. */
 export function RollbackDialog({ workload, to, onClose }: Props) {
@@ -47,6 +51,12 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
     },
   });
   const ready = plan.data !== undefined && (!plan.data.bad || override.trim() !== "");
+  // Once it is known what would change, Enter confirms it; not before.
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    const lost = document.activeElement?.getAttribute("role") === "dialog";
+    if (ready && lost) button.current?.focus();
+  }, [ready]);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (ready && plan.data) rollback.mutate(plan.data.to.id);
@@ -56,24 +66,27 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
       open
       wide
       onClose={onClose}
-      title={<span className="break-all">Roll back {name}</span>}
+      title={<span className="wrap-anywhere">Roll back {name}</span>}
       description={`${workload.category}, namespace ${workload.namespace}`}
       footer={
-        <Button
-          look="primary"
-          type="submit"
-          data-confirm
-          form={form}
-          disabled={!ready}
-          busy={rollback.isPending}
-        >
-          Roll back{" "}
-          {plan.data && (
-            <>
-              to <span className="font-mono text-xs">{shortSha(plan.data.to.commit)}</span>
-            </>
-          )}
-        </Button>
+        plan.error ? undefined : (
+          <Button
+            ref={button}
+            look="primary"
+            type="submit"
+            data-confirm
+            form={form}
+            disabled={!ready}
+            busy={rollback.isPending}
+          >
+            Roll back{" "}
+            {plan.data && (
+              <>
+                to <span className="font-mono text-xs">{shortSha(plan.data.to.commit)}</span>
+              </>
+            )}
+          </Button>
+        )
       }
     >
       <form id={form} onSubmit={submit} className="flex flex-col gap-4">
@@ -83,7 +96,13 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
             <Bone className="w-2/3" />
           </div>
         )}
-        {plan.error && <ProblemView error={plan.error} onRetry={() => plan.refetch()} />}
+        {plan.error && (
+          <ProblemView
+            error={plan.error}
+            hint={isNothingToRollBack(plan.error) ? NOTHING : undefined}
+            onRetry={isUnreachable(plan.error) ? () => plan.refetch() : undefined}
+          />
+        )}
         {plan.data && <Plan plan={plan.data} />}
         {plan.data?.bad && (
           <Field
@@ -93,13 +112,15 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
             onChange={(event) => setOverride(event.target.value)}
           />
         )}
-        <Field
-          label="What is wrong with the version that runs"
-          placeholder="Optional; it is marked as bad with this reason"
-          maxLength={1000}
-          value={reason}
-          onChange={(event) => setReason(event.target.value)}
-        />
+        {!plan.error && (
+          <Field
+            label="What is wrong with the version that runs"
+            placeholder="Optional; it is marked as bad with this reason"
+            maxLength={1000}
+            value={reason}
+            onChange={(event) => setReason(event.target.value)}
+          />
+        )}
       </form>
       {rollback.error && <ProblemView error={rollback.error} className="mt-4" />}
     </Dialog>

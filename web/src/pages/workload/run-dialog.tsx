@@ -37,7 +37,7 @@ export function RunDialog({ name, onClose }: Props) {
     <Dialog
       open
       onClose={onClose}
-      title={<span className="break-all">Run {name}</span>}
+      title={<span className="wrap-anywhere">Run {name}</span>}
       description="Runs what is deployed now, beside its schedule."
       footer={
         <Button look="primary" type="submit" form={form} busy={run.isPending}>

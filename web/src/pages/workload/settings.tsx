@@ -31,9 +31,9 @@ export function SettingsTab() {
         )}
       </Setting>
       <Setting name="Repository" help="Where its commits come from">
-        <p className="break-all">{workload.repository}</p>
+        <p className="wrap-anywhere">{workload.repository}</p>
         <p className="text-muted">
-          <code className="font-mono text-xs break-all">{workload.config}</code> on{" "}
+          <code className="font-mono text-xs wrap-anywhere">{workload.config}</code> on{" "}
           {workload.default_branch}
         </p>
         {mirror.error ? (

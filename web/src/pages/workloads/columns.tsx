@@ -12,7 +12,7 @@ export const columns: Column<WorkloadSummary>[] = [
   {
     id: "name",
     header: "Workload",
-    className: "sm:w-[30%] xl:w-[19%]",
+    className: "sm:w-[30%] xl:w-[23%]",
     sort: (it) => it.name,
     cell: (it) => (
       <Link

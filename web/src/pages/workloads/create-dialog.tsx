@@ -1,8 +1,9 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useId, useState } from "react";
+import { type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { applyWorkload } from "@/api/cache";
 import { api, idempotencyKey } from "@/api/client";
+import { problemOf } from "@/api/problem";
 import { keys } from "@/api/queries";
 import type { Category, CreateWorkload } from "@/api/types";
 import { Button } from "@/components/button";
@@ -22,7 +23,12 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
   const [category, setCategory] = useState<Category>("Production");
   const [key] = useState(idempotencyKey);
 
-  const plan = useMutation({ mutationFn: () => api.plan(asked(input)) });
+  const [asksPassword, setAsksPassword] = useState(false);
+  const plan = useMutation({
+    mutationFn: () => api.plan(asked(input)),
+    onError: (error) => wrongIn(error) === "password" && setAsksPassword(true),
+  });
+  const wrong = wrongIn(plan.error);
   const create = useMutation({
     mutationFn: () => api.createWorkload({ ...asked(input), category }, key),
     onSuccess: async (workload) => {
@@ -32,6 +38,16 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
     },
   });
   const read = plan.data;
+  // The dialog stays while its content changes, so the focus has to follow by itself.
+  const confirm = useRef<HTMLButtonElement>(null);
+  const config = useRef<HTMLInputElement>(null);
+  const wasRead = useRef(false);
+  useEffect(() => {
+    const isRead = read !== undefined;
+    if (isRead) confirm.current?.focus();
+    else if (wasRead.current) config.current?.focus();
+    wasRead.current = isRead;
+  }, [read]);
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -52,6 +68,7 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
           <>
             <Button onClick={() => plan.reset()}>Back</Button>
             <Button
+              ref={confirm}
               look="primary"
               data-confirm
               busy={create.isPending}
@@ -83,6 +100,7 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
         <Field
           data-first
           label="Code repository"
+          invalid={wrong === "repository"}
           type="url"
           required
           mono
@@ -92,7 +110,9 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
           help="The Git repository's http or https address"
         />
         <Field
+          ref={config}
           label="Kubernetes config file"
+          invalid={wrong === "config"}
           required
           mono
           placeholder="deploy/service.yaml"
@@ -100,7 +120,10 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
           onChange={(event) => set({ config: event.target.value })}
           help="Its path from the repository's root"
         />
-        <details className="group" open={Boolean(input.username || input.password)}>
+        <details
+          open={asksPassword}
+          onToggle={(event) => setAsksPassword(event.currentTarget.open)}
+        >
           <summary className="w-fit rounded-sm text-muted hover:text-text">
             The repository asks for a password
           </summary>
@@ -124,6 +147,15 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
       {plan.error && <ProblemView error={plan.error} className="mt-4" />}
     </Dialog>
   );
+}
+
+/** Which of the questions was answered wrongly, as far as the server says. */
+function wrongIn(error: unknown): "repository" | "config" | "password" | null {
+  if (!error) return null;
+  const { type } = problemOf(error);
+  if (type === "urn:hermez:problem:repository-authentication") return "password";
+  if (type.startsWith("urn:hermez:problem:repository-")) return "repository";
+  return type.startsWith("urn:hermez:problem:config-") ? "config" : null;
 }
 
 /** Without the blanks. */

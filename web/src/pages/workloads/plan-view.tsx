@@ -16,9 +16,9 @@ interface Props {
 export function PlanView({ plan, category, onCategory }: Props) {
   return (
     <>
-      <dl className="grid grid-cols-[7rem_1fr] gap-x-4 gap-y-2 max-sm:grid-cols-1 max-sm:gap-y-0.5">
+      <dl className="grid grid-cols-[5.5rem_1fr] gap-x-3 sm:grid-cols-[7rem_1fr] sm:gap-x-4 sm:gap-y-2">
         <Row name="Name">
-          <span className="font-medium break-all">{plan.name}</span>
+          <span className="font-medium wrap-anywhere">{plan.name}</span>
         </Row>
         <Row name="Type">{plan.workload_type}</Row>
         <Row name="Project">{plan.project}</Row>
@@ -30,9 +30,9 @@ export function PlanView({ plan, category, onCategory }: Props) {
           {plan.port != null && `, listening on port ${plan.port}`}
         </Row>
         <Row name="Read from">
-          <span className="break-all">{repositoryName(plan.repository)}</span>
+          <span className="wrap-anywhere">{repositoryName(plan.repository)}</span>
           <span className="flex min-w-0 flex-wrap items-baseline gap-x-2 text-muted">
-            <code className="font-mono text-xs break-all">{plan.config}</code>
+            <code className="font-mono text-xs wrap-anywhere">{plan.config}</code>
             <span>
               {plan.branch} at <Sha commit={plan.commit} />
             </span>
@@ -51,7 +51,7 @@ export function PlanView({ plan, category, onCategory }: Props) {
         {plan.external_images.length > 0 && (
           <Row name="Uses as is">
             {plan.external_images.map((image) => (
-              <code key={image} className="block font-mono text-xs break-all">
+              <code key={image} className="block font-mono text-xs wrap-anywhere">
                 {image}
               </code>
             ))}
@@ -90,8 +90,8 @@ export function PlanView({ plan, category, onCategory }: Props) {
 function Row({ name, children }: { name: string; children: ReactNode }) {
   return (
     <>
-      <dt className="text-faint sm:leading-8">{name}</dt>
-      <dd className="min-w-0 max-sm:mb-2 sm:py-1.5">{children}</dd>
+      <dt className="leading-8 text-faint">{name}</dt>
+      <dd className="min-w-0 py-1.5">{children}</dd>
     </>
   );
 }
