@@ -251,6 +251,7 @@ fn mk_stopping() -> Memory {
             trigger: "aa".to_owned(),
             savepointdir: Some("file:/state/savepoints".to_owned()),
             stopped_for: "upgrade".to_owned(),
+            failures: 0,
         }),
         ..mk_memory(Stage::Stopping)
     }

@@ -19,8 +19,10 @@ pub fn sentence(text: impl std::fmt::Display) -> String {
     let mut chars = text.chars();
     let first_word = text.split_whitespace().next().unwrap_or_default();
     let mut out = match chars.next() {
-        // URLs and file names keep their spelling.
-        Some(first) if first.is_ascii_lowercase() && !first_word.contains(['/', '.', ':', '_']) => {
+        // URLs, names of files and of workloads keep their spelling.
+        Some(first)
+            if first.is_ascii_lowercase() && !first_word.contains(['/', '.', ':', '_', '-']) =>
+        {
             first.to_ascii_uppercase().to_string() + chars.as_str()
         }
         Some(_) => text.to_owned(),

@@ -42,7 +42,7 @@ async fn redeem(
     let session = match redeemed {
         Ok(session) => session,
         Err(error) if error.kind() == catalog::LOGIN_LINK_INVALID && wants_a_page(&headers) => {
-            return Ok(Redirect::to("/login").into_response());
+            return Ok(Redirect::to("/login?link=used").into_response());
         }
         Err(error) => return Err(error),
     };

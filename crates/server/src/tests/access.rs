@@ -155,7 +155,7 @@ async fn sign_in(server: &TestServer) -> String {
     let again = server.send(again).await;
     assert_eq!(
         (again.status.as_u16(), &again.headers[header::LOCATION]),
-        (303, &"/login".parse().unwrap())
+        (303, &"/login?link=used".parse().unwrap())
     );
     assert!(!again.headers.contains_key(header::SET_COOKIE));
     cookie.split(';').next().unwrap().to_owned()

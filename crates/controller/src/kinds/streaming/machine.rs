@@ -482,7 +482,7 @@ impl Input<'_> {
         } else {
             self.newest_state(memory)
         };
-        let gone = self.job().is_none() && self.late(memory);
+        let gone = self.seen.is_some() && self.job().is_none() && self.late(memory);
         if over.is_none() && !gone {
             return;
         }
