@@ -161,7 +161,7 @@ fn a_deadline_that_nothing_explains() {
     assert_eq!(cause, FailureCause::Deadline);
     assert_eq!(
         message,
-        "0 of 3 pods are ready; nothing has changed for 60 s"
+        "0 of 3 pods are ready; Kubernetes has made none of the new version; nothing has changed for 60 s"
     );
 }
 
