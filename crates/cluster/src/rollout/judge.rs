@@ -48,7 +48,7 @@ pub(super) fn judge(workload: &Workload, deployment: &DeploymentView, now: Times
         return failed(trouble.cause, message, trouble.hint.clone());
     }
     let common = most_common(troubles.iter());
-    if deployment.deadline_exceeded {
+    if is_late(workload, deployment) {
         return match common {
             Some((trouble, count)) => {
                 let message = say(trouble, count, ready, desired);
@@ -66,6 +66,18 @@ pub(super) fn judge(workload: &Workload, deployment: &DeploymentView, now: Times
         desired,
         message,
     }
+}
+
+/// Whether the rollout has stood still for too long. Kubernetes leaves the word of the rollout before
+/// until pods change; a rollback comes just then.
+fn is_late(workload: &Workload, deployment: &DeploymentView) -> bool {
+    let declared = workload.declared.as_ref();
+    let came = declared.and_then(|declared| declared.applied_at);
+    let is_of_before = match (deployment.deadline_exceeded_at, came) {
+        (Some(told), Some(came)) => told <= came,
+        _ => false,
+    };
+    deployment.deadline_exceeded && !is_of_before
 }
 
 /// How a pod is looked at, among the others of its workload.

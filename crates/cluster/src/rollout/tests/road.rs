@@ -166,6 +166,20 @@ fn a_deadline_that_nothing_explains() {
 }
 
 #[test]
+fn the_deadline_of_the_rollout_before_says_nothing_of_this_one() {
+    let mut workload = mk_workload(vec![mk_ready("a")]);
+    let mut told = |second: i64| {
+        let mut status = late();
+        status["conditions"][0]["lastUpdateTime"] = json!(time(second));
+        workload.deployment = Some(mk_deployment(3, status));
+        is_progressing(&workload, 90)
+    };
+    assert!(told(-5), "before the deploy came");
+    assert!(told(0), "in the second in which it came");
+    assert!(!told(60), "of this one");
+}
+
+#[test]
 fn what_the_controller_cannot_translate_fails() {
     let stalled = |reason: &str, message: &str, since: i64| {
         let mut workload = mk_workload(vec![mk_ready("a")]);
