@@ -160,7 +160,7 @@ fn crash(look: Look<'_>, container: &ContainerView, message: &str, certain: bool
         None => format!("{name} cannot be started: {}", quote(message)),
     };
     let mut cause = FailureCause::CrashLoop;
-    let mut hint = "The last words of the container are in the log of its previous run.";
+    let mut hint = "Read the container's last lines, mend what they name, and deploy that commit.";
     // The kubelet ends what does not pass its liveness or startup probe.
     let killed = container.end.as_ref().is_some_and(|end| {
         matches!(end.exit_code, 137 | 143) && end.reason.as_deref() != Some("OOMKilled")
