@@ -138,6 +138,12 @@ const compare = createRoute({
   component: lazyRouteComponent(() => import("@/pages/deploy/compare"), "ComparePage"),
 });
 
+const receipt = createRoute({
+  getParentRoute: () => app,
+  path: "/deploys/$id/receipt",
+  component: lazyRouteComponent(() => import("@/pages/receipt/page"), "ReceiptPage"),
+});
+
 const builds = createRoute({
   getParentRoute: () => app,
   path: "/builds",
@@ -184,6 +190,7 @@ const tree = root.addChildren([
     ]),
     deploy,
     compare,
+    receipt,
     builds,
     build,
     activity,

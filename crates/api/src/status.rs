@@ -103,7 +103,7 @@ pub struct ContainerStatus {
 }
 
 /// A Kubernetes event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KubernetesEvent {
     /// When it last happened.
     #[schema(value_type = Option<String>, format = DateTime)]

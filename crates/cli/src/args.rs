@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    access, build, config_file, deploy, generate, login, logs, profile, rollouts, run, server,
-    status, workload,
+    access, build, config_file, deploy, generate, login, logs, profile, receipt, rollouts, run,
+    server, status, workload,
 };
 use crate::print::Format;
 use crate::settings::Flags;
@@ -89,6 +89,8 @@ pub enum Command {
     Unpin(rollouts::UnpinArgs),
     /// Compare two deploys: commits, images, manifests, how long they took
     Diff(rollouts::DiffArgs),
+    /// Show why a deploy failed: last lines, events, what came with it, what to do
+    Receipt(receipt::Args),
     /// List, show, watch, pause, resume and cancel deploys
     #[command(subcommand)]
     Deploys(deploy::Command),
@@ -171,6 +173,7 @@ mod tests {
             "hermez restart hello --watch",
             "hermez unpin hello",
             "hermez diff 3 4",
+            "hermez receipt 12 --output json",
             "hermez history hello --state failed --by ada --kind rollback --since 2d --commit 95f6",
             "hermez workload set hello --auto-deploy off",
             "hermez deploys pause 12",

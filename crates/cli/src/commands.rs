@@ -8,6 +8,7 @@ pub mod generate;
 pub mod login;
 pub mod logs;
 pub mod profile;
+pub mod receipt;
 pub mod rollouts;
 pub mod run;
 pub mod server;
@@ -34,6 +35,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Restart(args) => rollouts::restart(&app()?, args).await,
         Command::Unpin(args) => rollouts::unpin(&app()?, args).await,
         Command::Diff(args) => rollouts::diff(&app()?, &args).await,
+        Command::Receipt(args) => receipt::run(&app()?, &args).await,
         Command::Deploys(command) => deploy::run(&app()?, command).await,
         Command::Run(args) => run::start(&app()?, args).await,
         Command::Runs(args) => run::list(&app()?, args).await,

@@ -19,7 +19,7 @@ use crate::error::chain;
 use crate::index::Index;
 use crate::link::{Link, Pace};
 use crate::logs::{self, LogRequest};
-use crate::rollout::{self, RolloutInput};
+use crate::rollout::{self, Late, RolloutInput};
 use crate::runs::{self, RunRequest};
 use crate::{ClusterError, Rollout, WorkloadKey, status};
 
@@ -186,6 +186,16 @@ impl Cluster {
             now: Timestamp::now(),
             deploy_id,
         })
+    }
+
+    /// Why a deploy whose deadline has passed is not there yet, as its pods tell; none when they tell
+    /// nothing, or when the cluster does not answer.
+    pub fn late(&self, key: &WorkloadKey) -> Option<Late> {
+        if self.shared.unknown().is_some() {
+            return None;
+        }
+        let workload = self.shared.index().workload(key);
+        rollout::late(&workload, Timestamp::now())
     }
 
     /// Brings a resource to the cluster by server-side apply, with the marks of its deploy; makes

@@ -25,5 +25,5 @@ pub use cluster::Cluster;
 pub use error::ClusterError;
 pub use key::WorkloadKey;
 pub use logs::LogRequest;
-pub use rollout::{FailureCause, Rollout};
+pub use rollout::{FailureCause, Late, Rollout};
 pub use runs::RunRequest;

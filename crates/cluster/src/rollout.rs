@@ -14,11 +14,13 @@ use crate::view::PodView;
 
 mod judge;
 mod pod;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod told;
 mod words;
 
+pub use stuck::{Late, late};
 pub(crate) use words::counts;
 
 /// How long something that may mend itself is waited for.

@@ -54,6 +54,8 @@ pub struct DeploymentView {
     pub available: i32,
     /// The rollout stood still for longer than its deadline.
     pub deadline_exceeded: bool,
+    /// Since when that is said.
+    pub deadline_exceeded_at: Option<Timestamp>,
     /// The rollout came to its end.
     pub rolled_out: bool,
     /// Why the newest ReplicaSet cannot be made.
@@ -146,6 +148,10 @@ impl From<&Deployment> for DeploymentView {
             ready: status.ready_replicas.unwrap_or(0),
             available: status.available_replicas.unwrap_or(0),
             deadline_exceeded: reason("Progressing", "False", "ProgressDeadlineExceeded"),
+            deadline_exceeded_at: find("Progressing", "False").and_then(|c| {
+                let told = c.last_update_time.as_ref();
+                instant(told.or(c.last_transition_time.as_ref()))
+            }),
             rolled_out: reason("Progressing", "True", "NewReplicaSetAvailable"),
             set_failure: find("Progressing", "False")
                 .filter(|c| c.reason.as_deref() == Some("ReplicaSetCreateError"))

@@ -167,7 +167,7 @@ impl Road {
     }
 
     /// A deploy's images and the text of its manifest.
-    async fn version(
+    pub(crate) async fn version(
         &self,
         deploy: &DeployRecord,
         missing: &mut Vec<String>,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hermez_api::DeployKind;
 use hermez_artifact::ArtifactError;
-use hermez_cluster::{Cluster, ClusterError, DeployMark, WorkloadKey};
+use hermez_cluster::{Cluster, ClusterError, DeployMark, Rollout, WorkloadKey};
 use hermez_kinds::Config;
 use hermez_store::{Applied, DeployRecord, DeployWrite, Lease, Store, StoreError};
 use jiff::Timestamp;
@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Road;
 use crate::state::{self, Next, Seen};
+use crate::witness::Witness;
+use crate::{receipt, receipt::mask::mask};
 
 /// How long a deploy may be without a sign of life from its driver.
 const LEASE_MS: i64 = 30_000;
@@ -50,6 +52,7 @@ pub(crate) async fn drive(
         return Ok(());
     };
     let mut renewed = Instant::now();
+    let mut witness = Witness::default();
     let workload = store.workload_by_id(deploy.workload_id).await?;
     let namespace = workload
         .map(|workload| workload.namespace)
@@ -73,7 +76,7 @@ pub(crate) async fn drive(
                 driver.build = deploy.build_id;
             }
         });
-        let wait = match look(road, lease, &deploy, &key).await {
+        let wait = match look(road, lease, &deploy, &key, &mut witness).await {
             Ok(Looked::Again(record)) => {
                 deploy = *record;
                 Duration::ZERO
@@ -116,22 +119,33 @@ async fn look(
     lease: Lease,
     deploy: &DeployRecord,
     key: &WorkloadKey,
+    witness: &mut Witness,
 ) -> Result<Looked, StoreError> {
     let store = &road.parts().store;
-    let seen = see(road, deploy, key).await?;
+    let seen = see(road, deploy, key, witness).await?;
     let now = Timestamp::now();
     match state::next(deploy, &seen, now) {
+        Next::Write(write) if receipt::is_failure(&write) => {
+            let gather = receipt::with_evidence(road, deploy, key, witness, *write);
+            let write = Box::pin(gather).await;
+            write_down(store, lease, &write, Timestamp::now()).await
+        }
         Next::Wait if deploy.state == hermez_api::DeployState::RollingOut => {
             Ok(Looked::Wait(LOOK_AT_ROLLOUT))
         }
         Next::Wait => Ok(Looked::Wait(LOOK_AGAIN)),
         Next::Write(write) => write_down(store, lease, &write, now).await,
         Next::RequestBuild => request_build(road, lease, deploy, now).await,
-        Next::Apply => apply(road, lease, deploy, now).await,
+        Next::Apply => apply(road, lease, deploy, key, witness, now).await,
     }
 }
 
-async fn see(road: &Road, deploy: &DeployRecord, key: &WorkloadKey) -> Result<Seen, StoreError> {
+async fn see(
+    road: &Road,
+    deploy: &DeployRecord,
+    key: &WorkloadKey,
+    witness: &mut Witness,
+) -> Result<Seen, StoreError> {
     use hermez_api::DeployState::{Applying, Building, Pending, Queued, RollingOut};
     let store = &road.parts().store;
     let waiting = matches!(deploy.state, Pending | Building | Queued);
@@ -157,12 +171,30 @@ async fn see(road: &Road, deploy: &DeployRecord, key: &WorkloadKey) -> Result<Se
         seen.lane = store.lane_facts(deploy).await?;
     }
     if let (RollingOut, Some(cluster)) = (deploy.state, cluster) {
-        seen.rollout = Some(cluster.rollout(key, deploy.id));
+        seen.rollout = Some(without_secrets(cluster.rollout(key, deploy.id)));
+        if state::is_past(deploy, Timestamp::now()) {
+            seen.late = cluster.late(key);
+        }
+        // Only then are the newest pods this deploy's own.
+        if matches!(seen.rollout, Some(Rollout::Progressing { .. })) {
+            witness.look(&cluster, key);
+        }
     }
     if deploy.state == Applying && !connected {
         tracing::debug!(deploy = deploy.id, "the cluster does not answer");
     }
     Ok(seen)
+}
+
+/// The same without what looks like a secret: a probe's answer may hold anything.
+fn without_secrets(mut rollout: Rollout) -> Rollout {
+    match &mut rollout {
+        Rollout::Waiting { message }
+        | Rollout::Progressing { message, .. }
+        | Rollout::Failed { message, .. } => *message = mask(message),
+        Rollout::Complete { .. } => {}
+    }
+    rollout
 }
 
 async fn write_down(
@@ -252,6 +284,8 @@ async fn apply(
     road: &Road,
     lease: Lease,
     deploy: &DeployRecord,
+    key: &WorkloadKey,
+    witness: &mut Witness,
     now: Timestamp,
 ) -> Result<Looked, StoreError> {
     let store = &road.parts().store;
@@ -279,6 +313,7 @@ async fn apply(
             hint: Some("build the commit again, then deploy it".to_owned()),
             transient: false,
         })?;
+        witness.manifest = Some(config.resource.to_json());
         let mark = DeployMark {
             deploy_id: deploy.id,
             commit: deploy.commit.clone(),
@@ -307,7 +342,13 @@ async fn apply(
             hint,
             transient,
         }) => {
-            let (write, wait) = state::apply_failed(deploy, cause, &message, hint, transient, now);
+            let message = mask(&message);
+            let (mut write, wait) =
+                state::apply_failed(deploy, cause, &message, hint, transient, now);
+            if receipt::is_failure(&write) {
+                let gather = receipt::with_evidence(road, deploy, key, witness, write);
+                write = Box::pin(gather).await;
+            }
             let looked = write_down(store, lease, &write, Timestamp::now()).await?;
             Ok(match wait {
                 // The record is read again after the wait.

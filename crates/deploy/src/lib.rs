@@ -15,10 +15,12 @@ mod error;
 mod inspect;
 pub mod policy;
 mod progress;
+pub mod receipt;
 mod requests;
 mod road;
 pub mod rollback;
 pub mod state;
+mod witness;
 mod workloads;
 
 pub use error::RoadError;

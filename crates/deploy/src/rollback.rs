@@ -196,6 +196,15 @@ impl Road {
         Ok(store.request_rollback(&new, &aftermath, now).await?)
     }
 
+    /// What a rollback leaves, and what it brings back.
+    pub(crate) async fn rollback_of(
+        &self,
+        workload: &str,
+    ) -> Result<(DeployRecord, DeployRecord), RoadError> {
+        let choice = self.choose_rollback(workload, None).await?;
+        Ok((choice.left.deploy, choice.target.deploy))
+    }
+
     async fn choose_rollback(&self, workload: &str, to: Option<i64>) -> Result<Choice, RoadError> {
         let store = &self.parts().store;
         let workload = self.workload(workload).await?;

@@ -8,7 +8,7 @@
 //! A newer request supersedes what has not begun to change the cluster, never what has.
 
 use hermez_api::{BadArtifact, BuildState, DeployKind, DeployState};
-use hermez_cluster::{FailureCause, Rollout};
+use hermez_cluster::{FailureCause, Late, Rollout};
 use hermez_store::{Applied, BuildRecord, DeployRecord, DeployWrite, LaneFacts};
 use jiff::{SignedDuration, Timestamp};
 
@@ -36,6 +36,8 @@ pub struct Seen {
     pub connected: bool,
     /// How far the rollout is; only asked for while it rolls out.
     pub rollout: Option<Rollout>,
+    /// Why it is late; only asked for while it rolls out and its deadline has passed.
+    pub late: Option<Late>,
 }
 
 /// What to do next.
@@ -222,9 +224,13 @@ fn rolling_out(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
             Some((*ready, *desired)),
         ),
         _ if is_past(deploy, now) => {
-            let message = format!("not finished in time: {}", deploy.message);
-            let hint = Some("look at the pods and their events: hermez status".to_owned());
-            fail(FailureCause::Deadline.as_str(), &message, hint, None)
+            let (cause, why, hint) = match &seen.late {
+                Some(late) => (late.cause, late.message.as_str(), late.hint.clone()),
+                None => (FailureCause::Deadline, deploy.message.as_str(), None),
+            };
+            let message = format!("not finished in time: {why}");
+            let look = || Some("look at the pods and their events: hermez status".to_owned());
+            fail(cause.as_str(), &message, hint.or_else(look), None)
         }
         Some(Rollout::Progressing {
             ready,
@@ -298,7 +304,8 @@ pub fn apply_failed(
     (write, Some(wait))
 }
 
-fn is_past(deploy: &DeployRecord, now: Timestamp) -> bool {
+/// Whether its deadline has passed.
+pub(crate) fn is_past(deploy: &DeployRecord, now: Timestamp) -> bool {
     deploy.deadline_at.is_some_and(|deadline| now >= deadline)
 }
 

@@ -329,3 +329,51 @@ async fn a_server_that_stops_gives_its_leases_back() {
     server.stop().await;
     assert_eq!(store.open_deploys(0, now, 10).await.unwrap(), [id]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_deploy_has_one_receipt_although_everything_is_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let workload = mk_workload(&store).await;
+    let id = ask(&store, &workload, 1).await;
+    let first = Server::start(folder.path());
+    let waits = until(&store, id, |deploy| deploy.build_id.is_some()).await;
+    let build = waits.build_id.unwrap();
+    first.kill();
+    store.cancel_build(build, Timestamp::now()).await.unwrap();
+    // These die somewhere on the way, perhaps while they gather.
+    for _ in 0..3 {
+        Server::start(folder.path()).kill();
+    }
+    let last = Server::start(folder.path());
+    let failed = until(&store, id, in_state(DeployState::Failed)).await;
+    let receipt = store.receipt(id).await.unwrap().expect("with the state");
+    last.stop().await;
+    let found = receipt.evidence;
+    assert_eq!(found.cause, "build");
+    assert_eq!(found.sentence, failed.message);
+    assert!(
+        found.next_step.contains("hermez build start"),
+        "{}",
+        found.next_step
+    );
+    assert!(
+        found.took_ms <= 6_000,
+        "gathering is bounded: {} ms",
+        found.took_ms
+    );
+    assert!(
+        found
+            .missing
+            .iter()
+            .any(|it| it.contains("nothing to compare with")),
+        "{:?}",
+        found.missing
+    );
+    assert_eq!((found.rollback, receipt.is_current), (None, false));
+    let events = store.deploy_events(id, 0).await.unwrap();
+    let failures = events
+        .iter()
+        .filter(|event| event.state == DeployState::Failed);
+    assert_eq!(failures.count(), 1);
+}

@@ -136,6 +136,20 @@ impl Store {
         find.all(&self.read).await?.into_iter().map(line).collect()
     }
 
+    /// The last lines, oldest first, at most `limit` (1..=10,000).
+    pub async fn build_log_end(
+        &self,
+        build_id: i64,
+        limit: u64,
+    ) -> Result<Vec<LogLine>, StoreError> {
+        let find = build_log_line::Entity::find()
+            .filter(build_log_line::Column::BuildId.eq(build_id))
+            .order_by_desc(build_log_line::Column::Seq)
+            .limit(limit.clamp(1, MAX_LINES));
+        let newest = find.all(&self.read).await?;
+        newest.into_iter().rev().map(line).collect()
+    }
+
     /// The same as a page, for lists.
     pub async fn build_log_page(
         &self,

@@ -1,6 +1,6 @@
 //! Working on deploys: leases, fenced writes, and what else goes on with the same instance.
 
-use hermez_api::DeployState;
+use hermez_api::{DeployState, Evidence};
 use jiff::Timestamp;
 use sea_orm::sea_query::{Condition, Expr};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany};
@@ -9,7 +9,7 @@ use crate::deploys::{WHAT, append_event, has_ended, is_changing, missing, one, o
 use crate::entity::build::{self, Column as BuildColumn};
 use crate::entity::deploy::{Column, Entity, Model};
 use crate::words::{ms, value, word};
-use crate::{Change, DeployRecord, Lease, Store, StoreError};
+use crate::{Change, DeployRecord, Lease, Store, StoreError, receipts};
 
 /// What a leased deploy becomes. Absent fields stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct DeployWrite {
     pub retries: Option<i32>,
     /// What was written to the cluster.
     pub applied: Option<Applied>,
+    /// What was found, when it ends in failure; kept in the same transaction.
+    pub evidence: Option<Box<Evidence>>,
 }
 
 /// What a deploy has written to the cluster.
@@ -279,6 +281,9 @@ impl Store {
                 Err(error) if StoreError::is_unique_violation(&error) => return Ok(None),
                 done => done?,
             };
+        }
+        if let Some(evidence) = &write.evidence {
+            receipts::keep(&transaction, lease.id, evidence).await?;
         }
         let state = write.state.unwrap_or(before);
         let message = write.message.as_deref().unwrap_or(&deploy.message);

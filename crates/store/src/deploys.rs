@@ -427,6 +427,21 @@ impl Store {
         row.map(Row::record).transpose()
     }
 
+    /// The newest deploy of a workload before this one that succeeded.
+    pub async fn good_deploy_before(
+        &self,
+        workload_id: i64,
+        before: i64,
+    ) -> Result<Option<DeployRecord>, StoreError> {
+        let find = with_workload()
+            .filter(Column::WorkloadId.eq(workload_id))
+            .filter(Column::State.eq(word(&DeployState::Succeeded)))
+            .filter(Column::Id.lt(before))
+            .order_by_desc(Column::Id);
+        let row = find.into_model::<Row>().one(&self.read).await?;
+        row.map(Row::record).transpose()
+    }
+
     /// The newest deploy and the newest that succeeded of each of these workloads; one query.
     pub(crate) async fn outstanding_deploys(
         &self,

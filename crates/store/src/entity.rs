@@ -372,6 +372,24 @@ pub mod deploy_event {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Receipts of deploys that failed.
+pub mod deploy_receipt {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "deploy_receipt")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub deploy_id: i64,
+        pub evidence: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// Answers kept for requests that carry a key.
 pub mod idempotency_key {
     use sea_orm::entity::prelude::*;

@@ -27,6 +27,7 @@ mod idempotency;
 mod migration;
 mod page;
 mod principals;
+mod receipts;
 mod records;
 mod repositories;
 mod sessions;

@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod crash;
 pub mod cronjob;
+pub mod failure_receipt;
 pub mod forge;
 pub mod hermez;
 pub mod jobset;
@@ -67,6 +68,10 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "rollback",
         "a bad version comes by itself with a push, and goes with one action; pin, mark, override, restart, hold",
     ),
+    (
+        "failure-receipt",
+        "deploys fail in nine ways; each receipt names the cause, shows last lines without secrets and what came, and brings back what ran",
+    ),
 ];
 
 /// Runs the journey called `name` and returns its figures.
@@ -86,6 +91,7 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
         "thousand" => thousand::run(&sandbox).await,
         "streaming" => streaming::run(&sandbox).await,
         "rollback" => rollback::run(&sandbox).await,
+        "failure-receipt" => failure_receipt::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",
             JOURNEYS

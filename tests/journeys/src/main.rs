@@ -13,7 +13,7 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let Some(name) = Arguments::parse().name else {
         for (name, about) in hermez_journeys::JOURNEYS {
-            println!("{name:<12} {about}");
+            println!("{name:<15} {about}");
         }
         return Ok(());
     };

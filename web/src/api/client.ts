@@ -195,6 +195,8 @@ export const api = {
         signal,
       }),
     ),
+  receipt: (id: number, signal?: AbortSignal) =>
+    take(client.GET("/api/v1/deploys/{id}/receipt", { params: { path: { id } }, signal })),
   cancelDeploy: (id: number) =>
     take(client.POST("/api/v1/deploys/{id}/cancel", { params: { path: { id } } })),
 };

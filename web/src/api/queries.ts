@@ -136,6 +136,13 @@ export const comparisonQuery = (id: number, other: number) =>
     queryFn: ({ signal }) => api.compareDeploys(id, other, signal),
   });
 
+/** Kept as it was found; only whether a newer deploy came since changes. */
+export const receiptQuery = (id: number) =>
+  queryOptions({
+    queryKey: [...keys.deploy(id), "receipt"],
+    queryFn: ({ signal }) => api.receipt(id, signal),
+  });
+
 export const deployQuery = (id: number) =>
   queryOptions({ queryKey: keys.deploy(id), queryFn: ({ signal }) => api.deploy(id, signal) });
 

@@ -192,6 +192,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deploys/{id}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a failed deploy's receipt
+         * @description Why it failed, with the evidence: the failing containers' last lines, events, what came with it,
+         *     what to do, and what a rollback would bring back. Kept as it was found then, without secrets.
+         */
+        get: operations["getReceipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deploys/{id}/resume": {
         parameters: {
             query?: never;
@@ -1394,6 +1415,74 @@ export interface components {
             /** @description Workload. */
             workload: string;
         };
+        /** @description What was found when a deploy failed. Secrets are masked as `***`; as JSON it is at most 256 KiB. */
+        Evidence: {
+            /** @description The last lines of the build's log, where the build failed, at most 50. */
+            build_lines: components["schemas"]["ReceiptLine"][];
+            /** @description Why it failed, as a stable word (`failure_cause` of the deploy). */
+            cause: string;
+            /** @description Commits that came with it, newest first, at most 100. */
+            coming: components["schemas"]["ChangedCommit"][];
+            /**
+             * Format: int64
+             * @description The last deploy before it that succeeded: what it is compared with.
+             */
+            compared_with?: number | null;
+            /** @description The failing containers with their last lines, at most 6. */
+            containers: components["schemas"]["FailedContainer"][];
+            /** @description Kubernetes events since the deploy was asked for, newest first, at most 50. */
+            events: components["schemas"]["KubernetesEvent"][];
+            /**
+             * Format: date-time
+             * @description When it was gathered.
+             */
+            gathered_at: string;
+            /** @description Images that differ. */
+            images: components["schemas"]["ChangedImage"][];
+            /** @description Commits that left with it, newest first, at most 100. */
+            leaving: components["schemas"]["ChangedCommit"][];
+            /** @description Unified diff of the manifests; empty when they are the same or one of them is missing. */
+            manifest_diff: string;
+            /** @description What could not be had or was left out, and why. */
+            missing: string[];
+            /** @description Whether there are more commits than listed. */
+            more_commits: boolean;
+            /** @description What to do about it. */
+            next_step: string;
+            rollback?: components["schemas"]["RollbackTarget"] | null;
+            /** @description Why it failed, in one sentence. */
+            sentence: string;
+            /**
+             * Format: int64
+             * @description How long that took, in milliseconds.
+             */
+            took_ms: number;
+        };
+        /** @description A container that failed. */
+        FailedContainer: {
+            /** @description Its name. */
+            container: string;
+            /**
+             * Format: int32
+             * @description Exit code of its last end.
+             */
+            exit_code?: number | null;
+            /** @description Whether the pod was gone already; its lines were kept while the rollout was watched. */
+            gone: boolean;
+            /** @description Its last lines, oldest first, at most 50; none when it never ran. */
+            lines: components["schemas"]["ReceiptLine"][];
+            /** @description In Kubernetes' words. */
+            message?: string | null;
+            /** @description Its pod. */
+            pod: string;
+            /**
+             * Format: int32
+             * @description Times it was restarted.
+             */
+            restarts: number;
+            /** @description As Kubernetes says it, for example `CrashLoopBackOff`. */
+            state: string;
+        };
         /**
          * @description How a workload does.
          * @enum {string}
@@ -2002,10 +2091,39 @@ export interface components {
             /** @description Why not, in one sentence. */
             reason?: string | null;
         };
+        /** @description Why a deploy failed, with the evidence; kept with the deploy. */
+        Receipt: components["schemas"]["Evidence"] & {
+            /** @description The deploy that failed. */
+            deploy: components["schemas"]["DeploySummary"];
+            /** @description Whether the cluster was told nothing newer since: a rollback leaves this very deploy. */
+            is_current: boolean;
+        };
+        /** @description A line of a log. */
+        ReceiptLine: {
+            /**
+             * Format: date-time
+             * @description When it was written.
+             */
+            at?: string | null;
+            /** @description The text, at most 1 KiB. */
+            text: string;
+        };
         /** @description What a rollback would do. */
         RollbackPlan: components["schemas"]["DeployComparison"] & {
             bad?: components["schemas"]["BadArtifact"] | null;
             pinned?: components["schemas"]["Pin"] | null;
+        };
+        /** @description What a rollback would bring back. */
+        RollbackTarget: {
+            /** @description Its commit (40 hexadecimal digits). */
+            commit: string;
+            /**
+             * Format: int64
+             * @description The deploy whose version it is.
+             */
+            deploy_id: number;
+            /** @description First line of the commit's message. */
+            title: string;
         };
         /**
          * @description Where a rollout is.
@@ -2879,6 +2997,65 @@ export interface operations {
             };
             /** @description It is not in a state that allows this. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getReceipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deploy's number. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The receipt. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

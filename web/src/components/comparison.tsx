@@ -6,8 +6,13 @@ import { plural } from "@/lib/format";
 const digest = (reference: string | null | undefined): string =>
   reference?.split("@")[1]?.slice(0, 19) ?? "–";
 
+type Change = Pick<
+  DeployComparison,
+  "coming" | "leaving" | "more_commits" | "images" | "manifest_diff" | "missing"
+>;
+
 /** What lies between two deploys: commits, images, manifests. */
-export function Comparison({ change }: { change: DeployComparison }) {
+export function Comparison({ change }: { change: Change }) {
   return (
     <div className="flex flex-col gap-4">
       <Commits title="leave" commits={change.leaving} />

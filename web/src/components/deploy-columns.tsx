@@ -35,7 +35,18 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
       className: "w-31",
       cell: (it) => (
         <span title={it.message} className="block leading-4">
-          <DeployStatus state={it.state} />
+          {it.state === "failed" ? (
+            <Link
+              to="/deploys/$id/receipt"
+              params={{ id: String(it.id) }}
+              title={`See the receipt: ${it.message}`}
+              className="link"
+            >
+              <DeployStatus state={it.state} />
+            </Link>
+          ) : (
+            <DeployStatus state={it.state} />
+          )}
           {it.kind !== "regular" && (
             <span className="block text-xs text-muted">{KIND[it.kind]}</span>
           )}

@@ -124,6 +124,10 @@ export function causeWords(cause: string): string {
     bad_artifact: "The artifact is marked as bad",
     build: "Build failed",
     deadline: "Not ready in time",
+    cluster: "The cluster does not answer",
+    registry: "The registry does not have it",
+    manifest: "The manifest cannot be read",
+    failed: "The deploy failed",
   };
   return words[cause] ?? cause.replaceAll("_", " ");
 }

@@ -289,7 +289,8 @@ pub(super) async fn watch_to_the_end(app: &App, id: i64, is_known: bool) -> Resu
     let deploy: Deploy = answer.read()?;
     let summary = &deploy.summary;
     if summary.state != DeployState::Succeeded {
-        return Err(ended_badly(&deploy));
+        let next = super::receipt::print_short(app, &deploy).await?;
+        return Err(ended_badly(&deploy, next));
     }
     if app.json() {
         return Ok(());
@@ -307,9 +308,9 @@ pub(super) async fn watch_to_the_end(app: &App, id: i64, is_known: bool) -> Resu
     ))
 }
 
-fn ended_badly(deploy: &Deploy) -> CliError {
+fn ended_badly(deploy: &Deploy, next: Option<String>) -> CliError {
     let summary = &deploy.summary;
-    let mut hint = deploy.hint.clone();
+    let mut hint = next.or_else(|| deploy.hint.clone());
     if let (None, Some("build"), Some(build)) =
         (&hint, deploy.failure_cause.as_deref(), deploy.build_id)
     {

@@ -86,11 +86,11 @@ pub fn comparison(change: &DeployComparison, page: &Page) -> String {
 }
 
 /// A line of a manifest as it may be printed: indented as it is, and without control characters.
-fn visible(line: &str) -> String {
+pub(super) fn visible(line: &str) -> String {
     line.chars().filter(|c| !c.is_control()).collect()
 }
 
-fn commits(title: &str, commits: &[ChangedCommit]) -> String {
+pub(super) fn commits(title: &str, commits: &[ChangedCommit]) -> String {
     if commits.is_empty() {
         return String::new();
     }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::pod::{self, Look, Trouble};
+use super::stuck::stuck;
 use super::words::{self, counts};
 use super::{FailureCause, GRACE, Rollout};
 use crate::index::Workload;
 use crate::text::clip;
-use crate::view::{ContainerState, DeploymentView, PodView, ReplicaSetView};
+use crate::view::{DeploymentView, PodView, ReplicaSetView};
 
 /// How far a Deployment is that Kubernetes has taken up.
 pub(super) fn judge(workload: &Workload, deployment: &DeploymentView, now: Timestamp) -> Rollout {
@@ -47,13 +48,13 @@ pub(super) fn judge(workload: &Workload, deployment: &DeploymentView, now: Times
         return failed(trouble.cause, message, trouble.hint.clone());
     }
     let common = most_common(troubles.iter());
-    if deployment.deadline_exceeded {
+    if is_late(workload, deployment) {
         return match common {
             Some((trouble, count)) => {
                 let message = say(trouble, count, ready, desired);
                 failed(trouble.cause, message, trouble.hint.clone())
             }
-            None => too_late(deployment, &pods, ready),
+            None => too_late(workload, deployment, &pods, now),
         };
     }
     let message = match common {
@@ -67,6 +68,18 @@ pub(super) fn judge(workload: &Workload, deployment: &DeploymentView, now: Times
     }
 }
 
+/// Whether the rollout has stood still for too long. Kubernetes leaves the word of the rollout before
+/// until pods change; a rollback comes just then.
+fn is_late(workload: &Workload, deployment: &DeploymentView) -> bool {
+    let declared = workload.declared.as_ref();
+    let came = declared.and_then(|declared| declared.applied_at);
+    let is_of_before = match (deployment.deadline_exceeded_at, came) {
+        (Some(told), Some(came)) => told <= came,
+        _ => false,
+    };
+    deployment.deadline_exceeded && !is_of_before
+}
+
 /// How a pod is looked at, among the others of its workload.
 pub(super) fn look<'a>(pod: &'a PodView, workload: &'a Workload, now: Timestamp) -> Look<'a> {
     Look {
@@ -78,7 +91,10 @@ pub(super) fn look<'a>(pod: &'a PodView, workload: &'a Workload, now: Timestamp)
 }
 
 /// The pods of the newest version that are not on their way out.
-fn new_pods<'a>(workload: &'a Workload, newest: Option<&ReplicaSetView>) -> Vec<&'a PodView> {
+pub(super) fn new_pods<'a>(
+    workload: &'a Workload,
+    newest: Option<&ReplicaSetView>,
+) -> Vec<&'a PodView> {
     let is_new = |pod: &&PodView| !pod.deleting && newest.is_some_and(|set| set.hash == pod.hash);
     let pods = workload.pods.iter().map(AsRef::as_ref);
     pods.filter(is_new).collect()
@@ -125,31 +141,76 @@ fn progress(deployment: &DeploymentView, ready: i32) -> String {
     format!("{counts}; {old} old {pods} still")
 }
 
-/// The deadline has passed, and no pod says why.
-fn too_late(deployment: &DeploymentView, pods: &[&PodView], ready: i32) -> Rollout {
+/// The deadline has passed, and no pod is in trouble: says what the pods are at.
+fn too_late(
+    workload: &Workload,
+    deployment: &DeploymentView,
+    pods: &[&PodView],
+    now: Timestamp,
+) -> Rollout {
     let (desired, deadline) = (deployment.desired, deployment.deadline_seconds);
-    let runs = |pod: &&&PodView| {
-        let mut own = pod.containers.iter().filter(|c| !c.init).peekable();
-        own.peek().is_some() && own.all(|c| c.state == ContainerState::Running)
+    let ready = pods.iter().filter(|pod| pod.ready).count() as i32;
+    let looks = pods.iter().map(|pod| look(pod, workload, now));
+    let stuck: Vec<Trouble> = looks.filter_map(stuck).collect();
+    let (cause, message, hint) = match most_common(stuck.iter()) {
+        Some((trouble, count)) => (
+            trouble.cause,
+            say(trouble, count, ready, desired),
+            trouble.hint.clone().unwrap_or_default(),
+        ),
+        None => nothing_is_wrong(deployment, pods.len() as i32, ready),
     };
-    let running = pods.iter().filter(|pod| !pod.ready).filter(runs).count() as i32;
-    let (cause, message) = if running > 0 {
-        let singular = format!("runs and was not ready within {deadline} s");
-        let plural = format!("run and were not ready within {deadline} s");
-        let message = words::sentence(ready, desired, running, &singular, &plural);
-        (FailureCause::Probe, message)
-    } else {
-        let counts = counts(ready, desired);
-        let message = format!("{counts}; nothing has changed for {deadline} s");
-        (FailureCause::Deadline, message)
-    };
-    let hint =
-        "Look at the pods' events and logs; a slow start needs a larger progressdeadlineseconds.";
     Rollout::Failed {
         cause,
         ready,
         desired,
-        message,
-        hint: Some(hint.to_owned()),
+        message: format!("{message}; nothing has changed for {deadline} s"),
+        hint: Some(hint),
     }
+}
+
+/// Why a rollout stands still whose pods are well, or are not there.
+fn nothing_is_wrong(
+    deployment: &DeploymentView,
+    pods: i32,
+    ready: i32,
+) -> (FailureCause, String, String) {
+    let desired = deployment.desired;
+    let counts = counts(ready, desired);
+    let old = deployment.total - deployment.updated;
+    let (what, hint) = if ready >= desired && old > 0 {
+        let pods = if old == 1 {
+            "old pod does"
+        } else {
+            "old pods do"
+        };
+        (
+            format!("{old} {pods} not end"),
+            "Look why the old pods do not end: finalizers, long grace periods, nodes that are away.",
+        )
+    } else if ready >= desired {
+        (
+            "they do not stay ready for as long as minReadySeconds wants".to_owned(),
+            "Look at the pods' logs and at the readiness probe.",
+        )
+    } else if pods == ready {
+        (
+            if pods == 0 {
+                "Kubernetes has made none of the new version".to_owned()
+            } else {
+                "Kubernetes does not make the others".to_owned()
+            },
+            "Look at the events of the Deployment and its ReplicaSets, and whether the controller manager runs.",
+        )
+    } else {
+        (
+            "the others do not start".to_owned(),
+            "Look at the pods' events and logs.",
+        )
+    };
+    (
+        FailureCause::Deadline,
+        format!("{counts}; {what}"),
+        hint.to_owned(),
+    )
 }

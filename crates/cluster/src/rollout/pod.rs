@@ -51,7 +51,7 @@ impl<'a> Look<'a> {
     }
 
     /// The pod's own events of that reason.
-    fn events(self, reason: &'a str) -> impl Iterator<Item = &'a EventView> {
+    pub fn events(self, reason: &'a str) -> impl Iterator<Item = &'a EventView> {
         let events = self.events.iter().map(AsRef::as_ref);
         events.filter(move |event: &&EventView| {
             event.reason == reason && event.is_about("Pod", &self.pod.name)
@@ -156,11 +156,11 @@ fn crash(look: Look<'_>, container: &ContainerView, message: &str, certain: bool
     };
     let name = format!("{noun} {}", container.name);
     let mut how = match &container.end {
-        Some(end) => ending(&name, end),
+        Some(end) => ending(&name, end, container.memory_limit.as_deref()),
         None => format!("{name} cannot be started: {}", quote(message)),
     };
     let mut cause = FailureCause::CrashLoop;
-    let mut hint = "The last words of the container are in the log of its previous run.";
+    let mut hint = "Read the container's last lines, mend what they name, and deploy that commit.";
     // The kubelet ends what does not pass its liveness or startup probe.
     let killed = container.end.as_ref().is_some_and(|end| {
         matches!(end.exit_code, 137 | 143) && end.reason.as_deref() != Some("OOMKilled")
@@ -195,17 +195,26 @@ fn crash(look: Look<'_>, container: &ContainerView, message: &str, certain: bool
 }
 
 /// How a container ended, as a clause.
-fn ending(name: &str, end: &End) -> String {
+fn ending(name: &str, end: &End, memory_limit: Option<&str>) -> String {
     match end.reason.as_deref() {
-        Some("OOMKilled") => format!("{name} ran out of memory"),
+        Some("OOMKilled") => match memory_limit {
+            Some(limit) => format!("{name} ran out of memory (its limit is {limit})"),
+            None => format!("{name} ran out of memory (it has no limit; its node ran short)"),
+        },
         Some("StartError" | "ContainerCannotRun") => {
             let message = end.message.as_deref().unwrap_or_default();
             let why = message.rsplit("exec: ").next().unwrap_or(message);
             format!("{name} cannot be started: {}", quote(why))
         }
         _ => match end.signal {
-            Some(signal) => format!("{name} was ended by signal {signal}"),
-            None => format!("{name} ended with exit code {}", end.exit_code),
+            Some(number) => match words::signal(number) {
+                Some(signal) => format!("{name} was ended by signal {number} ({signal})"),
+                None => format!("{name} was ended by signal {number}"),
+            },
+            None => match words::signal(end.exit_code - 128) {
+                Some(signal) => format!("{name} ended with exit code {} ({signal})", end.exit_code),
+                None => format!("{name} ended with exit code {}", end.exit_code),
+            },
         },
     }
 }
@@ -287,7 +296,7 @@ fn probe_trouble(look: Look<'_>) -> Option<Trouble> {
 }
 
 /// The cluster's own words within a sentence: bounded, on one line, without a full stop.
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     clip(line.trim_end_matches(['.', ',', ' ']), QUOTE_BYTES)
 }

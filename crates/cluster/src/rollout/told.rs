@@ -48,7 +48,7 @@ pub(super) fn judge(workload: &Workload, declared: &Declared, now: Timestamp) ->
 
 /// The pods of the newest version whose troubles are the deploy's. Of jobs, a pod that ran and
 /// failed may be retried, which the controller judges; one that cannot start is judged here.
-fn newest_pods<'a>(
+pub(super) fn newest_pods<'a>(
     workload: &'a Workload,
     declared: &'a Declared,
 ) -> impl Iterator<Item = &'a PodView> {

@@ -132,6 +132,24 @@ pub(super) fn probe(message: &str) -> (String, String) {
     (probe, answer)
 }
 
+/// The name of a signal that ends programs.
+pub(super) fn signal(number: i32) -> Option<&'static str> {
+    Some(match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        15 => "SIGTERM",
+        _ => return None,
+    })
+}
+
 /// Which of the pods: "2 of 3 pods are ready; the third …".
 ///
 /// `singular` and `plural` are the predicates of one pod and of several.

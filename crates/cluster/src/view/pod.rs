@@ -98,6 +98,8 @@ pub struct ContainerView {
     pub end: Option<End>,
     /// When it started.
     pub started_at: Option<Timestamp>,
+    /// Its limit of memory, as the spec writes it.
+    pub memory_limit: Option<String>,
 }
 
 impl From<&Pod> for PodView {
@@ -164,11 +166,17 @@ fn containers(pod: &Pod, status: &PodStatus) -> Vec<ContainerView> {
         let image = container.image.clone().unwrap_or_default();
         let sidecar = init && container.restart_policy.as_deref() == Some("Always");
         let name = container.name.clone();
+        let limits = container
+            .resources
+            .as_ref()
+            .and_then(|it| it.limits.as_ref());
+        let memory_limit = limits.and_then(|limits| limits.get("memory"));
         let blank = ContainerView {
             name,
             image,
             init,
             sidecar,
+            memory_limit: memory_limit.map(|limit| limit.0.clone()),
             ..ContainerView::default()
         };
         status.map_or(blank.clone(), |status| with_status(blank, status))

@@ -299,6 +299,7 @@ fn seens() -> impl Strategy<Value = Seen> {
     );
     (any::<bool>(), builds, lanes, any::<bool>(), rollouts()).prop_map(
         |(artifact, build, (newer, busy), connected, rollout)| Seen {
+            late: None,
             bad: None,
             artifact,
             build,
@@ -316,6 +317,46 @@ fn place(state: DeployState) -> usize {
         .position(|found| *found == state)
         .expect("a state")
         .min(5)
+}
+
+#[test]
+fn a_deadline_is_never_told_as_a_bare_time_out() {
+    let mut deploy = mk_deploy(DeployState::RollingOut);
+    deploy.deadline_at = Some(Timestamp::UNIX_EPOCH);
+    deploy.message = "0 of 2 pods are ready".into();
+    let now = Timestamp::from_second(100).unwrap();
+    let told = |late: Option<Late>| {
+        let seen = Seen {
+            connected: true,
+            late,
+            ..Seen::default()
+        };
+        let Next::Write(write) = next(&deploy, &seen, now) else {
+            panic!("the deadline has passed")
+        };
+        (
+            write.failure_cause.unwrap(),
+            write.message.unwrap(),
+            write.hint.unwrap(),
+        )
+    };
+    let late = Late {
+        cause: FailureCause::ConfigMissing,
+        message: "0 of 2 pods are ready; they wait for a volume: timed out".into(),
+        hint: Some("Look at the volume.".into()),
+    };
+    let (cause, message, hint) = told(Some(late));
+    assert_eq!(
+        (cause.as_str(), hint.as_str()),
+        ("config_missing", "Look at the volume.")
+    );
+    assert!(
+        message.ends_with("they wait for a volume: timed out"),
+        "{message}"
+    );
+    let (cause, message, hint) = told(None);
+    assert_eq!(cause, "deadline");
+    assert!(message.ends_with("0 of 2 pods are ready") && hint.contains("hermez status"));
 }
 
 proptest! {

@@ -50,6 +50,8 @@ catalog! {
     BUILD_NOT_FOUND = NOT_FOUND, "build-not-found", "There is no such build";
     /// No deploy of that number.
     DEPLOY_NOT_FOUND = NOT_FOUND, "deploy-not-found", "There is no such deploy";
+    /// The deploy did not fail, or failed before there were receipts.
+    RECEIPT_NOT_FOUND = NOT_FOUND, "receipt-not-found", "This deploy has no receipt";
     /// No token of that id.
     TOKEN_NOT_FOUND = NOT_FOUND, "token-not-found", "There is no such token";
     /// The path is right, the method is not.

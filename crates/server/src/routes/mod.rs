@@ -13,6 +13,7 @@ mod login;
 mod logs;
 mod meta;
 mod profiles;
+mod receipts;
 mod rollouts;
 mod runs;
 mod watch;
@@ -59,6 +60,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(builds::router())
         .merge(build_log::router())
         .merge(deploys::router())
+        .merge(receipts::router())
         .merge(rollouts::router())
         .merge(logs::router())
         .merge(runs::router())

@@ -6,6 +6,7 @@ mod builds;
 mod changes;
 mod openapi;
 mod problems;
+mod receipts;
 mod rollouts;
 mod streams;
 mod workloads;

@@ -7,6 +7,7 @@
 
 mod m0001_main_job;
 mod m0002_deploys;
+mod m0003_receipts;
 
 use sea_orm::sea_query::{Alias, ColumnDef, Expr, Query, Table};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
@@ -30,6 +31,10 @@ const ALL: &[Migration] = &[
     Migration {
         name: "0002_deploys",
         up: m0002_deploys::up,
+    },
+    Migration {
+        name: "0003_receipts",
+        up: m0003_receipts::up,
     },
 ];
 

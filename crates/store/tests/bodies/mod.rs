@@ -4,6 +4,7 @@
 pub mod access;
 pub mod builds;
 pub mod deploys;
+pub mod receipts;
 pub mod rollbacks;
 pub mod workloads;
 
@@ -28,6 +29,8 @@ macro_rules! tests {
         $crate::bodies::tests!(@ deploys: a_timeline_is_kept, one_deploy_changes_an_instance,
             an_ended_deploy_stays, lanes_tell_what_else_goes_on, a_deploy_is_leased_to_one,
             deploys_are_paged, changes_are_announced, a_timeline_is_bounded);
+        $crate::bodies::tests!(@ receipts: a_receipt_is_written_once_with_the_state,
+            a_receipt_knows_when_something_newer_came);
         $crate::bodies::tests!(@ rollbacks: a_rollback_pins_marks_and_stops_in_one, a_mark_finds_every_workload,
             a_pause_is_idempotent, what_ran_is_listed, deploys_are_filtered, automatic_deploys_are_set);
     };

@@ -33,6 +33,13 @@ export function Failure({ deploy }: { deploy: Deploy }) {
             </p>
           )}
           <p className="mt-1.5 flex flex-wrap gap-x-4">
+            <Link
+              to="/deploys/$id/receipt"
+              params={{ id: String(deploy.id) }}
+              className="link-accent font-medium"
+            >
+              See the receipt
+            </Link>
             {deploy.failure_cause === "build" && deploy.build_id != null ? (
               <Link
                 to="/builds/$id"

@@ -86,7 +86,7 @@ fn a_container_that_crashes_again_and_again() {
     );
     let (_, message) = crash(json!({"exitCode": 137, "reason": "OOMKilled"}));
     assert!(
-        message.ends_with("container app ran out of memory"),
+        message.contains("container app ran out of memory (it has no limit"),
         "{message}"
     );
     let (_, message) = crash(json!({
@@ -176,7 +176,8 @@ fn a_missing_config_map_is_named() {
 
 #[test]
 fn a_probe_that_does_not_pass_fails_at_the_deadline() {
-    let pod = mk_pod("a", "new", false, json!({"state": {"running": {}}}));
+    let running = json!({"state": {"running": {}}, "started": true});
+    let pod = mk_pod("a", "new", false, running);
     let mut workload = mk_workload(vec![pod]);
     workload.events = vec![mk_event(
         "a",
@@ -197,7 +198,96 @@ fn a_probe_that_does_not_pass_fails_at_the_deadline() {
     let (cause, message) = failure(&workload, 60);
     assert_eq!(cause, FailureCause::Probe);
     assert!(
-        message.ends_with("one runs and was not ready within 60 s"),
+        message.contains("one runs, and its container app has not passed its readiness probe"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_signal_and_a_memory_limit_are_named() {
+    let say = |end: Value, limits: Value| {
+        let mut pod = mk_pod("a", "new", false, crashed(2, end));
+        pod["spec"]["containers"][0]["resources"] = limits;
+        failure(&mk_workload(vec![pod]), 3).1
+    };
+    let message = say(json!({"exitCode": 139, "reason": "Error"}), json!({}));
+    assert!(message.ends_with("exit code 139 (SIGSEGV)"), "{message}");
+    let message = say(json!({"exitCode": 200, "reason": "Error"}), json!({}));
+    assert!(message.ends_with("exit code 200"), "{message}");
+    let message = say(json!({"exitCode": 0, "signal": 15}), json!({}));
+    assert!(message.ends_with("by signal 15 (SIGTERM)"), "{message}");
+    let killed = json!({"exitCode": 137, "reason": "OOMKilled"});
+    let message = say(killed, json!({"limits": {"memory": "32Mi"}}));
+    assert!(
+        message.ends_with("ran out of memory (its limit is 32Mi)"),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_a_late_pod_is_at_is_told() {
+    let told = |pod: Value, events: Vec<Arc<EventView>>| {
+        let mut workload = mk_workload(vec![pod]);
+        workload.events = events;
+        assert!(is_progressing(&workload, 30), "not before the deadline");
+        let told = crate::rollout::late(&workload, now(30)).map(|late| late.message);
+        workload.deployment = Some(mk_deployment(3, late()));
+        let (cause, message) = failure(&workload, 60);
+        assert!(
+            message.starts_with(&told.expect("it is told")),
+            "the engine's own deadline says the same: {message}"
+        );
+        (cause, message)
+    };
+    let creating = || waiting("ContainerCreating", "");
+    let mk = |container: Value| mk_pod("a", "new", false, container);
+
+    let event = mk_event("a", "FailedMount", "MountVolume.SetUp failed: timed out", 3);
+    let (cause, message) = told(mk(creating()), vec![event]);
+    assert_eq!(cause, FailureCause::ConfigMissing);
+    assert!(
+        message.contains("one waits for a volume: MountVolume"),
+        "{message}"
+    );
+
+    let event = mk_event("a", "FailedCreatePodSandBox", "no network plugin", 3);
+    let (_, message) = told(mk(creating()), vec![event]);
+    assert!(
+        message.contains("on its node: no network plugin"),
+        "{message}"
+    );
+
+    let (_, message) = told(mk(creating()), vec![]);
+    assert!(
+        message.contains("not started by its kubelet on node node"),
+        "{message}"
+    );
+
+    let mut nowhere = mk(json!({}));
+    nowhere["spec"]["nodeName"] = Value::Null;
+    let (cause, message) = told(nowhere, vec![]);
+    assert_eq!(cause, FailureCause::Unschedulable);
+    assert!(message.contains("was given no node"), "{message}");
+
+    let mut evicted = mk(json!({}));
+    evicted["status"]["phase"] = json!("Failed");
+    evicted["status"]["reason"] = json!("Evicted");
+    evicted["status"]["message"] = json!("The node was low on memory.");
+    let (_, message) = told(evicted, vec![]);
+    assert!(
+        message.contains("Evicted: The node was low on memory"),
+        "{message}"
+    );
+
+    let mut prepared = mk(waiting("PodInitializing", ""));
+    prepared["spec"]["initContainers"] = json!([{"name": "migrate"}]);
+    prepared["status"]["initContainerStatuses"] = json!([{
+        "name": "migrate", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+        "state": {"running": {}},
+    }]);
+    let (_, message) = told(prepared, vec![]);
+    assert!(
+        message.contains("waits for its init container migrate"),
         "{message}"
     );
 }

@@ -161,8 +161,22 @@ fn a_deadline_that_nothing_explains() {
     assert_eq!(cause, FailureCause::Deadline);
     assert_eq!(
         message,
-        "0 of 3 pods are ready; nothing has changed for 60 s"
+        "0 of 3 pods are ready; Kubernetes has made none of the new version; nothing has changed for 60 s"
     );
+}
+
+#[test]
+fn the_deadline_of_the_rollout_before_says_nothing_of_this_one() {
+    let mut workload = mk_workload(vec![mk_ready("a")]);
+    let mut told = |second: i64| {
+        let mut status = late();
+        status["conditions"][0]["lastUpdateTime"] = json!(time(second));
+        workload.deployment = Some(mk_deployment(3, status));
+        is_progressing(&workload, 90)
+    };
+    assert!(told(-5), "before the deploy came");
+    assert!(told(0), "in the second in which it came");
+    assert!(!told(60), "of this one");
 }
 
 #[test]

@@ -1,0 +1,137 @@
+//! Receipts: once, with the state, kept.
+
+use hermez_api::{DeployState, Evidence, ReceiptLine};
+use hermez_store::{Applied, DeployWrite, StoreError};
+
+use super::deploys::mk_deploy;
+use super::{at, open};
+
+const LEASE_MS: i64 = 15_000;
+
+fn mk_evidence(sentence: &str) -> Evidence {
+    Evidence {
+        gathered_at: at(5),
+        took_ms: 7,
+        cause: "crash_loop".to_owned(),
+        sentence: sentence.to_owned(),
+        next_step: "Mend it.".to_owned(),
+        containers: Vec::new(),
+        // What PostgreSQL's text cannot hold as it is.
+        build_lines: vec![ReceiptLine {
+            at: Some(at(4)),
+            text: "a\0b \u{1b} 'quoted' ü".to_owned(),
+        }],
+        events: Vec::new(),
+        compared_with: Some(1),
+        manifest_diff: String::new(),
+        images: Vec::new(),
+        coming: Vec::new(),
+        leaving: Vec::new(),
+        more_commits: false,
+        rollback: None,
+        missing: Vec::new(),
+    }
+}
+
+fn failed(evidence: Evidence) -> DeployWrite {
+    DeployWrite {
+        state: Some(DeployState::Failed),
+        message: Some(evidence.sentence.clone()),
+        failure_cause: Some(evidence.cause.clone()),
+        evidence: Some(Box::new(evidence)),
+        ..DeployWrite::default()
+    }
+}
+
+pub async fn a_receipt_is_written_once_with_the_state(url: &str) {
+    let store = open(url).await;
+    let deploy = mk_deploy(&store, "hello", 1).await;
+    assert_eq!(store.receipt(deploy.id).await.unwrap(), None);
+    let acquire = async || {
+        let acquired = store.acquire_deploy(deploy.id, "me", at(1), LEASE_MS).await;
+        acquired.unwrap().unwrap().0
+    };
+    let lost = acquire().await;
+    store.release_deploy(lost).await.unwrap();
+    let held = acquire().await;
+    // A server that lost its lease while it gathered writes nothing.
+    let late = store
+        .write_deploy(lost, &failed(mk_evidence("late")), at(2))
+        .await;
+    assert!(
+        matches!(late, Err(StoreError::LeaseLost { .. })),
+        "{late:?}"
+    );
+    assert_eq!(store.receipt(deploy.id).await.unwrap(), None);
+
+    let applied = DeployWrite {
+        state: Some(DeployState::RollingOut),
+        applied: Some(Applied {
+            manifest: "r/m@sha256:0".to_owned(),
+            paused: false,
+        }),
+        ..DeployWrite::default()
+    };
+    store.write_deploy(held, &applied, at(2)).await.unwrap();
+    let evidence = mk_evidence("The pod crashes");
+    store
+        .write_deploy(held, &failed(evidence.clone()), at(3))
+        .await
+        .unwrap();
+    let receipt = store.receipt(deploy.id).await.unwrap().unwrap();
+    assert_eq!(receipt.evidence, evidence);
+    assert_eq!(receipt.deploy.state, DeployState::Failed);
+    assert!(receipt.is_current);
+    let again = store
+        .write_deploy(held, &failed(mk_evidence("again")), at(4))
+        .await;
+    assert!(again.is_err(), "it has ended");
+    let kept = store.receipt(deploy.id).await.unwrap().unwrap();
+    assert_eq!(kept.evidence.sentence, "The pod crashes");
+}
+
+pub async fn a_receipt_knows_when_something_newer_came(url: &str) {
+    let store = open(url).await;
+    let mut last = None;
+    for (n, state) in [
+        (1, DeployState::Succeeded),
+        (2, DeployState::Failed),
+        (3, DeployState::Succeeded),
+    ] {
+        let deploy = mk_deploy(&store, "hello", n).await;
+        let acquired = store.acquire_deploy(deploy.id, "me", at(1), LEASE_MS).await;
+        let (lease, _) = acquired.unwrap().unwrap();
+        let write = DeployWrite {
+            applied: Some(Applied {
+                manifest: format!("r/m@sha256:{n}"),
+                paused: false,
+            }),
+            ..failed(mk_evidence("no"))
+        };
+        let write = if state == DeployState::Failed {
+            write
+        } else {
+            DeployWrite {
+                state: Some(state),
+                evidence: None,
+                ..write
+            }
+        };
+        store.write_deploy(lease, &write, at(2)).await.unwrap();
+        match (state, last) {
+            (DeployState::Failed, _) => {
+                assert!(store.receipt(deploy.id).await.unwrap().unwrap().is_current);
+                let good = store
+                    .good_deploy_before(deploy.workload_id, deploy.id)
+                    .await;
+                assert_eq!(good.unwrap().map(|good| good.id), last);
+                last = Some(deploy.id);
+            }
+            (_, Some(before)) => {
+                let receipt = store.receipt(before).await.unwrap().unwrap();
+                assert!(!receipt.is_current, "deploy {} came since", deploy.id);
+            }
+            (_, None) => last = Some(deploy.id),
+        }
+    }
+}
