@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use hermez_api::{Place, Problem};
 
-use crate::print::{Format, printable};
+use crate::print::{Format, note, printable};
 
 /// Why a command ended without doing what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -224,15 +224,15 @@ pub fn place_text(place: &Place) -> String {
 
 /// Writes the error to standard error, as text or as a JSON problem.
 pub fn report(error: &CliError, format: Format) {
-    match format {
+    let text = match format {
         // Ctrl-C is no error; what goes on without us is worth a line.
-        Format::Table if matches!(error, CliError::Interrupted { .. }) => eprintln!("{error}"),
-        Format::Table => eprint!("{}", error.text()),
-        Format::Json => eprintln!(
-            "{}",
+        Format::Table if matches!(error, CliError::Interrupted { .. }) => error.to_string(),
+        Format::Table => error.text(),
+        Format::Json => {
             serde_json::to_string(&error.problem()).unwrap_or_else(|_| error.to_string())
-        ),
-    }
+        }
+    };
+    note(text.trim_end());
 }
 
 #[cfg(test)]

@@ -47,9 +47,9 @@ pub fn json<T: Serialize>(value: &T) -> Result<(), CliError> {
     line(&serde_json::to_string_pretty(value).unwrap_or_default())
 }
 
-/// Tells the person something beside the command's own output.
+/// Tells the person something beside the command's own output; if nobody reads it, nobody hears it.
 pub fn note(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn written(error: &io::Error) -> CliError {

@@ -211,7 +211,7 @@ async fn create(app: &App, args: CreateArgs) -> Result<(), CliError> {
         // For programs, standard output is the created workload alone.
         let text = views::workload::plan(&plan, &app::page());
         if app.json() {
-            eprint!("{text}");
+            print::note(text.trim_end());
         } else {
             print::raw(&text)?;
         }
