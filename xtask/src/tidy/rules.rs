@@ -92,8 +92,10 @@ pub fn file(path: &str, text: &str) -> Vec<Violation> {
             "must open with //!: what the crate owns and guarantees",
         ));
     }
+    // What is a workspace of its own has no other's lints to take.
     if path.ends_with("Cargo.toml")
         && text.contains("[package]")
+        && !text.contains("\n[workspace]\n")
         && !text.contains("[lints]\nworkspace = true")
     {
         found.push(whole(

@@ -73,7 +73,7 @@ async fn starts(sandbox: &Sandbox, state: &State) {
 
 async fn upgrades(sandbox: &Sandbox, state: &State) -> i64 {
     let before = counted(sandbox).await;
-    let job = upgrade(sandbox, &spec(state, "two")).await;
+    let job = Box::pin(upgrade(sandbox, &spec(state, "two"))).await;
     let after = counted(sandbox).await;
     assert!(
         after >= before,
@@ -132,7 +132,7 @@ async fn flinks_own_example_keeps_its_state_through_an_upgrade() {
                 .is_some_and(|checkpoint| checkpoint.size_bytes > 0)
         })
         .await;
-        let job = upgrade(&sandbox, &flinks_own(&state, "0.02")).await;
+        let job = Box::pin(upgrade(&sandbox, &flinks_own(&state, "0.02"))).await;
         let told = status_of(&job).job.expect("a job");
         assert_eq!(told.state, "RUNNING");
 
