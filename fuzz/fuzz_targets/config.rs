@@ -4,7 +4,7 @@
 #[path = "../../crates/kinds/tests/support/input.rs"]
 mod input;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+libfuzzer_sys::fuzz_target!(init: input::prepare(), |bytes: &[u8]| {
     let took = input::read_everything(bytes).took;
     assert!(took <= input::LIMIT, "it took {took:?}");
 });

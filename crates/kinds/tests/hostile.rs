@@ -11,8 +11,8 @@ mod specs;
 
 use std::time::Duration;
 
-use hermez_kinds::{Kind, RuntimeProfile, config};
-use input::{LIMIT, Outcome, read_everything};
+use hermez_kinds::Kind;
+use input::{LIMIT, Outcome, prepare, read_everything};
 
 /// Inputs that are tried, unless the environment says otherwise.
 const INPUTS: usize = 1_000;
@@ -137,11 +137,7 @@ fn no_input_panics_or_takes_long() {
         .ok()
         .and_then(|count| count.parse().ok());
     let inputs = inputs.unwrap_or(INPUTS);
-    // The schemas are made at their first use, which is no input's fault.
-    for seed in &seeds {
-        drop(config::parse("good.yaml", seed));
-        drop(RuntimeProfile::parse("good.yaml", seed));
-    }
+    prepare();
     let mut maker = Maker { state: 1, seeds };
     let (mut accepted, mut longest) = (0, Duration::ZERO);
     for input in 0..inputs {
