@@ -94,18 +94,20 @@ impl Default for Settings {
 }
 
 /// Runs the controllers until `shutdown`, alone, and with every resource at the newest profile at
-/// once: a change of the profile reconciles every resource.
+/// once: a change of the profile reconciles every resource. Only resources of the class are looked
+/// after; without one, only those without.
 ///
 /// # Guarantees
 /// A cluster that goes away and comes back is watched again; nothing is written while nothing differs.
 pub async fn run(
     client: Client,
+    class: Option<&str>,
     profile: watch::Receiver<Arc<RuntimeProfile>>,
     shutdown: CancellationToken,
     metrics: Metrics,
 ) -> Result<(), ControllerError> {
     let book = Book::of_one(profile.borrow().clone());
-    let running = Running::start(&client, &book, None, None, &metrics, &shutdown);
+    let running = Running::start(&client, &book, class, None, &metrics, &shutdown);
     let mut profile = profile;
     let follow = async {
         while profile.changed().await.is_ok() {

@@ -61,7 +61,8 @@ fn start_controller() {
                 // Plain, as every other Hermez that may run on this cluster.
                 let (_profile, profiles) = watch::channel(Arc::new(RuntimeProfile::plain()));
                 let never = CancellationToken::new();
-                let _ = hermez_controller::run(client, profiles, never, Metrics::default()).await;
+                let _ =
+                    hermez_controller::run(client, None, profiles, never, Metrics::default()).await;
             });
         });
         installed

@@ -136,12 +136,25 @@ pub(super) fn checkpoints(answer: &Value, job: &mut Job) {
     job.checkpoint = checkpoint(&latest["completed"]);
     job.savepoint = checkpoint(&latest["savepoint"]);
     let restored = &latest["restored"];
-    job.restored = restored.is_object().then(|| RestoredStatus {
-        id: whole(&restored["id"]),
-        time: time(&restored["restore_timestamp"]),
-        savepoint: restored["is_savepoint"] == true,
-        path: path(&restored["external_path"]),
+    job.restored = restored.is_object().then(|| {
+        let path = path(&restored["external_path"]);
+        // Flink calls everything a savepoint that a start was told to begin from.
+        let is_checkpoint = path.as_deref().is_some_and(is_checkpoint);
+        RestoredStatus {
+            id: whole(&restored["id"]),
+            time: time(&restored["restore_timestamp"]),
+            savepoint: restored["is_savepoint"] == true && !is_checkpoint,
+            path,
+        }
     });
+}
+
+/// Whether a place is a checkpoint's: `…/chk-<number>`, as Flink names its folders.
+fn is_checkpoint(path: &str) -> bool {
+    let folder = path.trim_end_matches('/').rsplit('/').next();
+    folder
+        .and_then(|folder| folder.strip_prefix("chk-"))
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Why a job failed (`/jobs/:jobid/exceptions`).
@@ -272,4 +285,26 @@ pub(super) fn level_name(ranked: &str) -> String {
     ranked
         .trim_start_matches(|c: char| c.is_ascii_digit())
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_that_a_start_began_from_is_no_savepoint() {
+        for (place, expect) in [
+            ("file:/state/checkpoints/ab/chk-9", false),
+            ("file:/state/checkpoints/ab/chk-9/", false),
+            ("file:/state/savepoints/savepoint-b597dd-bee8c38121be", true),
+            ("s3://state/chk-", true),
+        ] {
+            let mut job = Job::default();
+            let answer = json!({"latest": {"restored": {"id": 9, "is_savepoint": true, "external_path": place}}});
+            checkpoints(&answer, &mut job);
+            assert_eq!(job.restored.expect("restored").savepoint, expect, "{place}");
+        }
+    }
 }

@@ -8,3 +8,6 @@ mod definition;
 mod helpers;
 mod lifecycle;
 mod runs;
+
+/// Class of the resources: none, as those that Hermez itself looks after on this cluster.
+const CLASS: Option<&str> = None;

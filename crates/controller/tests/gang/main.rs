@@ -11,3 +11,6 @@ mod rendezvous;
 #[path = "../service/support.rs"]
 mod support;
 mod work;
+
+/// Class of the resources: none, as those that Hermez itself looks after on this cluster.
+const CLASS: Option<&str> = None;

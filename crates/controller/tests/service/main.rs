@@ -12,3 +12,6 @@ mod properties;
 mod refusals;
 mod restart;
 mod support;
+
+/// Class of the resources: none, as those that Hermez itself looks after on this cluster.
+const CLASS: Option<&str> = None;

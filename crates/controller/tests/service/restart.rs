@@ -40,8 +40,13 @@ async fn a_restarted_controller_writes_nothing() {
         let metrics = Metrics::register(&mut registry);
         let (_profile, profiles) = watch::channel(Arc::new(RuntimeProfile::plain()));
         let shutdown = CancellationToken::new();
-        let second =
-            hermez_controller::run(sandbox.client.clone(), profiles, shutdown.clone(), metrics);
+        let second = hermez_controller::run(
+            sandbox.client.clone(),
+            None,
+            profiles,
+            shutdown.clone(),
+            metrics,
+        );
         let second = tokio::spawn(second);
         let services: Api<PinterestService> = Api::all(sandbox.client.clone());
         let looked = async {

@@ -132,7 +132,8 @@ impl Controller {
                     let outcome = hermez_controller::install_crds(client.clone()).await;
                     ready.send(outcome).expect("somebody waits");
                     let never = CancellationToken::new();
-                    let _ = hermez_controller::run(client, profiles, never, metrics).await;
+                    let _ = hermez_controller::run(client, crate::CLASS, profiles, never, metrics)
+                        .await;
                 });
             });
             installed

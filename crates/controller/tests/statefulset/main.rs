@@ -12,3 +12,6 @@ mod changes;
 mod data;
 mod helpers;
 mod updates;
+
+/// Class of the resources: none, as those that Hermez itself looks after on this cluster.
+const CLASS: Option<&str> = None;

@@ -11,3 +11,7 @@ mod flink;
 #[allow(dead_code)] // each test binary uses its part
 mod support;
 mod world;
+
+/// Class of the resources: not that of the Hermez that may run on this cluster. Two controllers that
+/// do not know of each other would upgrade a job together.
+const CLASS: Option<&str> = Some("streaming-test");

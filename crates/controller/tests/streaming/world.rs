@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use hermez_kinds::PinterestStreamingJob;
-use hermez_kinds::names::DEPLOY_MANAGER;
+use hermez_kinds::names::{CLASS_LABEL, DEPLOY_MANAGER};
 use hermez_kinds::streamingjob::{PinterestStreamingJobStatus, Stage, service_name};
 use hermez_sandbox::status::Status;
 use hermez_sandbox::{flink_image, paths, status};
@@ -131,7 +131,10 @@ pub fn flinks_own(state: &State, error_rate: &str) -> Value {
 pub async fn apply(sandbox: &Sandbox, spec: &Value) -> Result<PinterestStreamingJob, kube::Error> {
     let body = json!({
         "apiVersion": "pinterest.com/v1", "kind": "PinterestStreamingJob",
-        "metadata": {"name": NAME, "namespace": sandbox.namespace}, "spec": spec,
+        "metadata": {
+            "name": NAME, "namespace": sandbox.namespace, "labels": {CLASS_LABEL: crate::CLASS},
+        },
+        "spec": spec,
     });
     let params = PatchParams::apply(DEPLOY_MANAGER).force();
     sandbox
