@@ -9,14 +9,20 @@ use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::support::{Sandbox, within};
 use crate::world::{
     NAME, State, apply, condition, counted, flink, flinks_own, runs, spec, status_of, until,
 };
 
+/// Held by the test that runs a job: four virtual machines of Java at once are too many for a small
+/// machine.
+static MACHINE: Mutex<()> = Mutex::const_new(());
+
 #[tokio::test]
 async fn a_job_keeps_its_state_through_upgrades_failures_and_pauses() {
+    let _alone = MACHINE.lock().await;
     within(async |sandbox| {
         let state = State::of(&sandbox);
         Box::pin(starts(&sandbox, &state)).await;
@@ -115,6 +121,7 @@ async fn upgrade(sandbox: &Sandbox, version: &Value) -> PinterestStreamingJob {
 
 #[tokio::test]
 async fn flinks_own_example_keeps_its_state_through_an_upgrade() {
+    let _alone = MACHINE.lock().await;
     within(async |sandbox| {
         let state = State::of(&sandbox);
         let first = flinks_own(&state, "0.01");
