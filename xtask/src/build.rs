@@ -38,7 +38,7 @@ pub fn all(progress: &Progress, with_hermez: bool) -> anyhow::Result<(Tools, Pat
     let [kubernetes, gitea, buildkit, coredns, pause]: [PathBuf; 5] = built?
         .try_into()
         .map_err(|_| anyhow::anyhow!("a module is missing"))?;
-    let target = rust(progress, with_hermez)?;
+    let target = programs(progress, with_hermez)?;
     let tools = Tools {
         kubectl: kubernetes.join("kubectl"),
         kubernetes: kubernetes.join("kubernetes"),
@@ -100,7 +100,7 @@ fn newest(folder: &Path) -> Option<SystemTime> {
 }
 
 /// The UI, Hermez and the supervisor; returns the folder of the binaries.
-fn rust(progress: &Progress, with_hermez: bool) -> anyhow::Result<PathBuf> {
+pub fn programs(progress: &Progress, with_hermez: bool) -> anyhow::Result<PathBuf> {
     let web = repository().join("web");
     if with_hermez && web.join("package.json").exists() {
         // Before Hermez, which carries it inside; and only when it changed, since Hermez is then

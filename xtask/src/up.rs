@@ -1,6 +1,8 @@
 //! `cargo xtask up`: from a fresh machine to a sample service that answers.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -127,7 +129,7 @@ impl Up {
         is_up.then_some(status)
     }
 
-    /// Nothing to start; but the sample may not be there.
+    /// Nothing to start; but Hermez may have been changed since, and the sample may not be there.
     fn go_on(&self, status: Status) -> anyhow::Result<()> {
         self.progress
             .say(&format!("Already up ({}).", self.layout.root().display()));
@@ -135,7 +137,40 @@ impl Up {
             Phase::Ready => status,
             _ => wait::until_ready(&self.progress, &self.layout, None, &self.interrupted)?,
         };
+        let status = if self.with_hermez {
+            self.renew(status)?
+        } else {
+            status
+        };
         self.finish(&status)
+    }
+
+    /// Starts Hermez again if it runs from a file that has been built anew since.
+    fn renew(&self, status: Status) -> anyhow::Result<Status> {
+        let Some(pid) = status.component("hermez").and_then(|hermez| hermez.pid) else {
+            return Ok(status);
+        };
+        let built = build::programs(&self.progress, true)?.join("hermez");
+        let running = format!("/proc/{pid}/exe");
+        let path = std::fs::read_link(&running)?;
+        let path = path.to_string_lossy();
+        let is_its_own = path.trim_end_matches(" (deleted)") == built.to_string_lossy();
+        if !is_its_own || is_same_file(&running, &built)? {
+            return Ok(status);
+        }
+        let step = self
+            .progress
+            .step("Hermez was built anew; it is started again");
+        let process = nix::unistd::Pid::from_raw(i32::try_from(pid)?);
+        nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGTERM)?;
+        let is_other =
+            |status: &Status| status.component("hermez").and_then(|it| it.pid) != Some(pid);
+        while !status::read(self.layout.root()).is_ok_and(|status| is_other(&status)) {
+            anyhow::ensure!(!self.interrupted(), "interrupted");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        step.done();
+        wait::until_ready(&self.progress, &self.layout, None, &self.interrupted)
     }
 
     /// The sample, and the closing words.
@@ -178,6 +213,12 @@ impl Up {
         step.done();
         Ok(())
     }
+}
+
+/// Whether two paths lead to the same file.
+fn is_same_file(one: impl AsRef<Path>, other: impl AsRef<Path>) -> anyhow::Result<bool> {
+    let (one, other) = (std::fs::metadata(one)?, std::fs::metadata(other)?);
+    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
 }
 
 /// A flag that Ctrl-C and SIGTERM raise.

@@ -10,6 +10,9 @@ pub enum ControllerError {
     /// The API server answered with an error, or not at all.
     #[error("the cluster answered: {0}")]
     Kube(#[from] kube::Error),
+    /// The resource was changed by somebody else since it was read here; nothing was written.
+    #[error("the resource was changed meanwhile")]
+    Outdated,
     /// A watch ended for good; the process is on its way down.
     #[error("the watch of {0} has ended")]
     WatchEnded(String),

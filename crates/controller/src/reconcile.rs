@@ -95,6 +95,7 @@ pub(crate) async fn reconcile(
     let (again_after, stalled) = match result {
         Ok(again_after) => (again_after, None),
         Err(ReconcileError::Stalled(stalled)) => (None, Some(stalled)),
+        Err(ReconcileError::Controller(ControllerError::Outdated)) => return Ok(read_again()),
         Err(ReconcileError::Controller(error)) => {
             context.metrics.failed(kind, "Api");
             return Err(error);
@@ -102,7 +103,10 @@ pub(crate) async fn reconcile(
     };
     if let Some(stalled) = &stalled {
         context.metrics.failed(kind, stalled.reason());
-        context.say_stalled(&object, stalled).await?;
+        match context.say_stalled(&object, stalled).await {
+            Err(ControllerError::Outdated) => return Ok(read_again()),
+            said => said?,
+        }
     }
     let refused = matches!(
         stalled,
@@ -114,6 +118,11 @@ pub(crate) async fn reconcile(
     }
     context.remember(&uid, |memory| memory.failures = 0);
     Ok(again_after.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// The watch brings the newer resource at once; this is for when it brought it before now.
+fn read_again() -> Action {
+    Action::requeue(RETRY)
 }
 
 /// When to try again after an error of the API server.
@@ -245,6 +254,16 @@ impl Context {
                 }
             }
         })
+    }
+
+    /// The newest version of the resource that is known here: that of our own last write, until the
+    /// cache has caught up with it.
+    fn version_of(&self, object: &DynamicObject) -> Option<String> {
+        let uid = object.uid().unwrap_or_default();
+        let written = self.remember(&uid, |memory| {
+            memory.status.as_ref().map(|(version, _)| *version)
+        });
+        written.max(version(object)).map(|it| it.to_string())
     }
 
     /// What is to be known from outside of Kubernetes before a plan is made.
@@ -520,6 +539,10 @@ impl Context {
     }
 
     /// Writes the status, unless it says the same already.
+    ///
+    /// # Errors
+    /// [`ControllerError::Outdated`] when the resource is not any more what was read: a controller
+    /// that has just become the leader may read a cache that lags behind what the last one wrote.
     async fn write_status(
         &self,
         object: &DynamicObject,
@@ -537,7 +560,12 @@ impl Context {
         let patch = json!({
             "apiVersion": api_resource.api_version,
             "kind": api_resource.kind,
-            "metadata": { "name": name, "namespace": namespace },
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "uid": object.metadata.uid,
+                "resourceVersion": self.version_of(object),
+            },
             "status": after,
         });
         let parameters = PatchParams::apply(CONTROLLER_MANAGER).force();
@@ -556,6 +584,9 @@ impl Context {
             }
             // Deleted meanwhile.
             Err(kube::Error::Api(answer)) if answer.code == 404 => {}
+            Err(kube::Error::Api(answer)) if answer.code == 409 => {
+                return Err(ControllerError::Outdated);
+            }
             Err(error) => return Err(error.into()),
         }
         Ok(())

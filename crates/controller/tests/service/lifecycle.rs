@@ -70,6 +70,28 @@ async fn a_service_becomes_a_deployment_that_it_owns_and_tells_how_it_does() {
 }
 
 #[tokio::test]
+async fn edits_while_the_status_is_written_are_all_seen() {
+    within(async |sandbox| {
+        sandbox
+            .apply(json!({"replicas": 1}))
+            .await
+            .expect("applied");
+        for round in 0..30 {
+            let change = json!({
+                "metadata": {"labels": {"round": round.to_string()}},
+                "spec": {"replicas": 1 + round % 3},
+            });
+            sandbox.edit::<PinterestService>("hello", change).await;
+        }
+        let service = settled(&sandbox).await;
+        assert_eq!(service.spec.replicas, Some(3));
+        let deployment: Deployment = sandbox.api().get("hello").await.expect("there");
+        assert_eq!(wanted(&deployment), Some(3));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_reconcile_without_a_difference_writes_nothing() {
     within(async |sandbox| {
         let more = json!({"loadbalancer": {"port": 80}, "configs": {"A": "b"}, "replicas": 2});

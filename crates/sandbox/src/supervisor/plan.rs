@@ -297,8 +297,10 @@ fn hermez(context: &Context) -> Option<Component> {
             ])
             .args(["--forge-token-file"])
             .args([layout.forge_secret("token")])
-            // A few MiB less at rest (docs/operating.md).
-            .env("MALLOC_ARENA_MAX", "2")
+            // Less memory at rest (docs/operating.md).
+            .env("MALLOC_ARENA_MAX", "1")
+            .env("MALLOC_MMAP_THRESHOLD_", "65536")
+            .env("MALLOC_TRIM_THRESHOLD_", "65536")
             .service(http(false, ports.server, "/readyz")),
     )
 }
