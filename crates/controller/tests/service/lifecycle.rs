@@ -84,7 +84,7 @@ async fn edits_while_the_status_is_written_are_all_seen() {
             sandbox.edit::<PinterestService>("hello", change).await;
         }
         let service = settled(&sandbox).await;
-        assert_eq!(service.spec.replicas, Some(3));
+        assert_eq!(service.spec.replicas, 3);
         let deployment: Deployment = sandbox.api().get("hello").await.expect("there");
         assert_eq!(wanted(&deployment), Some(3));
     })
