@@ -10,6 +10,7 @@ pub mod credential;
 pub mod error;
 pub mod forge;
 pub mod mirrors;
+pub mod pick;
 pub mod process;
 pub mod url;
 

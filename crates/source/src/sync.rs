@@ -159,11 +159,7 @@ impl Mirrors {
             return Err(self.too_large(url));
         }
         let before = self.heads(&folder).await?;
-        let remote = tokio::fs::read_to_string(folder.join(REMOTE_FILE))
-            .await
-            .ok()
-            .filter(|remote| url.remotes().contains(remote))
-            .unwrap_or_else(|| url.remotes()[0].clone());
+        let remote = self.remote_of(url).await;
         // Asking for HEAD beside the fetch costs no time; the first to fail ends both.
         let both = tokio::try_join!(
             self.probe(url, &remote, credential),
@@ -215,6 +211,15 @@ impl Mirrors {
                 Some((name.to_owned(), CommitId::parse(id).ok()?))
             })
             .collect())
+    }
+
+    /// The spelling of the repository's URL that its server answered last.
+    pub(crate) async fn remote_of(&self, url: &RepositoryUrl) -> String {
+        tokio::fs::read_to_string(self.folder(url).join(REMOTE_FILE))
+            .await
+            .ok()
+            .filter(|remote| url.remotes().contains(remote))
+            .unwrap_or_else(|| url.remotes()[0].clone())
     }
 
     /// Makes the mirror's HEAD name the default branch.
