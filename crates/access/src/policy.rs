@@ -145,6 +145,8 @@ pub enum Action {
     DriftCorrect,
     /// Bring back what ran before.
     DeployRollback,
+    /// Deploy commits that are picked onto what runs.
+    DeployHotfix,
     /// Replace the pods of what runs.
     DeployRestart,
     /// Hold a rollout.
@@ -153,6 +155,8 @@ pub enum Action {
     DeployResume,
     /// Take a workload's pin off.
     WorkloadUnpin,
+    /// Change how many pods a workload has.
+    WorkloadScale,
 }
 
 impl Action {
@@ -183,10 +187,12 @@ impl Action {
             Self::ProfileRollout => "profile.rollout",
             Self::DriftCorrect => "drift.correct",
             Self::DeployRollback => "deploy.rollback",
+            Self::DeployHotfix => "deploy.hotfix",
             Self::DeployRestart => "deploy.restart",
             Self::DeployPause => "deploy.pause",
             Self::DeployResume => "deploy.resume",
             Self::WorkloadUnpin => "workload.unpin",
+            Self::WorkloadScale => "workload.scale",
         }
     }
 }
@@ -299,10 +305,12 @@ mod tests {
             A::ProfileRollout,
             A::DriftCorrect,
             A::DeployRollback,
+            A::DeployHotfix,
             A::DeployRestart,
             A::DeployPause,
             A::DeployResume,
             A::WorkloadUnpin,
+            A::WorkloadScale,
         ];
         for action in all {
             match action {
@@ -330,10 +338,12 @@ mod tests {
                 | A::ProfileRollout
                 | A::DriftCorrect
                 | A::DeployRollback
+                | A::DeployHotfix
                 | A::DeployRestart
                 | A::DeployPause
                 | A::DeployResume
-                | A::WorkloadUnpin => {}
+                | A::WorkloadUnpin
+                | A::WorkloadScale => {}
             }
         }
         all.to_vec()

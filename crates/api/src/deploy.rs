@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ArtifactImage;
+use crate::{ArtifactImage, Hotfix};
 
 /// How far a deploy is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -40,6 +40,8 @@ pub enum DeployKind {
     Rollback,
     /// Replaces the pods; the version stays.
     Restart,
+    /// Brings out commits that were picked onto what ran.
+    Hotfix,
 }
 
 /// Asks for a deploy of a commit, building it first where needed.
@@ -251,6 +253,9 @@ pub struct Deploy {
     /// Why an artifact that is marked as bad was deployed all the same.
     #[serde(default)]
     pub override_reason: Option<String>,
+    /// What a hotfix was made of.
+    #[serde(default)]
+    pub hotfix: Option<Hotfix>,
     /// Why its artifact is not to be deployed again, if somebody rolled back from it.
     #[serde(default)]
     pub bad: Option<BadArtifact>,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    access, build, config_file, deploy, generate, login, logs, profile, receipt, rollouts, run,
-    server, status, workload,
+    access, build, config_file, deploy, generate, hotfix, login, logs, profile, receipt, rollouts,
+    run, scale, server, status, workload,
 };
 use crate::print::Format;
 use crate::settings::Flags;
@@ -83,10 +83,16 @@ pub enum Command {
     Deploy(deploy::DeployArgs),
     /// Bring back what ran before, with one action and no build
     Rollback(rollouts::RollbackArgs),
+    /// Pick commits onto exactly what runs, build that and deploy it
+    Hotfix(hotfix::Args),
     /// Replace the pods of what runs; the version stays
     Restart(rollouts::RestartArgs),
     /// Take a workload's pin off, so that automatic deploys go on
     Unpin(rollouts::UnpinArgs),
+    /// Show or change how many pods a workload has, and who says so
+    Scale(scale::ScaleArgs),
+    /// Let the number of a workload's pods follow their load
+    Autoscale(scale::AutoscaleArgs),
     /// Compare two deploys: commits, images, manifests, how long they took
     Diff(rollouts::DiffArgs),
     /// Show why a deploy failed: last lines, events, what came with it, what to do
@@ -173,6 +179,16 @@ mod tests {
             "hermez restart hello --watch",
             "hermez unpin hello",
             "hermez diff 3 4",
+            "hermez hotfix 95f6178 af31 --workload hello --reason why --watch",
+            "hermez hotfix 95f6178 --dry-run",
+            "hermez scale",
+            "hermez scale hello 3 --reason launch --for 2h",
+            "hermez scale hello -1 --reason why",
+            "hermez scale hello 0 --reason night --until 2026-11-28T06:00:00Z",
+            "hermez scale hello --file --reason over",
+            "hermez scale hello --bounds 2..50",
+            "hermez scale hello --ledger",
+            "hermez autoscale hello --min 2 --max 8 --cpu 70 --reason load",
             "hermez receipt 12 --output json",
             "hermez history hello --state failed --by ada --kind rollback --since 2d --commit 95f6",
             "hermez workload set hello --auto-deploy off",

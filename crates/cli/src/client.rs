@@ -167,6 +167,18 @@ impl Client {
         .await
     }
 
+    /// `PUT`.
+    pub async fn put<B: Serialize>(&self, path: &[&str], body: &B) -> Result<Answer, CliError> {
+        self.send(Method::PUT, path, |request| request.json(body))
+            .await
+    }
+
+    /// `DELETE` that says more than what goes.
+    pub async fn delete_with(&self, path: &[&str], query: &Query<'_>) -> Result<Answer, CliError> {
+        self.send(Method::DELETE, path, |request| request.query(query))
+            .await
+    }
+
     /// `DELETE`.
     pub async fn delete(&self, path: &[&str]) -> Result<Answer, CliError> {
         self.send(Method::DELETE, path, |request| request).await

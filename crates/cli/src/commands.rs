@@ -5,12 +5,14 @@ pub mod build;
 pub mod config_file;
 pub mod deploy;
 pub mod generate;
+pub mod hotfix;
 pub mod login;
 pub mod logs;
 pub mod profile;
 pub mod receipt;
 pub mod rollouts;
 pub mod run;
+pub mod scale;
 pub mod server;
 pub mod status;
 pub mod workload;
@@ -32,8 +34,11 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Build(command) => build::run(&app()?, command).await,
         Command::Deploy(args) => deploy::start(&app()?, args).await,
         Command::Rollback(args) => rollouts::rollback(&app()?, args).await,
+        Command::Hotfix(args) => hotfix::run(&app()?, args).await,
         Command::Restart(args) => rollouts::restart(&app()?, args).await,
         Command::Unpin(args) => rollouts::unpin(&app()?, args).await,
+        Command::Scale(args) => scale::scale(&app()?, args).await,
+        Command::Autoscale(args) => scale::autoscale(&app()?, args).await,
         Command::Diff(args) => rollouts::diff(&app()?, &args).await,
         Command::Receipt(args) => receipt::run(&app()?, &args).await,
         Command::Deploys(command) => deploy::run(&app()?, command).await,

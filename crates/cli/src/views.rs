@@ -7,6 +7,7 @@ pub mod profile;
 pub mod receipt;
 pub mod rollouts;
 pub mod run;
+pub mod scale;
 pub mod status;
 pub mod workload;
 

@@ -7,8 +7,9 @@
 use std::time::Duration;
 
 use hermez_kinds::names::{
-    COMMIT_ANNOTATION, DEPLOY_ANNOTATION, DEPLOY_MANAGER, MANAGED_BY, MANAGED_BY_LABEL,
-    PAUSED_ANNOTATION, REPOSITORY_ANNOTATION, RESTARTED_ANNOTATION, WORKLOAD_LABEL,
+    AUTOSCALING_ANNOTATION, COMMIT_ANNOTATION, DEPLOY_ANNOTATION, DEPLOY_MANAGER,
+    FILE_SCALE_ANNOTATION, MANAGED_BY, MANAGED_BY_LABEL, PAUSED_ANNOTATION, REPOSITORY_ANNOTATION,
+    RESTARTED_ANNOTATION, WORKLOAD_LABEL,
 };
 use hermez_kinds::{Kind, Resource};
 use jiff::Timestamp;
@@ -18,8 +19,9 @@ use kube::api::{
     Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, PropagationPolicy,
 };
 use kube::{Client, ResourceExt};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::scale::{FileScale, OFF, REPLICAS_FIELD, change_of};
 use crate::{ClusterError, WorkloadKey};
 
 /// What a deploy writes beside the resource itself.
@@ -40,7 +42,7 @@ pub struct DeployMark {
 /// How long the API server may take for one request.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// Tries while others change the resource at the same time.
-const TRIES: u32 = 10;
+pub(crate) const TRIES: u32 = 10;
 
 /// The answer to a request about `object`, or what it means that there is none.
 pub(crate) async fn answer<T>(
@@ -68,22 +70,30 @@ pub(crate) async fn apply(
     for _ in 0..TRIES {
         let live = answer(&object, api.get_opt(name)).await?;
         let body = manifest(resource, deploy, live.as_ref());
-        match tokio::time::timeout(
-            ANSWER_WITHIN,
-            api.patch(name, &params, &Patch::Apply(&body)),
-        )
-        .await
-        {
-            Ok(Ok(_)) => return Ok(()),
-            // Somebody changed it in between: who owns the replicas must be looked at again.
-            Ok(Err(kube::Error::Api(status))) if status.code == 409 => {}
-            Ok(Err(error)) => return Err(ClusterError::from_kube(&error, &object)),
-            Err(_) => return Err(ClusterError::timed_out(ANSWER_WITHIN)),
+        // Where somebody changed it in between, who owns the replicas must be looked at again.
+        if try_patch(&api, name, &object, &params, &Patch::Apply(&body)).await? {
+            return Ok(());
         }
     }
     Err(ClusterError::Unavailable(format!(
         "{object} changes all the time"
     )))
+}
+
+/// Patches a resource at the version that `patch` names; `false` when it has another one by now.
+pub(crate) async fn try_patch(
+    api: &Api<DynamicObject>,
+    name: &str,
+    object: &str,
+    params: &PatchParams,
+    patch: &Patch<&Value>,
+) -> Result<bool, ClusterError> {
+    match tokio::time::timeout(ANSWER_WITHIN, api.patch(name, params, patch)).await {
+        Ok(Ok(_)) => Ok(true),
+        Ok(Err(kube::Error::Api(status))) if status.code == 409 => Ok(false),
+        Ok(Err(error)) => Err(ClusterError::from_kube(&error, object)),
+        Err(_) => Err(ClusterError::timed_out(ANSWER_WITHIN)),
+    }
 }
 
 /// Who owns the number of replicas in the cluster, and what it is.
@@ -98,7 +108,7 @@ struct Scale {
 impl Scale {
     fn of(live: &DynamicObject) -> Scale {
         Scale {
-            others: others_own(live.managed_fields(), "/f:spec/f:replicas"),
+            others: others_own(live.managed_fields(), REPLICAS_FIELD),
             suspended_by_others: others_own(live.managed_fields(), "/f:spec/f:suspend"),
             replicas: live.data.pointer("/spec/replicas").and_then(Value::as_i64),
         }
@@ -112,7 +122,7 @@ impl Scale {
 fn manifest(resource: &Resource, deploy: &DeployMark, live: Option<&DynamicObject>) -> Value {
     let scale = live.map(Scale::of).unwrap_or_default();
     let mut resource = resource.clone();
-    let name = resource.name().to_owned();
+    let (kind, name) = (resource.kind(), resource.name().to_owned());
     resource.metadata_mut().resource_version = live.and_then(ResourceExt::resource_version);
     let labels = resource.metadata_mut().labels.get_or_insert_default();
     labels.insert(MANAGED_BY_LABEL.into(), MANAGED_BY.into());
@@ -133,11 +143,22 @@ fn manifest(resource: &Resource, deploy: &DeployMark, live: Option<&DynamicObjec
         return body;
     };
     fields.remove("status");
+    let file_scale = match fields.get("spec") {
+        Some(Value::Object(spec)) if kind.is_scaled() => Some(FileScale::annotation(spec)),
+        _ => None,
+    };
+    if let Some(annotation) = file_scale {
+        fields["metadata"]["annotations"][FILE_SCALE_ANNOTATION] = annotation.into();
+    }
     let Some(Value::Object(spec)) = fields.get_mut("spec") else {
         return body;
     };
     if scale.suspended_by_others {
         spec.remove("suspend");
+    }
+    if let Some(live) = live.filter(|live| change_of(live).is_some()) {
+        by_hand(spec, live, scale);
+        return body;
     }
     let bounds = spec.get("autoscaling").map(|autoscaling| {
         let bound = |name: &str| autoscaling.get(name).and_then(Value::as_i64).unwrap_or(1);
@@ -153,6 +174,22 @@ fn manifest(resource: &Resource, deploy: &DeployMark, live: Option<&DynamicObjec
         (None, _) => {}
     }
     body
+}
+
+/// Leaves what a person has said of the number of pods.
+fn by_hand(spec: &mut Map<String, Value>, live: &DynamicObject, scale: Scale) {
+    if let Some(how) = live.annotations().get(AUTOSCALING_ANNOTATION) {
+        match live.data.pointer("/spec/autoscaling") {
+            Some(settings) if how != OFF => {
+                spec.insert("autoscaling".into(), settings.clone());
+            }
+            _ => drop(spec.remove("autoscaling")),
+        }
+    }
+    match scale.replicas {
+        Some(live) if !scale.others => drop(spec.insert("replicas".into(), live.into())),
+        _ => drop(spec.remove("replicas")),
+    }
 }
 
 /// When the pods were last restarted: a deploy that forgot it would restart them once more.
@@ -221,7 +258,7 @@ pub(crate) async fn delete(
 
 #[cfg(test)]
 mod tests {
-    use hermez_kinds::names::HAND_MANAGER;
+    use hermez_kinds::names::{HAND_MANAGER, SCALE_ANNOTATION};
     use serde_json::json;
 
     use super::*;
@@ -306,6 +343,49 @@ mod tests {
         assert_eq!(replicas("kubectl"), None);
         assert_eq!(replicas("kube-controller-manager"), None);
         assert_eq!(replicas(DEPLOY_MANAGER), Some(3));
+    }
+
+    #[test]
+    fn what_a_person_said_is_left_and_the_file_remembered() {
+        let auto = json!({"min": 2, "max": 4, "cpu": 70});
+        let mut value = service("").to_json();
+        value["spec"]["autoscaling"] = auto.clone();
+        let resource = Kind::Service.read(value).expect("a service");
+        let live = |annotations: Value, spec: Value| -> DynamicObject {
+            serde_json::from_value(json!({
+                "apiVersion": "pinterest.com/v1", "kind": "PinterestService",
+                "metadata": {"name": "hello", "annotations": annotations}, "spec": spec,
+            }))
+            .expect("an object")
+        };
+        let off = live(
+            json!({SCALE_ANNOTATION: "3", AUTOSCALING_ANNOTATION: "off"}),
+            json!({"replicas": 9}),
+        );
+        let body = manifest(&resource, &mark(), Some(&off));
+        assert_eq!(body["spec"]["replicas"], 9);
+        assert!(body["spec"].get("autoscaling").is_none());
+        let remembered = &body["metadata"]["annotations"][FILE_SCALE_ANNOTATION];
+        let remembered: Value =
+            serde_json::from_str(remembered.as_str().expect("a text")).expect("JSON");
+        assert_eq!(remembered, json!({"replicas": 3, "autoscaling": auto}));
+
+        let hand = json!({"min": 1, "max": 9, "memory": 50});
+        let set = live(
+            json!({SCALE_ANNOTATION: "3", AUTOSCALING_ANNOTATION: "hand"}),
+            json!({"replicas": 5, "autoscaling": hand}),
+        );
+        let body = manifest(&resource, &mark(), Some(&set));
+        assert_eq!(body["spec"]["autoscaling"], hand);
+        assert_eq!(body["spec"]["replicas"], 5);
+
+        let zero = live(
+            json!({SCALE_ANNOTATION: "3"}),
+            json!({"replicas": 0, "autoscaling": auto}),
+        );
+        let body = manifest(&resource, &mark(), Some(&zero));
+        assert_eq!(body["spec"]["autoscaling"], auto);
+        assert_eq!(body["spec"]["replicas"], 0);
     }
 
     #[test]

@@ -15,12 +15,14 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::{self, DeployMark};
+use crate::declared::Declared;
 use crate::error::chain;
 use crate::index::Index;
 use crate::link::{Link, Pace};
 use crate::logs::{self, LogRequest};
 use crate::rollout::{self, Late, RolloutInput};
 use crate::runs::{self, RunRequest};
+use crate::scale::{self, Scaled, Scaling};
 use crate::{ClusterError, Rollout, WorkloadKey, status};
 
 /// Longest wait for a connection.
@@ -239,6 +241,31 @@ impl Cluster {
     /// [`ClusterError::NotFound`] when it was not deployed.
     pub async fn suspend(&self, key: &WorkloadKey, suspended: bool) -> Result<(), ClusterError> {
         runs::suspend(&self.client, key, suspended).await
+    }
+
+    /// What a workload's resource says, from what the watches have seen; none where it is not in the
+    /// cluster, or the cluster does not answer.
+    pub fn declared(&self, key: &WorkloadKey) -> Option<Arc<Declared>> {
+        if self.shared.unknown().is_some() {
+            return None;
+        }
+        self.shared.index().workload(key).declared
+    }
+
+    /// Changes how many pods a workload has; idempotent for each number of a change, and an older
+    /// change never undoes a newer one. Deploys leave it as it is set here.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFound`] when it was not deployed; [`ClusterError::Refused`] with the API
+    /// server's words; one that [`ClusterError::is_transient`] when the same may work later.
+    pub async fn scale(
+        &self,
+        kind: Kind,
+        key: &WorkloadKey,
+        change: i64,
+        scaling: &Scaling,
+    ) -> Result<Scaled, ClusterError> {
+        scale::scale(&self.client, kind, key, change, scaling).await
     }
 
     /// Reads container logs: what there is, in the order of time, and, following, what comes. The

@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use kube::api::DynamicObject;
 
 use crate::runs::CronFacts;
+use crate::scale::ScaleFacts;
 use crate::text::clip;
 
 /// Longest message of the controller that is kept, in bytes.
@@ -27,6 +28,8 @@ pub struct Declared {
     pub applied_at: Option<Timestamp>,
     /// Pods wanted, where the kind has a count.
     pub replicas: Option<i32>,
+    /// Who set that number.
+    pub scale: ScaleFacts,
     /// Why the controller cannot go on with it.
     pub stalled: Option<Stalled>,
     /// What the controller says of it, for kinds whose pods are not one Deployment's.
@@ -80,6 +83,7 @@ impl Declared {
             replicas: object.data["spec"]["replicas"]
                 .as_i64()
                 .and_then(|count| i32::try_from(count).ok()),
+            scale: ScaleFacts::read(object),
             stalled: stalled(&object.data["status"]["conditions"], generation),
             progress: progress(&object.data["status"], generation),
             cron: (kind == Kind::CronJob).then(|| CronFacts::read(&object.data)),

@@ -5,6 +5,7 @@ use hermez_api::Place;
 use hermez_build::{ConfigProblem, PlanError};
 use hermez_cluster::ClusterError;
 use hermez_kinds::ConfigError;
+use hermez_source::pick::{ConflictFile, PickError};
 use hermez_source::{RepositoryUrlError, SourceError};
 use hermez_store::StoreError;
 
@@ -58,6 +59,9 @@ pub enum RoadError {
     /// A rule holds the deploy back.
     #[error("{0}")]
     Held(Held),
+    /// Commits cannot be put on what runs.
+    #[error(transparent)]
+    Pick(#[from] PickError),
     /// There is nothing to roll back to.
     #[error(transparent)]
     CannotRollBack(#[from] CannotRollBack),
@@ -104,6 +108,7 @@ impl RoadError {
             ),
             RoadError::Invalid { hint, .. } => Some((*hint).to_owned()),
             RoadError::Held(held) => held.hint.clone(),
+            RoadError::Pick(error) => error.hint(),
             RoadError::CannotRollBack(error) => Some(error.hint()),
             RoadError::NotNow { hint, .. } => Some(hint.clone()),
             RoadError::Store(_) | RoadError::Key(_) | RoadError::Config(_) => None,
@@ -122,6 +127,9 @@ impl RoadError {
                 message: problem.message.clone(),
                 hint: problem.hint.clone(),
             }],
+            RoadError::Pick(PickError::Conflict { files, .. }) => {
+                files.iter().flat_map(conflicts).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -130,9 +138,30 @@ impl RoadError {
     pub fn is_transient(&self) -> bool {
         match self {
             RoadError::Store(error) => error.is_transient(),
-            RoadError::Source(error) => error.is_transient(),
+            RoadError::Source(error) | RoadError::Pick(PickError::Source(error)) => {
+                error.is_transient()
+            }
             RoadError::Cluster(error) => error.is_transient(),
             _ => false,
         }
     }
+}
+
+/// The places of a file that is in conflict, each with both sides.
+fn conflicts(file: &ConflictFile) -> Vec<Place> {
+    let place = |line, message: &str| Place {
+        file: file.path.clone(),
+        line,
+        column: None,
+        field: None,
+        message: message.to_owned(),
+        hint: None,
+    };
+    if file.hunks.is_empty() {
+        return vec![place(None, &file.message)];
+    }
+    let hunks = file.hunks.iter();
+    hunks
+        .map(|hunk| place(Some(hunk.line), &hunk.text))
+        .collect()
 }

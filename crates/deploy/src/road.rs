@@ -58,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) drivers: Drivers,
     /// Wakes builders.
     pub(crate) builds: Notify,
+    /// Wakes the loop that changes how many pods there are.
+    pub(crate) scales: Notify,
     repositories: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -90,6 +92,7 @@ impl Road {
                 owner: uuid::Uuid::new_v4().to_string(),
                 drivers: Drivers::default(),
                 builds: Notify::new(),
+                scales: Notify::new(),
                 repositories: Mutex::default(),
             }),
         }
@@ -111,7 +114,11 @@ impl Road {
                 }
             }
         }
-        tokio::join!(builder::run(self, &shutdown), engine::run(self, &shutdown));
+        tokio::join!(
+            builder::run(self, &shutdown),
+            engine::run(self, &shutdown),
+            self.keep_scales(&shutdown),
+        );
     }
 
     pub(crate) fn parts(&self) -> &RoadConfig {

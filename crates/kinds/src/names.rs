@@ -73,6 +73,15 @@ pub const MANUAL_ANNOTATION: &str = "cronjob.kubernetes.io/instantiate";
 pub const RUN_BY_ANNOTATION: &str = "hermez.dev/run-by";
 /// Field manager of what people set by hand through Hermez (`suspend`); deploys leave it alone.
 pub const HAND_MANAGER: &str = "hermez-hand";
+/// Annotation of a resource with the number of the change by which a person, through Hermez, says how
+/// many pods it has: deploys leave the number alone.
+pub const SCALE_ANNOTATION: &str = "hermez.dev/scale";
+/// Annotation of a resource whose autoscaling a person has set (`hand`) or turned off (`off`):
+/// deploys leave it alone.
+pub const AUTOSCALING_ANNOTATION: &str = "hermez.dev/autoscaling";
+/// Annotation of a resource with what its config file says of the number of pods, as JSON: what comes
+/// back when nobody else says how many there are.
+pub const FILE_SCALE_ANNOTATION: &str = "hermez.dev/file-scale";
 /// Label of jobs, Deployments and their pods with the number of the attempt that they belong to.
 pub const ATTEMPT_LABEL: &str = "pinterest.com/attempt";
 /// Label of pods with their workload's kind, where the controller watches them.

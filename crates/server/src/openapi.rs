@@ -35,6 +35,7 @@ pub fn base() -> OpenApi {
         ),
         ("builds", "From a commit to an artifact."),
         ("deploys", "From an artifact to running pods."),
+        ("scale", "How many pods there are, and who says so."),
         ("runs", "Runs of cron jobs, by schedule and by hand."),
         ("access", "Who may do what, and who did what."),
         ("webhooks", "What forges tell."),

@@ -14,7 +14,7 @@ use crate::entity::build::{ActiveModel, Column, Entity, Model};
 use crate::entity::workload;
 use crate::page::MapPage;
 use crate::words::{at, maybe_at, ms, value, word};
-use crate::workloads::require_living;
+use crate::workloads::{Hold, require_living};
 use crate::{BuildRecord, Change, PageRequest, Store, StoreError};
 
 /// A build to ask for.
@@ -140,7 +140,7 @@ impl Store {
             ..Default::default()
         };
         let transaction = self.begin().await?;
-        require_living(&transaction, new.workload_id).await?;
+        require_living(&transaction, new.workload_id, Hold::Shared).await?;
         let inserted = Entity::insert(row)
             .on_conflict_do_nothing_on([Column::WorkloadId, Column::CommitId])
             .exec_without_returning(&transaction)

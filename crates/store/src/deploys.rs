@@ -1,7 +1,7 @@
 //! Deploys and their timelines: asking, looking, stopping. Working on them is in
 //! `deploy_leases`.
 
-use hermez_api::{Deploy, DeployEvent, DeployKind, DeployState, Page, Pin};
+use hermez_api::{Deploy, DeployEvent, DeployKind, DeployState, Hotfix, Page, Pin};
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, UnionType};
@@ -14,8 +14,10 @@ use crate::entity::deploy::{ActiveModel, Column, Entity, Model};
 use crate::entity::{deploy_event, workload};
 use crate::page::MapPage;
 use crate::words::{at, maybe_at, ms, value, word};
-use crate::workloads::require_living;
-use crate::{Change, DeployRecord, PageRequest, Store, StoreError, bad_artifacts, workloads};
+use crate::workloads::{Hold, require_living};
+use crate::{
+    Change, DeployRecord, PageRequest, Store, StoreError, bad_artifacts, hotfixes, workloads,
+};
 
 /// A deploy to ask for.
 #[derive(Debug, Clone)]
@@ -51,6 +53,14 @@ pub struct Aftermath {
     pub bad: Vec<String>,
     /// Why, for the mark and for the pin.
     pub reason: String,
+}
+
+/// What is kept together with a new deploy, all or nothing.
+#[derive(Clone, Copy)]
+enum With<'a> {
+    Nothing,
+    Hotfix(&'a Hotfix),
+    Aftermath(&'a Aftermath),
 }
 
 /// Which deploys are wanted; absent fields match everything.
@@ -221,7 +231,17 @@ impl Store {
         new: &NewDeploy,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
-        self.request(new, None, now).await
+        self.request(new, With::Nothing, now).await
+    }
+
+    /// Keeps a new deploy of a hotfix and, with it, what it is made of.
+    pub async fn request_hotfix(
+        &self,
+        new: &NewDeploy,
+        hotfix: &Hotfix,
+        now: Timestamp,
+    ) -> Result<DeployRecord, StoreError> {
+        self.request(new, With::Hotfix(hotfix), now).await
     }
 
     /// Keeps a new rollback; with it, all or nothing, the workload is pinned, what is left is marked
@@ -232,13 +252,13 @@ impl Store {
         aftermath: &Aftermath,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
-        self.request(new, Some(aftermath), now).await
+        self.request(new, With::Aftermath(aftermath), now).await
     }
 
     async fn request(
         &self,
         new: &NewDeploy,
-        aftermath: Option<&Aftermath>,
+        with: With<'_>,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
         let state = word(&DeployState::Pending);
@@ -268,7 +288,7 @@ impl Store {
             ..Default::default()
         };
         let transaction = self.begin().await?;
-        require_living(&transaction, new.workload_id).await?;
+        require_living(&transaction, new.workload_id, Hold::Shared).await?;
         let model = Entity::insert(row)
             .exec_with_returning(&transaction)
             .await?;
@@ -276,7 +296,10 @@ impl Store {
         let record = one(&transaction, model.id)
             .await?
             .ok_or_else(|| missing(model.id))?;
-        if let Some(Aftermath { left, bad, reason }) = aftermath {
+        if let With::Hotfix(hotfix) = with {
+            hotfixes::keep(&transaction, record.id, hotfix).await?;
+        }
+        if let With::Aftermath(Aftermath { left, bad, reason }) = with {
             let by = new.requested_by.as_str();
             cancel(&transaction, left.id, by, now).await?;
             bad_artifacts::mark(&transaction, bad, left, reason, by, now).await?;
@@ -290,7 +313,7 @@ impl Store {
         }
         transaction.commit().await?;
         self.announce(Change::Deploy(record.id));
-        if let Some(aftermath) = aftermath {
+        if let With::Aftermath(aftermath) = with {
             self.announce(Change::Deploy(aftermath.left.id));
             self.announce(Change::Workload(record.workload.clone()));
         }
@@ -358,7 +381,12 @@ impl Store {
             .map(crate::ArtifactRecord::digests)
             .unwrap_or_default();
         let bad = self.bad_artifacts(&digests).await?.into_iter().next();
+        let hotfix = match deploy.kind {
+            DeployKind::Hotfix => self.hotfix(id).await?,
+            _ => None,
+        };
         Ok(Some(Deploy {
+            hotfix,
             of_deploy: deploy.of_deploy,
             manifest: deploy.manifest.clone(),
             override_reason: deploy.override_reason.clone(),

@@ -165,6 +165,8 @@ pub mod workload {
         pub pinned_at_ms: Option<i64>,
         pub pin_reason: Option<String>,
         pub pin_deploy_id: Option<i64>,
+        pub scale_min: i32,
+        pub scale_max: i32,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -382,6 +384,54 @@ pub mod deploy_receipt {
         #[sea_orm(primary_key, auto_increment = false)]
         pub deploy_id: i64,
         pub evidence: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What deploys of hotfixes were made of.
+pub mod hotfix {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "hotfix")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub deploy_id: i64,
+        pub detail: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The ledger of how many pods were wanted.
+pub mod scale_change {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "scale_change")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+        pub workload_id: i64,
+        pub kind: String,
+        pub replicas: Option<i32>,
+        pub replicas_before: Option<i32>,
+        pub autoscaling: Option<String>,
+        pub fixed: bool,
+        pub reason: String,
+        pub requested_by: String,
+        pub created_at_ms: i64,
+        pub until_ms: Option<i64>,
+        pub state: String,
+        pub message: Option<String>,
+        pub due_at_ms: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -23,6 +23,7 @@ mod deploy_leases;
 mod deploys;
 mod entity;
 mod error;
+mod hotfixes;
 mod idempotency;
 mod migration;
 mod page;
@@ -30,6 +31,7 @@ mod principals;
 mod receipts;
 mod records;
 mod repositories;
+mod scales;
 mod sessions;
 mod tokens;
 mod words;
@@ -49,4 +51,5 @@ pub use records::{
     SessionRecord, TokenRecord, WorkloadRecord, WorkloadRow,
 };
 pub use repositories::NewRepository;
+pub use scales::{NewScaleChange, ScaleChangeRecord, ScaleWrite};
 pub use workloads::{NewWorkload, WorkloadFilter, WorkloadSettings};

@@ -2,7 +2,7 @@
 
 use hermez_api::{
     ArtifactImage, ArtifactSummary, BuildState, BuildSummary, Category, DeployKind, DeployState,
-    DeploySummary, MirrorStatus, Pin, WebhookState,
+    DeploySummary, MirrorStatus, Pin, ScaleBounds, WebhookState,
 };
 use jiff::Timestamp;
 
@@ -107,6 +107,8 @@ pub struct WorkloadRecord {
     pub deleted_at: Option<Timestamp>,
     /// Branch whose pushes are deployed by themselves.
     pub auto_deploy: Option<String>,
+    /// Numbers of pods that people may ask for.
+    pub scale_bounds: ScaleBounds,
     /// Why automatic deploys wait, while they do.
     pub pin: Option<Pin>,
 }

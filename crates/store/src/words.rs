@@ -97,6 +97,7 @@ mod tests {
             DeployKind::Regular,
             DeployKind::Rollback,
             DeployKind::Restart,
+            DeployKind::Hotfix,
         ]);
         check(&[Category::Production, Category::NonProduction]);
         check(&[WebhookState::Installed, WebhookState::Missing]);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hermez_api::{Category, DeployState, Page, Pin};
+use hermez_api::{Category, DeployState, Page, Pin, ScaleBounds, ScaleChangeState};
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr};
@@ -16,7 +16,7 @@ use crate::entity::workload::{ActiveModel, Column, Entity, Model};
 use crate::words::{at, maybe_at, ms, value, word};
 use crate::{
     Change, DeployRecord, PageRequest, RepositoryRecord, Store, StoreError, WorkloadRecord,
-    WorkloadRow, builds, deploys,
+    WorkloadRow, builds, deploys, scales,
 };
 
 /// A workload to create.
@@ -62,6 +62,8 @@ pub struct WorkloadFilter {
     pub project: Option<String>,
 }
 
+/// Most pods that anybody may ask for until a workload says otherwise: what the kinds allow.
+const MAX_REPLICAS: i32 = 10_000;
 /// What errors call a row.
 const WHAT: &str = "workload";
 /// Name of this list in cursors.
@@ -83,6 +85,10 @@ impl WorkloadRecord {
             created_by: model.created_by,
             deleted_at: maybe_at("workload.deleted_at_ms", model.deleted_at_ms)?,
             auto_deploy: model.auto_deploy,
+            scale_bounds: ScaleBounds {
+                min: model.scale_min,
+                max: model.scale_max,
+            },
             pin: match (model.pinned_by, model.pinned_at_ms) {
                 (Some(by), Some(ms)) => Some(Pin {
                     by,
@@ -130,6 +136,8 @@ impl Store {
             repository_id: Set(new.repository_id),
             config_path: Set(new.config_path.clone()),
             version: Set(1),
+            scale_min: Set(0),
+            scale_max: Set(MAX_REPLICAS),
             created_at_ms: Set(ms(now)),
             created_by: Set(new.created_by.clone()),
             ..Default::default()
@@ -280,6 +288,8 @@ impl Store {
         let deleted = change_one(&transaction, name, expected_version, change).await?;
         let deploys = deploys::cancel_all_of(&transaction, deleted.id, by, now).await?;
         let builds = builds::cancel_all_of(&transaction, deleted.id, now).await?;
+        let (ended, gone) = (ScaleChangeState::Ended, "the workload was deleted");
+        scales::end_standing(&transaction, deleted.id, ended, gone).await?;
         transaction.commit().await?;
         self.announce(Change::Workload(name.to_owned()));
         for id in deploys {
@@ -348,7 +358,7 @@ pub(crate) async fn pin(
 }
 
 /// Makes one change of a living workload and raises its version.
-async fn change_one(
+pub(crate) async fn change_one(
     transaction: &DatabaseTransaction,
     name: &str,
     expected_version: Option<i64>,
@@ -375,13 +385,27 @@ async fn change_one(
     WorkloadRecord::from_model(changed.unwrap_or(model))
 }
 
+/// How a transaction holds a workload's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// Beside others that do the same.
+    Shared,
+    /// Alone.
+    Alone,
+}
+
 /// Refuses work for a workload that is deleted, and keeps it from being deleted until the
 /// transaction ends: whoever deletes it afterwards finds the work and stops it.
 pub(crate) async fn require_living(
     transaction: &DatabaseTransaction,
     id: i64,
+    hold: Hold,
 ) -> Result<(), StoreError> {
-    let find = living().filter(Column::Id.eq(id)).lock_shared();
+    let find = living().filter(Column::Id.eq(id));
+    let find = match hold {
+        Hold::Shared => find.lock_shared(),
+        Hold::Alone => find.lock_exclusive(),
+    };
     match find.one(transaction).await? {
         Some(_) => Ok(()),
         None => Err(StoreError::NotFound {

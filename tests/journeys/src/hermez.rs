@@ -110,6 +110,18 @@ impl Hermez {
         self.answer(request.header("If-Match", "*")).await
     }
 
+    /// PUT `body` at `path` (below `/api/v1`).
+    ///
+    /// # Errors
+    /// [`Refused`] for any status but success.
+    pub async fn put<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T> {
+        self.answer(self.http.put(self.url(path)).json(body)).await
+    }
+
     /// DELETE `path` (below `/api/v1`).
     ///
     /// # Errors

@@ -10,12 +10,14 @@ pub mod cronjob;
 pub mod failure_receipt;
 pub mod forge;
 pub mod hermez;
+pub mod hotfix;
 pub mod jobset;
 pub mod main_job;
 pub mod proxy;
 pub mod rollback;
 pub mod sample;
 pub mod sandbox;
+pub mod scale;
 pub mod server;
 pub mod service;
 pub mod statefulset;
@@ -72,6 +74,14 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "failure-receipt",
         "deploys fail in nine ways; each receipt names the cause, shows last lines without secrets and what came, and brings back what ran",
     ),
+    (
+        "hotfix",
+        "a fix is picked onto exactly what runs, pushed, built and deployed, and nothing else comes along; a conflict names files and places",
+    ),
+    (
+        "scale",
+        "the number of pods is the file's, a person's, kubectl's, an autoscaler's; no deploy resets it, and each gives it back",
+    ),
 ];
 
 /// Runs the journey called `name` and returns its figures.
@@ -91,6 +101,8 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
         "thousand" => thousand::run(&sandbox).await,
         "streaming" => streaming::run(&sandbox).await,
         "rollback" => rollback::run(&sandbox).await,
+        "hotfix" => hotfix::run(&sandbox).await,
+        "scale" => scale::run(&sandbox).await,
         "failure-receipt" => failure_receipt::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",

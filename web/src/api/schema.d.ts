@@ -544,6 +544,26 @@ export interface paths {
         patch: operations["updateWorkload"];
         trace?: never;
     };
+    "/api/v1/workloads/{name}/autoscaling": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let the number of pods follow their load
+         * @description In place of what the config file says. Deploys leave it as it is.
+         */
+        post: operations["setAutoscaling"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workloads/{name}/branches": {
         parameters: {
             query?: never;
@@ -615,6 +635,48 @@ export interface paths {
          * @description Builds it first where it has no artifact yet.
          */
         post: operations["createDeploy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/hotfix-plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a hotfix out
+         * @description Picks the commits onto what runs and says what would be deployed, or where they do not fit.
+         *     Changes nothing.
+         */
+        post: operations["planHotfix"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/hotfixes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deploy a hotfix
+         * @description Picks commits onto exactly what runs, pushes them as a branch, builds that and deploys it. Nothing
+         *     is pushed where a commit does not fit; the problem names the files and places.
+         */
+        post: operations["createHotfix"];
         delete?: never;
         options?: never;
         head?: never;
@@ -742,6 +804,74 @@ export interface paths {
          * @description Runs what is deployed, with other arguments where they are given; also while it is suspended.
          */
         post: operations["createRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/scale": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See how many pods a workload has
+         * @description And who says so: the config file, a person, an autoscaler, or something beside Hermez.
+         */
+        get: operations["getScale"];
+        put?: never;
+        /**
+         * Ask for a number of pods
+         * @description Deploys leave it as it is. It holds until its end, or until somebody changes it again.
+         */
+        post: operations["setScale"];
+        /**
+         * Let the config file say how many pods there are
+         * @description Ends what a person has set, and takes the number back from whatever wrote it to the cluster.
+         */
+        delete: operations["releaseScale"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/scale/bounds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set the numbers of pods that people may ask for
+         * @description They hold for people, not for the config file. 0 pods may always be asked for.
+         */
+        put: operations["setScaleBounds"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/scale/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the ledger of a workload's number of pods
+         * @description Every change that was asked for through Hermez, newest first.
+         */
+        get: operations["listScaleChanges"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -989,6 +1119,33 @@ export interface components {
             /** @description What they did it to, for example `workload/hello`. */
             target: string;
         };
+        /** @description How the number of pods follows their load. */
+        AutoscalingSettings: {
+            /** @description How fast to scale, as a HorizontalPodAutoscaler (`autoscaling/v2`) writes it. */
+            behavior?: unknown;
+            /**
+             * Format: int32
+             * @description Average CPU use to aim at, in percent of what the containers request (1 to 1,000).
+             */
+            cpu?: number | null;
+            /**
+             * Format: int32
+             * @description Most pods, `min` to 10,000.
+             */
+            max: number;
+            /**
+             * Format: int32
+             * @description Average memory use to aim at, in percent of what the containers request (1 to 1,000).
+             */
+            memory?: number | null;
+            /** @description Other metrics, as a HorizontalPodAutoscaler (`autoscaling/v2`) writes them. */
+            metrics?: unknown[];
+            /**
+             * Format: int32
+             * @description Fewest pods, 1 to 10,000.
+             */
+            min: number;
+        };
         /** @description An artifact that is not to be deployed again, because somebody rolled back from it. */
         BadArtifact: {
             /**
@@ -1222,6 +1379,18 @@ export interface components {
             /** @description Why, in the asker's words (at most 1,000 characters). */
             reason?: string | null;
         };
+        /** @description Asks for a hotfix: picks commits onto what runs, builds that, and deploys it. */
+        CreateHotfix: {
+            /** @description Branch that they are pushed as; `hotfix/WORKLOAD-…` when absent. */
+            branch?: string | null;
+            /**
+             * @description Commits, in the order in which they are made: ids (4 to 40 hexadecimal digits), branches or
+             *     tags; 1 to 50.
+             */
+            commits: string[];
+            /** @description Why, in the asker's words (at most 1,000 characters). */
+            reason?: string | null;
+        };
         /** @description Asks for a restart: pods are replaced, the version stays. */
         CreateRestart: {
             /** @description Why (at most 1,000 characters). */
@@ -1292,6 +1461,7 @@ export interface components {
             failure_cause?: string | null;
             /** @description What to do about it. */
             hint?: string | null;
+            hotfix?: components["schemas"]["Hotfix"] | null;
             /** @description Images it brings out, by digest. */
             images: components["schemas"]["ArtifactImage"][];
             /** @description The manifest's reference by digest, once it is known what is written to the cluster. */
@@ -1356,7 +1526,7 @@ export interface components {
          * @description What a deploy does.
          * @enum {string}
          */
-        DeployKind: "regular" | "rollback" | "restart";
+        DeployKind: "regular" | "rollback" | "restart" | "hotfix";
         /**
          * @description How far a deploy is.
          * @enum {string}
@@ -1488,6 +1658,31 @@ export interface components {
          * @enum {string}
          */
         Health: "healthy" | "progressing" | "degraded" | "not_deployed" | "unknown";
+        /** @description What a deploy of a hotfix was made of. */
+        Hotfix: {
+            /** @description Its commit, which the others were put on (40 hexadecimal digits). */
+            base_commit: string;
+            /**
+             * Format: int64
+             * @description The deploy that ran before.
+             */
+            base_deploy: number;
+            /** @description Branch that they were pushed as. */
+            branch: string;
+            /** @description The commits that were picked, in the order in which they were made. */
+            commits: string[];
+        };
+        /** @description What a hotfix would do. */
+        HotfixPlan: {
+            /** @description The deploy whose version runs, and that the commits are put on. */
+            base: components["schemas"]["DeploySummary"];
+            /** @description The branch that they would be pushed as. */
+            branch: string;
+            /** @description The commit that would be deployed (40 hexadecimal digits); the same when it is asked for. */
+            commit: string;
+            /** @description The commits, in the order in which they are made. */
+            commits: components["schemas"]["ChangedCommit"][];
+        };
         /** @description A Kubernetes event. */
         KubernetesEvent: {
             /**
@@ -1866,6 +2061,54 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest (or first in order) first. */
+        Page_ScaleChange: {
+            /** @description The items of this page; at most the `limit` asked for (1 to 200, default 50). */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                at: string;
+                autoscaling?: components["schemas"]["AutoscalingSettings"] | null;
+                /** @description Who asked. */
+                by: string;
+                /** @description Whether it turns an autoscaler off. */
+                fixed: boolean;
+                /**
+                 * Format: int64
+                 * @description Rising number.
+                 */
+                id: number;
+                /** @description What it wants. */
+                kind: components["schemas"]["ScaleChangeKind"];
+                /** @description What it waits for, or why it was refused or has ended. */
+                message?: string | null;
+                /** @description Why. */
+                reason: string;
+                /**
+                 * Format: int32
+                 * @description Pods wanted; absent where they follow their load or the config file.
+                 */
+                replicas?: number | null;
+                /**
+                 * Format: int32
+                 * @description Pods wanted before.
+                 */
+                replicas_before?: number | null;
+                /** @description How far it is. */
+                state: components["schemas"]["ScaleChangeState"];
+                /**
+                 * Format: date-time
+                 * @description When the config file's number comes back.
+                 */
+                until?: string | null;
+                /** @description Workload. */
+                workload: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest (or first in order) first. */
         Page_WorkloadSummary: {
             /** @description The items of this page; at most the `limit` asked for (1 to 200, default 50). */
             items: {
@@ -2182,6 +2425,118 @@ export interface components {
          * @enum {string}
          */
         RunTrigger: "schedule" | "manual";
+        /** @description The numbers of pods that people may ask for. */
+        ScaleBounds: {
+            /**
+             * Format: int32
+             * @description Most, `min` to 10,000.
+             */
+            max: number;
+            /**
+             * Format: int32
+             * @description Fewest, 0 to 10,000. 0 pods may always be asked for.
+             */
+            min: number;
+        };
+        /** @description An entry of the ledger. */
+        ScaleChange: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            autoscaling?: components["schemas"]["AutoscalingSettings"] | null;
+            /** @description Who asked. */
+            by: string;
+            /** @description Whether it turns an autoscaler off. */
+            fixed: boolean;
+            /**
+             * Format: int64
+             * @description Rising number.
+             */
+            id: number;
+            /** @description What it wants. */
+            kind: components["schemas"]["ScaleChangeKind"];
+            /** @description What it waits for, or why it was refused or has ended. */
+            message?: string | null;
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: int32
+             * @description Pods wanted; absent where they follow their load or the config file.
+             */
+            replicas?: number | null;
+            /**
+             * Format: int32
+             * @description Pods wanted before.
+             */
+            replicas_before?: number | null;
+            /** @description How far it is. */
+            state: components["schemas"]["ScaleChangeState"];
+            /**
+             * Format: date-time
+             * @description When the config file's number comes back.
+             */
+            until?: string | null;
+            /** @description Workload. */
+            workload: string;
+        };
+        /**
+         * @description What a change of the ledger wants.
+         * @enum {string}
+         */
+        ScaleChangeKind: "replicas" | "autoscaling" | "file";
+        /**
+         * @description How far a change is.
+         * @enum {string}
+         */
+        ScaleChangeState: "pending" | "active" | "ended" | "replaced" | "refused";
+        /** @description Who changed the number of pods last. */
+        ScaleLastChange: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at?: string | null;
+            /**
+             * @description `deploy` (a rollout brought the config file's number), `person`, `autoscaler`, or the field
+             *     manager as the cluster knows it, for example `kubectl`.
+             */
+            by: string;
+            /** @description Who or what, in one sentence. */
+            message: string;
+        };
+        /**
+         * @description Who says how many pods are wanted.
+         * @enum {string}
+         */
+        ScaleOwner: "file" | "person" | "autoscaler" | "other";
+        /** @description How many pods a workload wants, and who says so. */
+        ScaleStatus: {
+            autoscaling?: components["schemas"]["AutoscalingSettings"] | null;
+            /** @description What people may ask for. */
+            bounds: components["schemas"]["ScaleBounds"];
+            change?: components["schemas"]["ScaleChange"] | null;
+            last_change?: components["schemas"]["ScaleLastChange"] | null;
+            /** @description The same in one sentence. */
+            message: string;
+            /** @description Who says how many. */
+            owner: components["schemas"]["ScaleOwner"];
+            /**
+             * Format: int32
+             * @description Pods that are ready.
+             */
+            ready: number;
+            /**
+             * Format: int32
+             * @description Pods wanted now.
+             */
+            replicas?: number | null;
+            /** @description Whether the workload's kind has a number of pods that can be changed, and it was deployed. */
+            scalable: boolean;
+            /** @description Why not, where it cannot be changed. */
+            why_not?: string | null;
+        };
         /** @description When a cron job runs. */
         ScheduleStatus: {
             /**
@@ -2208,6 +2563,36 @@ export interface components {
             suspended: boolean;
             /** @description IANA time zone of the schedule. */
             timezone: string;
+        };
+        /** @description Asks that the number of pods follows their load. */
+        SetAutoscaling: components["schemas"]["AutoscalingSettings"] & {
+            /** @description Why (1 to 1,000 characters). */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When the config file's settings come back; they stay until somebody changes them when absent.
+             */
+            until?: string | null;
+        };
+        /** @description Asks for a number of pods. */
+        SetScale: {
+            /**
+             * @description Turns an autoscaler off for as long as this holds; without it, a workload that is scaled by
+             *     its load takes no other number than 0.
+             */
+            fixed?: boolean;
+            /** @description Why (1 to 1,000 characters). */
+            reason: string;
+            /**
+             * Format: int64
+             * @description Pods wanted; from the workload's bounds, or 0.
+             */
+            replicas: number;
+            /**
+             * Format: date-time
+             * @description When the config file's number comes back; it stays until somebody changes it when absent.
+             */
+            until?: string | null;
         };
         /** @description Changes a workload's own settings; absent fields stay. Needs `If-Match`. */
         UpdateWorkload: {
@@ -4404,6 +4789,90 @@ export interface operations {
             };
         };
     };
+    setAutoscaling: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is one change. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetAutoscaling"];
+            };
+        };
+        responses: {
+            /** @description The change; `pending` while the cluster does not take it. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScaleChange"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listBranches: {
         parameters: {
             query?: {
@@ -4808,6 +5277,171 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["CreateDeploy"];
+            };
+        };
+        responses: {
+            /** @description The deploy, which begins now. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploySummary"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    planHotfix: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateHotfix"];
+            };
+        };
+        responses: {
+            /** @description What would be deployed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HotfixPlan"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createHotfix: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is one hotfix. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateHotfix"];
             };
         };
         responses: {
@@ -5506,6 +6140,365 @@ export interface operations {
             };
             /** @description The cluster does not answer, or too many streams are open. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getScale: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How many, and who says so. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScaleStatus"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setScale: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request is one change. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetScale"];
+            };
+        };
+        responses: {
+            /** @description The change; `pending` while the cluster does not take it. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScaleChange"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    releaseScale: {
+        parameters: {
+            query?: {
+                /** @description Why (at most 1,000 characters). */
+                reason?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The change. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScaleChange"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setScaleBounds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScaleBounds"];
+            };
+        };
+        responses: {
+            /** @description The bounds. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScaleBounds"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listScaleChanges: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Most items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The changes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ScaleChange"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

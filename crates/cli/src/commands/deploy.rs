@@ -129,6 +129,8 @@ enum Kind {
     Rollback,
     /// Replaces the pods
     Restart,
+    /// Brings out commits that were picked onto what ran
+    Hotfix,
 }
 
 /// A time, or how long ago.
@@ -140,23 +142,32 @@ fn moment_at(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse() {
         return Ok(time);
     }
-    let unit = text.chars().last().unwrap_or_default();
+    let wrong =
+        || "write a time like 2026-11-24T10:00:00Z, or how long ago: 30m, 12h, 2d".to_owned();
+    let ago = span(text).ok_or_else(wrong)?;
+    now.checked_sub(ago).map_err(|_| wrong())
+}
+
+/// How long from now.
+pub fn moment_ahead(text: &str) -> Result<Timestamp, String> {
+    let wrong = || "write how long: 30m, 12h, 2d".to_owned();
+    let ahead = span(text).ok_or_else(wrong)?;
+    Timestamp::now().checked_add(ahead).map_err(|_| wrong())
+}
+
+/// A length of time as people write it.
+fn span(text: &str) -> Option<SignedDuration> {
+    let unit = text.chars().last()?;
     let seconds = match unit {
         's' => 1,
         'm' => 60,
         'h' => 3_600,
         'd' => 86_400,
-        _ => 0,
+        _ => return None,
     };
-    let wrong =
-        || "write a time like 2026-11-24T10:00:00Z, or how long ago: 30m, 12h, 2d".to_owned();
-    let count: i64 = text.trim_end_matches(unit).parse().map_err(|_| wrong())?;
-    let ago = count
-        .checked_mul(seconds)
-        .filter(|ago| *ago > 0)
-        .ok_or_else(wrong)?;
-    let ago = SignedDuration::from_secs(ago);
-    now.checked_sub(ago).map_err(|_| wrong())
+    let count: i64 = text.trim_end_matches(unit).parse().ok()?;
+    let length = count.checked_mul(seconds).filter(|length| *length > 0)?;
+    Some(SignedDuration::from_secs(length))
 }
 
 /// States to filter by, as the API writes them.

@@ -28,6 +28,7 @@ pub fn kind(kind: DeployKind) -> &'static str {
         DeployKind::Regular => "regular",
         DeployKind::Rollback => "rollback",
         DeployKind::Restart => "restart",
+        DeployKind::Hotfix => "hotfix",
     }
 }
 
@@ -112,6 +113,19 @@ pub fn show(deploy: &Deploy, page: &Page) -> String {
     }
     if summary.kind == DeployKind::Restart {
         facts.push(("Restarts", "the pods; the version stays".to_owned()));
+    }
+    if let Some(hotfix) = &deploy.hotfix {
+        let picked: Vec<String> = hotfix.commits.iter().map(|id| short(id)).collect();
+        facts.push((
+            "Hotfix",
+            format!(
+                "{} on deploy {} of {}, pushed as {}",
+                picked.join(", "),
+                hotfix.base_deploy,
+                short(&hotfix.base_commit),
+                hotfix.branch
+            ),
+        ));
     }
     if let Some(by) = &summary.paused_by {
         facts.push(("Held by", by.clone()));
@@ -204,6 +218,7 @@ pub(crate) mod tests {
             message: message.to_owned(),
         };
         Deploy {
+            hotfix: None,
             summary,
             build_id: Some(4),
             images: vec![ArtifactImage {

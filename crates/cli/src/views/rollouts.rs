@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use hermez_api::{ChangedCommit, DeployComparison, DeploySummary, Pin, RollbackPlan};
+use hermez_api::{ChangedCommit, DeployComparison, DeploySummary, HotfixPlan, Pin, RollbackPlan};
 
 use super::{Page, cut, dash, deploy, short};
 use crate::print::cell;
@@ -39,6 +39,30 @@ pub fn plan(plan: &RollbackPlan, page: &Page) -> String {
     if let Some(there) = &plan.pinned {
         let _ = writeln!(text, "It is pinned already, {}.", pin(there, page));
     }
+    text
+}
+
+/// What a hotfix would do.
+pub fn hotfix_plan(plan: &HotfixPlan, page: &Page) -> String {
+    let base = &plan.base;
+    let mut text = page.facts(&[
+        (
+            "On",
+            format!(
+                "deploy {} of {} {}",
+                base.id,
+                short(&base.commit),
+                cut(&base.title, 50)
+            ),
+        ),
+        ("Branch", cell(&plan.branch)),
+        ("Commit", short(&plan.commit)),
+    ]);
+    text.push_str(&commits(
+        "Commits that are picked, in this order",
+        &plan.commits,
+    ));
+    text.push_str("\nThey fit. Nothing was pushed.\n");
     text
 }
 

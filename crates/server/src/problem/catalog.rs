@@ -66,6 +66,8 @@ catalog! {
     DEPLOY_HELD = CONFLICT, "deploy-held", "A rule holds this deploy back";
     /// There is nothing to roll back to.
     NOTHING_TO_ROLL_BACK = CONFLICT, "nothing-to-roll-back", "There is nothing to roll back to";
+    /// Commits do not fit on what runs.
+    HOTFIX_CONFLICT = CONFLICT, "hotfix-conflict", "The commits do not fit on what runs";
     /// The same request is being worked on.
     IDEMPOTENCY_IN_PROGRESS = CONFLICT, "idempotency-in-progress", "The same request is being worked on";
     /// Somebody else changed it meanwhile.

@@ -4,6 +4,7 @@ use hermez_access::AccessError;
 use hermez_cluster::ClusterError;
 use hermez_controller::ControllerError;
 use hermez_deploy::RoadError;
+use hermez_source::pick::PickError;
 use hermez_source::{RepositoryUrlError, SourceError};
 use hermez_store::StoreError;
 
@@ -168,6 +169,13 @@ impl From<RoadError> for ApiError {
                 Self::new(catalog::CONFIG_OF_ANOTHER, sentence(error)).maybe_hint(hint)
             }
             RoadError::Held(_) => Self::new(catalog::DEPLOY_HELD, sentence(error)).maybe_hint(hint),
+            RoadError::Pick(PickError::Source(error)) => error.into(),
+            RoadError::Pick(PickError::Count { .. }) => {
+                Self::new(catalog::INVALID_BODY, sentence(error)).maybe_hint(hint)
+            }
+            RoadError::Pick(_) => Self::new(catalog::HOTFIX_CONFLICT, sentence(error))
+                .places(places)
+                .maybe_hint(hint),
             RoadError::CannotRollBack(_) => {
                 Self::new(catalog::NOTHING_TO_ROLL_BACK, sentence(error)).maybe_hint(hint)
             }

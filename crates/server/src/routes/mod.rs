@@ -9,6 +9,7 @@ mod builds;
 mod commits;
 mod deploys;
 mod health;
+mod hotfixes;
 mod login;
 mod logs;
 mod meta;
@@ -16,6 +17,7 @@ mod profiles;
 mod receipts;
 mod rollouts;
 mod runs;
+mod scales;
 mod watch;
 mod webhooks;
 mod workloads;
@@ -62,8 +64,10 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(deploys::router())
         .merge(receipts::router())
         .merge(rollouts::router())
+        .merge(hotfixes::router())
         .merge(logs::router())
         .merge(runs::router())
+        .merge(scales::router())
         .merge(watch::router())
         .merge(meta::api_router())
         .merge(profiles::router())

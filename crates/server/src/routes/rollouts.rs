@@ -31,7 +31,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 }
 
 /// A text for the record of changes.
-fn recorded(text: Option<&String>) -> Option<String> {
+pub fn recorded(text: Option<&String>) -> Option<String> {
     text.map(|text| text.chars().take(1000).collect())
 }
 

@@ -3,13 +3,13 @@
 mod gitea;
 mod webhook;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 pub use gitea::Gitea;
 pub use webhook::{PushError, PushEvent, parse_push, verify_signature};
 
-use crate::RepositoryUrl;
+use crate::{Credential, RepositoryUrl};
 
 /// Which forge it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +104,13 @@ impl ForgeError {
 }
 
 impl ForgeConfig {
+    /// The forge's access token, as Git takes it; none where this server has none.
+    pub fn git_credential(&self) -> Option<Credential> {
+        let token = self.token.as_ref()?.expose_secret().trim();
+        // Forges look at the password alone where it is a token.
+        Some(Credential::new("hermez".to_owned(), token.to_owned()))
+    }
+
     /// Whether a repository lives on this forge: same scheme, host and port, and below its path.
     pub fn matches(&self, repository: &RepositoryUrl) -> bool {
         self.owner_and_name(repository).is_some()

@@ -8,6 +8,8 @@
 mod m0001_main_job;
 mod m0002_deploys;
 mod m0003_receipts;
+mod m0004_scale;
+mod m0007_hotfixes;
 
 use sea_orm::sea_query::{Alias, ColumnDef, Expr, Query, Table};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
@@ -35,6 +37,14 @@ const ALL: &[Migration] = &[
     Migration {
         name: "0003_receipts",
         up: m0003_receipts::up,
+    },
+    Migration {
+        name: "0004_scale",
+        up: m0004_scale::up,
+    },
+    Migration {
+        name: "0007_hotfixes",
+        up: m0007_hotfixes::up,
     },
 ];
 

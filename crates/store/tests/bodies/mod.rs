@@ -6,6 +6,7 @@ pub mod builds;
 pub mod deploys;
 pub mod receipts;
 pub mod rollbacks;
+pub mod scales;
 pub mod workloads;
 
 use hermez_api::Category;
@@ -31,6 +32,8 @@ macro_rules! tests {
             deploys_are_paged, changes_are_announced, a_timeline_is_bounded);
         $crate::bodies::tests!(@ receipts: a_receipt_is_written_once_with_the_state,
             a_receipt_knows_when_something_newer_came);
+        $crate::bodies::tests!(@ scales: one_change_stands_at_a_time, what_is_due_is_found,
+            a_deleted_workload_is_not_scaled, bounds_are_kept);
         $crate::bodies::tests!(@ rollbacks: a_rollback_pins_marks_and_stops_in_one, a_mark_finds_every_workload,
             a_pause_is_idempotent, what_ran_is_listed, deploys_are_filtered, automatic_deploys_are_set);
     };

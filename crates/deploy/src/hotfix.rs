@@ -1,0 +1,221 @@
+//! Hotfixes: commits picked onto exactly what runs, pushed as a branch, built and deployed.
+//!
+//! Nothing is pushed before every commit fits. The commit that comes of it follows from what was asked
+//! for alone, so that a request that was cut short after the push is asked again without harm.
+
+use hermez_api::{ChangedCommit, CreateHotfix, DeployKind, DeployState, Hotfix, HotfixPlan};
+use hermez_source::pick::{Direction, MAX_PICKS, Pick, PickError, Picked};
+use hermez_source::{Commit, CommitId, Credential, RepositoryUrl};
+use hermez_store::{DeployRecord, NewDeploy, RepositoryRecord, WorkloadRecord};
+use jiff::Timestamp;
+
+use crate::requests::bounded;
+use crate::{Road, RoadError};
+
+/// The commits of a hotfix on what runs.
+struct Fix {
+    workload: WorkloadRecord,
+    repository: RepositoryRecord,
+    url: RepositoryUrl,
+    base: DeployRecord,
+    commits: Vec<Commit>,
+    branch: String,
+    picked: Picked,
+}
+
+impl Road {
+    /// Tries a hotfix out; changes nothing.
+    pub async fn plan_hotfix(
+        &self,
+        workload: &str,
+        ask: &CreateHotfix,
+        by: &str,
+    ) -> Result<HotfixPlan, RoadError> {
+        let fix = self.make_fix(workload, ask, by).await?;
+        Ok(HotfixPlan {
+            base: fix.base.summary(),
+            commits: fix.commits.into_iter().map(changed).collect(),
+            branch: fix.branch,
+            commit: fix.picked.head.to_string(),
+        })
+    }
+
+    /// Picks commits onto what runs, pushes them as a branch, and asks for its deploy.
+    pub async fn request_hotfix(
+        &self,
+        workload: &str,
+        ask: &CreateHotfix,
+        by: &str,
+    ) -> Result<DeployRecord, RoadError> {
+        let reason = bounded("reason", ask.reason.as_deref())?;
+        let fix = self.make_fix(workload, ask, by).await?;
+        self.push(&fix.repository, &fix.url, &fix.picked, &fix.branch)
+            .await?;
+        let (_, commit) = self
+            .resolve(&fix.repository, fix.picked.head.as_str())
+            .await?;
+        let hotfix = Hotfix {
+            base_deploy: fix.base.id,
+            base_commit: fix.base.commit,
+            commits: fix.commits.iter().map(|it| it.id.to_string()).collect(),
+            branch: fix.branch,
+        };
+        let new = NewDeploy {
+            workload_id: fix.workload.id,
+            instance: fix.workload.name,
+            commit: commit.id.to_string(),
+            title: commit.title,
+            author: commit.author,
+            requested_by: by.to_owned(),
+            reason,
+            kind: DeployKind::Hotfix,
+            of: None,
+            override_reason: None,
+        };
+        let store = &self.parts().store;
+        Ok(store
+            .request_hotfix(&new, &hotfix, Timestamp::now())
+            .await?)
+    }
+
+    async fn make_fix(
+        &self,
+        workload: &str,
+        ask: &CreateHotfix,
+        by: &str,
+    ) -> Result<Fix, RoadError> {
+        let workload = self.workload(workload).await?;
+        let (repository, url) = self.repository_of(&workload).await?;
+        let base = self.what_runs(&workload).await?;
+        let mut commits = Vec::with_capacity(ask.commits.len().min(MAX_PICKS));
+        if ask.commits.is_empty() || ask.commits.len() > MAX_PICKS {
+            let count = ask.commits.len();
+            return Err(PickError::Count { count }.into());
+        }
+        for revision in &ask.commits {
+            let (_, commit) = self.resolve(&repository, revision.trim()).await?;
+            commits.push(commit);
+        }
+        let ids: Vec<CommitId> = commits.iter().map(|commit| commit.id.clone()).collect();
+        let onto = parse(&base.commit)?;
+        let pick = Pick {
+            base: &onto,
+            commits: &ids,
+            direction: Direction::Pick,
+            by,
+        };
+        let picked = self.parts().mirrors.pick(&url, pick).await?;
+        let branch = match ask.branch.as_deref().map(str::trim) {
+            Some(branch) if !branch.is_empty() => branch.to_owned(),
+            _ => format!(
+                "hotfix/{}-{}-{}",
+                workload.name,
+                onto.short(),
+                picked.head.short()
+            ),
+        };
+        Ok(Fix {
+            workload,
+            repository,
+            url,
+            base,
+            commits,
+            branch,
+            picked,
+        })
+    }
+
+    /// The deploy whose version runs, and nothing else does.
+    async fn what_runs(&self, workload: &WorkloadRecord) -> Result<DeployRecord, RoadError> {
+        let store = &self.parts().store;
+        let Some(last) = store.applied_deploys(workload.id, 1).await?.pop() else {
+            return Err(not_now(
+                format!("nothing of {} runs that could be fixed", workload.name),
+                "deploy a commit: hermez deploy COMMIT",
+            ));
+        };
+        match last.state {
+            DeployState::Succeeded => Ok(last),
+            DeployState::Failed | DeployState::Canceled => Err(not_now(
+                format!(
+                    "deploy {} did not end well, so that what runs is no one version",
+                    last.id
+                ),
+                "roll back first: hermez rollback",
+            )),
+            _ => Err(not_now(
+                format!("deploy {} changes what runs", last.id),
+                "wait for its end: hermez deploys watch",
+            )),
+        }
+    }
+
+    /// Pushes commits as a branch, and fetches it.
+    async fn push(
+        &self,
+        repository: &RepositoryRecord,
+        url: &RepositoryUrl,
+        picked: &Picked,
+        branch: &str,
+    ) -> Result<(), RoadError> {
+        let own = self.credential(url, repository)?;
+        let credential = own.or_else(|| self.forge_credential(url));
+        let mirrors = &self.parts().mirrors;
+        mirrors
+            .push_branch(url, picked, branch, credential.as_ref())
+            .await?;
+        self.sync(repository.id).await?;
+        Ok(())
+    }
+
+    /// The token of the repository's forge, as Git takes it.
+    fn forge_credential(&self, url: &RepositoryUrl) -> Option<Credential> {
+        let forges = &self.parts().forges;
+        let forge = forges.iter().find(|forge| forge.matches(url))?;
+        forge.git_credential()
+    }
+
+    async fn repository_of(
+        &self,
+        workload: &WorkloadRecord,
+    ) -> Result<(RepositoryRecord, RepositoryUrl), RoadError> {
+        let key = workload.repository_id.to_string();
+        let missing = hermez_store::StoreError::NotFound {
+            what: "repository",
+            key,
+        };
+        let found = self
+            .parts()
+            .store
+            .repository(workload.repository_id)
+            .await?;
+        let repository = found.ok_or(missing)?;
+        let url = RepositoryUrl::parse(&repository.url)?;
+        Ok((repository, url))
+    }
+}
+
+fn parse(commit: &str) -> Result<CommitId, RoadError> {
+    CommitId::parse(commit).map_err(|_| {
+        hermez_source::SourceError::UnknownRevision {
+            revision: commit.to_owned(),
+        }
+        .into()
+    })
+}
+
+fn not_now(message: String, hint: &str) -> RoadError {
+    RoadError::NotNow {
+        message,
+        hint: hint.to_owned(),
+    }
+}
+
+fn changed(commit: Commit) -> ChangedCommit {
+    ChangedCommit {
+        id: commit.id.to_string(),
+        title: commit.title,
+        author: commit.author,
+        committed_at: commit.committed_at,
+    }
+}

@@ -1,0 +1,565 @@
+//! How many pods a workload has: by a person, by its load, or as its config file says.
+//!
+//! A change is in the ledger before it is in the cluster. What is pending is written, and what has an
+//! end is taken back, by one loop that sleeps until something is due; doing either twice changes
+//! nothing more, and the cluster refuses a change that was overtaken ([`hermez_cluster::Scaled`]).
+
+use std::time::Duration;
+
+use hermez_api::{
+    AutoscalingSettings, ReleaseScale, ScaleBounds, ScaleChange, ScaleChangeKind, ScaleChangeState,
+    ScaleLastChange, ScaleOwner, ScaleStatus, SetAutoscaling, SetScale,
+};
+use hermez_cluster::{ClusterError, ScaleFacts, Scaled, Scaling, WorkloadKey};
+use hermez_kinds::Kind;
+use hermez_store::{NewScaleChange, ScaleChangeRecord, ScaleWrite, WorkloadRecord};
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::requests::bounded;
+use crate::{Road, RoadError};
+
+/// Most pods of any workload.
+pub const MAX_REPLICAS: i32 = 10_000;
+/// Longest time until a change ends by itself.
+const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 366);
+/// Pause after the cluster did not take a change for a reason around it.
+const TRY_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+/// How long a change that was just asked for is left to whoever asked.
+const LEFT_ALONE: SignedDuration = SignedDuration::from_secs(30);
+/// Longest time between two looks at what is due: another server may have asked.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// Changes of one look.
+const BATCH: u64 = 100;
+
+fn invalid(field: &'static str, message: String, hint: &'static str) -> RoadError {
+    RoadError::Invalid {
+        field,
+        message,
+        hint,
+    }
+}
+
+/// Checks the number of pods that a person asks for.
+///
+/// # Errors
+/// A sentence that says which numbers are taken.
+pub fn check_replicas(replicas: i64, bounds: ScaleBounds) -> Result<i32, String> {
+    let ScaleBounds { min, max } = bounds;
+    match i32::try_from(replicas) {
+        Ok(0) => Ok(0),
+        Ok(count) if (min..=max).contains(&count) => Ok(count),
+        _ if replicas < 0 => Err(format!(
+            "is {replicas}, and a number of pods cannot be negative"
+        )),
+        _ => Err(format!(
+            "is {replicas}, and this workload takes {min} to {max} pods, or 0"
+        )),
+    }
+}
+
+/// Checks when a change ends.
+///
+/// # Errors
+/// A sentence that says which times are taken.
+pub fn check_until(until: Option<Timestamp>, now: Timestamp) -> Result<(), String> {
+    match until {
+        Some(until) if until <= now => Err(format!("is {until}, and that is over")),
+        Some(until) if until.duration_since(now) > LONGEST => {
+            Err(format!("is {until}, more than a year from now"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a change of the ledger means for the cluster at `now`.
+pub fn wanted(change: &ScaleChange, now: Timestamp) -> Scaling {
+    if change.until.is_some_and(|until| until <= now) {
+        return Scaling::File;
+    }
+    match (change.kind, change.replicas, &change.autoscaling) {
+        (ScaleChangeKind::Replicas, Some(replicas), _) => Scaling::Replicas {
+            replicas,
+            fixed: change.fixed,
+        },
+        (ScaleChangeKind::Autoscaling, _, Some(settings)) => {
+            Scaling::Autoscaling(serde_json::to_value(settings).unwrap_or_default())
+        }
+        _ => Scaling::File,
+    }
+}
+
+/// How a change goes on after it was brought to the cluster, as `written` says.
+pub fn after(
+    change: &ScaleChange,
+    written: Result<Scaled, &ClusterError>,
+    now: Timestamp,
+) -> ScaleWrite {
+    let ends = |state, message: &str| ScaleWrite {
+        state,
+        message: Some(message.to_owned()),
+        due_at: None,
+    };
+    match written {
+        Ok(Scaled::Overtaken) => ends(
+            ScaleChangeState::Replaced,
+            "a later change is in the cluster already",
+        ),
+        Ok(Scaled::Written) => match wanted(change, now) {
+            Scaling::File if change.kind == ScaleChangeKind::File => {
+                ends(ScaleChangeState::Ended, "the config file says how many")
+            }
+            Scaling::File => ends(
+                ScaleChangeState::Ended,
+                "its time was over; the config file says how many",
+            ),
+            _ => ScaleWrite {
+                state: ScaleChangeState::Active,
+                message: None,
+                due_at: change.until,
+            },
+        },
+        Err(error) if error.is_transient() => ScaleWrite {
+            state: change.state,
+            message: Some(format!("{error}; trying again")),
+            due_at: Some(now + TRY_AGAIN),
+        },
+        // There is nothing left that could be taken back.
+        Err(ClusterError::NotFound(_)) => ends(
+            ScaleChangeState::Ended,
+            "the workload is no longer in the cluster",
+        ),
+        Err(error) => ends(ScaleChangeState::Refused, &error.to_string()),
+    }
+}
+
+/// Who says how many pods there are, in one sentence.
+pub fn owner(
+    facts: &ScaleFacts,
+    replicas: Option<i32>,
+    standing: Option<&ScaleChange>,
+) -> (ScaleOwner, String) {
+    let scaled = facts.autoscaling.is_some() && replicas != Some(0);
+    match standing {
+        Some(change) if facts.change == Some(change.id) => {
+            let end = match change.until {
+                Some(until) => format!(" until {}", shown(until)),
+                None => String::new(),
+            };
+            let (by, reason) = (&change.by, &change.reason);
+            if change.kind == ScaleChangeKind::Autoscaling && scaled {
+                let message = format!("an autoscaler, as {by} set it{end}: {reason}");
+                return (ScaleOwner::Autoscaler, message);
+            }
+            return (ScaleOwner::Person, format!("{by}{end}: {reason}"));
+        }
+        _ => {}
+    }
+    if scaled {
+        let message = "an autoscaler, as the config file says".to_owned();
+        return (ScaleOwner::Autoscaler, message);
+    }
+    match &facts.written_by {
+        Some((manager, _)) if !facts.by_deploy && facts.change.is_none() => (
+            ScaleOwner::Other,
+            format!("{manager}, which wrote to the cluster itself; deploys leave it"),
+        ),
+        _ => (ScaleOwner::File, "the config file".to_owned()),
+    }
+}
+
+fn shown(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// Who changed the number last.
+fn last_change(
+    facts: &ScaleFacts,
+    deploy_id: Option<i64>,
+    newest: Option<&ScaleChange>,
+) -> Option<ScaleLastChange> {
+    let (manager, at) = facts.written_by.clone()?;
+    let newest =
+        newest.filter(|change| at.is_none_or(|at| change.at >= at - SignedDuration::from_secs(1)));
+    if let Some(change) = newest.filter(|_| manager != "kube-controller-manager") {
+        let message = match change.kind {
+            ScaleChangeKind::File => format!("{} gave it back to the config file", change.by),
+            _ if change.state == ScaleChangeState::Ended => {
+                format!("the time that {} had set was over", change.by)
+            }
+            _ => format!("{}: {}", change.by, change.reason),
+        };
+        let by = "person".to_owned();
+        return Some(ScaleLastChange { by, message, at });
+    }
+    let (by, message) = match manager.as_str() {
+        "kube-controller-manager" => (
+            "autoscaler".to_owned(),
+            "the autoscaler followed the load".to_owned(),
+        ),
+        _ if facts.by_deploy => (
+            "deploy".to_owned(),
+            match deploy_id {
+                Some(id) => format!("deploy {id} brought the config file's number"),
+                None => "a deploy brought the config file's number".to_owned(),
+            },
+        ),
+        _ => (
+            manager.clone(),
+            format!("{manager} wrote to the cluster itself"),
+        ),
+    };
+    Some(ScaleLastChange { by, message, at })
+}
+
+impl Road {
+    /// Asks for a number of pods; it is in the ledger before this returns, and mostly in the cluster.
+    pub async fn request_scale(
+        &self,
+        workload: &str,
+        ask: &SetScale,
+        by: &str,
+    ) -> Result<ScaleChange, RoadError> {
+        let now = Timestamp::now();
+        let workload = self.workload(workload).await?;
+        let live = self.live_scale(&workload)?;
+        let replicas = check_replicas(ask.replicas, workload.scale_bounds).map_err(|message| {
+            invalid(
+                "replicas",
+                message,
+                "Ask for a number within the bounds, or change them: hermez scale --bounds",
+            )
+        })?;
+        if let Some(settings) = &live.facts.autoscaling
+            && replicas > 0
+            && !ask.fixed
+        {
+            let bound = |name: &str| settings[name].as_i64().unwrap_or(1);
+            return Err(RoadError::NotNow {
+                message: format!(
+                    "{} follows its load, between {} and {} pods: an autoscaler would change {replicas} at once",
+                    workload.name,
+                    bound("min"),
+                    bound("max"),
+                ),
+                hint: "change its bounds (hermez autoscale), or turn it off for as long as this holds: --fixed".to_owned(),
+            });
+        }
+        self.keep_scale(
+            &workload,
+            &live,
+            NewScaleChange {
+                workload_id: workload.id,
+                kind: ScaleChangeKind::Replicas,
+                replicas: Some(replicas),
+                replicas_before: live.replicas,
+                autoscaling: None,
+                fixed: ask.fixed,
+                reason: required_reason(&ask.reason)?,
+                by: by.to_owned(),
+                until: ask.until,
+            },
+            now,
+        )
+        .await
+    }
+
+    /// Asks that the number of pods follows their load.
+    pub async fn request_autoscaling(
+        &self,
+        workload: &str,
+        ask: &SetAutoscaling,
+        by: &str,
+    ) -> Result<ScaleChange, RoadError> {
+        let now = Timestamp::now();
+        let workload = self.workload(workload).await?;
+        let live = self.live_scale(&workload)?;
+        if live.kind != Kind::Service {
+            return Err(RoadError::NotNow {
+                message: format!("a {} is not scaled by its load", workload.kind),
+                hint: "ask for a number of pods: hermez scale".to_owned(),
+            });
+        }
+        check_settings(&ask.settings)?;
+        self.keep_scale(
+            &workload,
+            &live,
+            NewScaleChange {
+                workload_id: workload.id,
+                kind: ScaleChangeKind::Autoscaling,
+                replicas: None,
+                replicas_before: live.replicas,
+                autoscaling: Some(ask.settings.clone()),
+                fixed: false,
+                reason: required_reason(&ask.reason)?,
+                by: by.to_owned(),
+                until: ask.until,
+            },
+            now,
+        )
+        .await
+    }
+
+    /// Lets the config file say how many pods there are; asking again changes nothing.
+    pub async fn release_scale(
+        &self,
+        workload: &str,
+        ask: &ReleaseScale,
+        by: &str,
+    ) -> Result<ScaleChange, RoadError> {
+        let now = Timestamp::now();
+        let reason = bounded("reason", ask.reason.as_deref())?;
+        let workload = self.workload(workload).await?;
+        let live = self.live_scale(&workload)?;
+        self.keep_scale(
+            &workload,
+            &live,
+            NewScaleChange {
+                workload_id: workload.id,
+                kind: ScaleChangeKind::File,
+                replicas: None,
+                replicas_before: live.replicas,
+                autoscaling: None,
+                fixed: false,
+                reason: reason.unwrap_or_else(|| "back to the config file".to_owned()),
+                by: by.to_owned(),
+                until: None,
+            },
+            now,
+        )
+        .await
+    }
+
+    /// Sets the numbers of pods that people may ask for.
+    pub async fn set_scale_bounds(
+        &self,
+        workload: &str,
+        bounds: ScaleBounds,
+    ) -> Result<WorkloadRecord, RoadError> {
+        if bounds.min < 0 || bounds.max < bounds.min.max(1) || bounds.max > MAX_REPLICAS {
+            return Err(invalid(
+                "min",
+                format!(
+                    "and max are {} and {}, and they must be from 0 to {MAX_REPLICAS}, in this order",
+                    bounds.min, bounds.max
+                ),
+                "Write them as MIN..MAX, for example 2..50",
+            ));
+        }
+        Ok(self
+            .parts()
+            .store
+            .set_scale_bounds(workload, bounds)
+            .await?)
+    }
+
+    /// How many pods a workload wants, and who says so.
+    pub async fn scale_status(&self, workload: &str) -> Result<ScaleStatus, RoadError> {
+        let store = &self.parts().store;
+        let workload = self.workload(workload).await?;
+        let key = key_of(&workload);
+        let mut status = ScaleStatus {
+            scalable: false,
+            why_not: None,
+            replicas: None,
+            ready: 0,
+            owner: ScaleOwner::File,
+            message: "the config file".to_owned(),
+            change: None,
+            last_change: None,
+            autoscaling: None,
+            bounds: workload.scale_bounds,
+        };
+        let standing = store.standing_scale(workload.id).await?;
+        let standing = standing.map(|record| record.change);
+        let live = match self.live_scale(&workload) {
+            Ok(live) => live,
+            Err(error) => {
+                status.why_not = Some(error.to_string());
+                status.change = standing;
+                return Ok(status);
+            }
+        };
+        let first = hermez_store::PageRequest::first(1);
+        let newest = store.scale_changes(workload.id, &first).await?.items.pop();
+        let seen = self.cluster()?.status(&key);
+        (status.owner, status.message) = owner(&live.facts, live.replicas, standing.as_ref());
+        status.scalable = true;
+        status.replicas = live.replicas;
+        status.ready = seen.pods_ready;
+        status.last_change = last_change(&live.facts, live.deploy_id, newest.as_ref());
+        status.autoscaling = live
+            .facts
+            .autoscaling
+            .and_then(|settings| serde_json::from_value(settings).ok());
+        status.change = standing;
+        Ok(status)
+    }
+
+    /// What the cluster says of a workload's number of pods.
+    fn live_scale(&self, workload: &WorkloadRecord) -> Result<Live, RoadError> {
+        let kind = Kind::from_spelling(&workload.kind).filter(|kind| kind.is_scaled());
+        let Some(kind) = kind else {
+            return Err(RoadError::NotNow {
+                message: format!("a {} has no number of pods to change", workload.kind),
+                hint: "change its config file, and deploy that commit".to_owned(),
+            });
+        };
+        let cluster = self.cluster()?;
+        if !*cluster.connected().borrow() {
+            let reason = "its state is not known at the moment".to_owned();
+            return Err(ClusterError::Unreachable(reason).into());
+        }
+        let found = cluster.declared(&key_of(workload));
+        let Some(declared) = found else {
+            return Err(RoadError::NotNow {
+                message: format!("nothing of {} runs that could be scaled", workload.name),
+                hint: "deploy a commit: hermez deploy COMMIT".to_owned(),
+            });
+        };
+        Ok(Live {
+            kind,
+            facts: declared.scale.clone(),
+            replicas: declared.replicas,
+            deploy_id: declared.deploy_id,
+        })
+    }
+
+    async fn keep_scale(
+        &self,
+        workload: &WorkloadRecord,
+        live: &Live,
+        new: NewScaleChange,
+        now: Timestamp,
+    ) -> Result<ScaleChange, RoadError> {
+        check_until(new.until, now).map_err(|message| {
+            invalid(
+                "until",
+                message,
+                "Name a time within the next year, or leave it out",
+            )
+        })?;
+        let store = &self.parts().store;
+        // The loop leaves it to this request, and takes it up where this server ends in between.
+        let record = store.request_scale(&new, now, now + LEFT_ALONE).await?;
+        let written = self
+            .write_scale(live.kind, &key_of(workload), &record)
+            .await;
+        self.inner.scales.notify_waiters();
+        match written? {
+            Some(error) if !error.is_transient() => Err(error.into()),
+            _ => {
+                let read = store.scale_change(record.change.id).await?;
+                Ok(read.unwrap_or(record).change)
+            }
+        }
+    }
+
+    /// Brings a change to the cluster and notes what became of it; gives the cluster's refusal.
+    async fn write_scale(
+        &self,
+        kind: Kind,
+        key: &WorkloadKey,
+        record: &ScaleChangeRecord,
+    ) -> Result<Option<ClusterError>, RoadError> {
+        let now = Timestamp::now();
+        let change = &record.change;
+        let scaling = wanted(change, now);
+        let written = match self.cluster() {
+            Ok(cluster) => cluster.scale(kind, key, change.id, &scaling).await,
+            Err(error) => Err(error),
+        };
+        let write = after(change, written.as_ref().copied(), now);
+        self.parts().store.write_scale(change.id, &write).await?;
+        Ok(written.err())
+    }
+
+    /// Brings what is due to the cluster until `shutdown`.
+    pub(crate) async fn keep_scales(&self, shutdown: &CancellationToken) {
+        loop {
+            let asked = self.inner.scales.notified();
+            let wait = match self.bring_due_scales().await {
+                Ok(wait) => wait,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot look for changes of scale; trying again");
+                    LOOK_AGAIN
+                }
+            };
+            tokio::select! {
+                () = asked => {}
+                () = tokio::time::sleep(wait) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// Brings what is due to the cluster; says how long nothing will be.
+    async fn bring_due_scales(&self) -> Result<Duration, RoadError> {
+        let store = &self.parts().store;
+        for record in store.due_scales(Timestamp::now(), BATCH).await? {
+            let Some(workload) = store.workload_by_id(record.workload_id).await? else {
+                continue; // its foreign key does not let this happen
+            };
+            if let Some(kind) = Kind::from_spelling(&workload.kind)
+                && let Some(error) = self.write_scale(kind, &key_of(&workload), &record).await?
+            {
+                let change = record.change.id;
+                tracing::info!(change, workload = workload.name, %error, "a change of scale was not taken");
+            }
+        }
+        let next = store.next_scale_due().await?;
+        let wait = next.map(|next| next.duration_since(Timestamp::now()));
+        let wait = wait.and_then(|wait| Duration::try_from(wait.max(SignedDuration::ZERO)).ok());
+        Ok(wait.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN))
+    }
+}
+
+/// A workload's scale in the cluster.
+struct Live {
+    kind: Kind,
+    facts: ScaleFacts,
+    replicas: Option<i32>,
+    deploy_id: Option<i64>,
+}
+
+fn key_of(workload: &WorkloadRecord) -> WorkloadKey {
+    WorkloadKey {
+        namespace: workload.namespace.clone(),
+        name: workload.name.clone(),
+    }
+}
+
+fn required_reason(reason: &str) -> Result<String, RoadError> {
+    bounded("reason", Some(reason))?.ok_or_else(|| {
+        invalid(
+            "reason",
+            "is missing".to_owned(),
+            "Say why, for those who read the ledger: --reason TEXT",
+        )
+    })
+}
+
+/// What no schema of the cluster says better.
+fn check_settings(settings: &AutoscalingSettings) -> Result<(), RoadError> {
+    let AutoscalingSettings { min, max, .. } = settings;
+    if *min < 1 || max < min || *max > MAX_REPLICAS {
+        return Err(invalid(
+            "min",
+            format!(
+                "and max are {min} and {max}, and they must be from 1 to {MAX_REPLICAS}, in this order"
+            ),
+            "An autoscaler never goes to 0 by itself: ask for 0 pods with hermez scale",
+        ));
+    }
+    if settings.cpu.is_none() && settings.memory.is_none() && settings.metrics.is_empty() {
+        return Err(invalid(
+            "cpu",
+            "is missing, and so are memory and metrics".to_owned(),
+            "Say what to follow, for example 70 percent of the requested CPU: --cpu 70",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

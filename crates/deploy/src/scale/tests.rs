@@ -1,0 +1,155 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const BOUNDS: ScaleBounds = ScaleBounds { min: 2, max: 50 };
+
+fn time(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
+}
+
+fn mk_change(until: Option<i64>) -> ScaleChange {
+    ScaleChange {
+        id: 7,
+        workload: "hello".into(),
+        kind: ScaleChangeKind::Replicas,
+        replicas: Some(5),
+        replicas_before: Some(2),
+        autoscaling: None,
+        fixed: false,
+        reason: "a launch".into(),
+        by: "ada".into(),
+        at: time(0),
+        until: until.map(time),
+        state: ScaleChangeState::Pending,
+        message: None,
+    }
+}
+
+fn mk_facts(change: Option<i64>, manager: &str, autoscaling: bool) -> ScaleFacts {
+    ScaleFacts {
+        change,
+        autoscaling: autoscaling.then(|| serde_json::json!({"min": 1, "max": 3, "cpu": 70})),
+        written_by: Some((manager.to_owned(), Some(time(0)))),
+        by_deploy: manager == "hermez",
+    }
+}
+
+#[test]
+fn numbers_out_of_bounds_say_which_are_taken() {
+    assert_eq!(check_replicas(0, BOUNDS), Ok(0));
+    assert_eq!(check_replicas(2, BOUNDS), Ok(2));
+    let error = |count| check_replicas(count, BOUNDS).unwrap_err();
+    assert_eq!(error(-1), "is -1, and a number of pods cannot be negative");
+    for count in [1, 51, 10_000_000, i64::MAX] {
+        assert_eq!(
+            error(count),
+            format!("is {count}, and this workload takes 2 to 50 pods, or 0")
+        );
+    }
+}
+
+#[test]
+fn an_end_is_in_the_future_and_not_too_far() {
+    assert_eq!(check_until(None, time(0)), Ok(()));
+    assert_eq!(check_until(Some(time(1)), time(0)), Ok(()));
+    assert!(
+        check_until(Some(time(0)), time(0))
+            .unwrap_err()
+            .contains("over")
+    );
+    let far = Some(time(400 * 86_400));
+    assert!(check_until(far, time(0)).unwrap_err().contains("a year"));
+}
+
+#[test]
+fn a_change_holds_until_its_end() {
+    let change = mk_change(Some(60));
+    let five = Scaling::Replicas {
+        replicas: 5,
+        fixed: false,
+    };
+    assert_eq!(wanted(&change, time(59)), five);
+    assert_eq!(wanted(&change, time(60)), Scaling::File);
+    let write = after(&change, Ok(Scaled::Written), time(1));
+    assert_eq!(
+        (write.state, write.due_at),
+        (ScaleChangeState::Active, Some(time(60)))
+    );
+    let write = after(&change, Ok(Scaled::Written), time(61));
+    assert_eq!((write.state, write.due_at), (ScaleChangeState::Ended, None));
+}
+
+#[test]
+fn what_the_cluster_does_not_take_now_is_tried_again() {
+    let change = mk_change(None);
+    let away = ClusterError::Unreachable("x".into());
+    let write = after(&change, Err(&away), time(0));
+    assert_eq!(write.state, ScaleChangeState::Pending);
+    assert!(write.due_at.is_some_and(|due| due > time(0)));
+    let no = ClusterError::Refused {
+        object: "PinterestService/hello".into(),
+        message: "quota".into(),
+    };
+    let write = after(&change, Err(&no), time(0));
+    assert_eq!(
+        (write.state, write.due_at),
+        (ScaleChangeState::Refused, None)
+    );
+    assert!(
+        write
+            .message
+            .is_some_and(|message| message.contains("quota"))
+    );
+}
+
+#[test]
+fn everybody_can_be_the_owner() {
+    let change = mk_change(Some(60));
+    let said = |facts: ScaleFacts, replicas, standing| owner(&facts, Some(replicas), standing);
+    assert_eq!(
+        said(mk_facts(Some(7), "hermez-hand", false), 5, Some(&change)),
+        (
+            ScaleOwner::Person,
+            "ada until 2027-01-15 08:01:00 UTC: a launch".to_owned()
+        )
+    );
+    let of = |facts, replicas| said(facts, replicas, None).0;
+    assert_eq!(of(mk_facts(None, "hermez", false), 2), ScaleOwner::File);
+    assert_eq!(of(mk_facts(None, "kubectl", false), 2), ScaleOwner::Other);
+    assert_eq!(
+        of(mk_facts(None, "hermez", true), 2),
+        ScaleOwner::Autoscaler
+    );
+}
+
+proptest! {
+    /// Whatever is asked for, what is taken is 0 or within the bounds.
+    #[test]
+    fn only_numbers_within_the_bounds_are_taken(
+        count in prop_oneof![-10_i64..200, any::<i64>()], min in 0..50_i32, more in 0..50_i32,
+    ) {
+        let bounds = ScaleBounds { min, max: min + more };
+        let taken = check_replicas(count, bounds);
+        let right = count == 0 || (i64::from(min)..=i64::from(min + more)).contains(&count);
+        prop_assert_eq!(taken.is_ok(), right);
+        if let Ok(taken) = taken {
+            prop_assert_eq!(i64::from(taken), count);
+        }
+    }
+
+    /// A change that has ended never comes due again, and one that stands either is due or has no end.
+    #[test]
+    fn nothing_ends_without_being_due(until in proptest::option::of(1..200_i64), now in 0..400_i64, ended: bool) {
+        let change = mk_change(until);
+        let written = if ended { Scaled::Overtaken } else { Scaled::Written };
+        let write = after(&change, Ok(written), time(now));
+        match write.state {
+            ScaleChangeState::Active => {
+                prop_assert_eq!(write.due_at, change.until);
+                prop_assert!(change.until.is_none_or(|until| until > time(now)));
+            }
+            _ => prop_assert_eq!(write.due_at, None),
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! Who says how many pods there are: the config file, a person, an autoscaler, kubectl. None of them
+//! loses it to a deploy, and each gives it back.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use hermez_api::{
+    CreateDeploy, DeployState, Page, ScaleBounds, ScaleChange, ScaleChangeState, ScaleOwner,
+    ScaleStatus,
+};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::Api;
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::forge::{Clone, Forge};
+use crate::hermez::{Hermez, Refused, ask};
+use crate::sample::Sample;
+use crate::sandbox::Sandbox;
+use crate::wait::until;
+
+/// Longest time for a build, a rollout, or an autoscaler's look.
+const LIMIT: Duration = Duration::from_mins(3);
+
+/// Runs the journey; its figures are in milliseconds.
+///
+/// # Errors
+/// When anything is not as it should be.
+pub async fn run(sandbox: &Sandbox) -> Result<Value> {
+    let (hermez, forge) = (sandbox.hermez()?, sandbox.forge()?);
+    let (name, url, clone) = Clone::of_new(&forge, "scaled").await?;
+    let scaled = Scaled {
+        hermez,
+        forge,
+        clone,
+        kube: sandbox.kube().await?,
+        name,
+        url,
+    };
+    let figures = scaled.travel().await;
+    scaled.clean_up().await?;
+    figures
+}
+
+struct Scaled {
+    hermez: Hermez,
+    forge: Forge,
+    clone: Clone,
+    kube: kube::Client,
+    name: String,
+    url: String,
+}
+
+impl Scaled {
+    async fn travel(&self) -> Result<Value> {
+        self.bring_out().await?;
+        self.refuse().await?;
+        let by_hand_ms = self.by_hand().await?;
+        let back_ms = self.for_a_while().await?;
+        self.to_zero_and_back().await?;
+        self.by_kubectl().await?;
+        let autoscaled_ms = self.by_load().await?;
+        self.read_the_ledger().await?;
+        Ok(json!({
+            "journey": "scale",
+            "by_hand_to_ready_ms": by_hand_ms,
+            "end_to_file_ms": back_ms,
+            "autoscaler_to_minimum_ms": autoscaled_ms,
+        }))
+    }
+
+    /// Before there is anything, nothing can be scaled; then the file says two.
+    async fn bring_out(&self) -> Result<()> {
+        let sample = Sample {
+            name: &self.name,
+            namespace: &self.name,
+            replicas: 2,
+            ready_after_s: 0,
+            extra_step: "",
+        };
+        sample.write(&self.clone, "first\n")?;
+        self.clone.commit_and_push("First page").await?;
+        let create = ask(&self.url, "service.yaml");
+        self.hermez.create_workload(&create).await?;
+        let nothing = self.refused("scale", &number(3)).await?;
+        anyhow::ensure!(nothing.status == 409, "nothing runs yet: {nothing}");
+        self.deploy().await?;
+        let status = self.owned(ScaleOwner::File, 2).await?;
+        let last = status.last_change.context("a last change")?;
+        anyhow::ensure!(last.by == "deploy", "{last:?}");
+        Ok(())
+    }
+
+    /// Numbers and times that nobody means.
+    async fn refuse(&self) -> Result<()> {
+        for count in [-1, 10_001, 10_000_000] {
+            let refused = self.refused("scale", &number(count)).await?;
+            let detail = refused.problem.detail.clone().unwrap_or_default();
+            anyhow::ensure!(
+                refused.status == 422 && detail.contains(&count.to_string()),
+                "{count}: {refused}"
+            );
+        }
+        let over = json!({"replicas": 3, "reason": "x", "until": "2020-01-01T00:00:00Z"});
+        let no_reason = json!({"replicas": 3, "reason": "  "});
+        let follows_nothing = json!({"min": 1, "max": 3, "reason": "x"});
+        let turned = json!({"min": 4, "max": 3, "cpu": 70, "reason": "x"});
+        for (what, body) in [
+            ("scale", over),
+            ("scale", no_reason),
+            ("autoscaling", follows_nothing),
+            ("autoscaling", turned),
+        ] {
+            let refused = self.refused(what, &body).await?;
+            anyhow::ensure!(refused.status == 422, "{body}: {refused}");
+        }
+        self.owned(ScaleOwner::File, 2).await?;
+        let ledger = self.ledger().await?;
+        anyhow::ensure!(ledger.is_empty(), "{ledger:?}");
+        Ok(())
+    }
+
+    /// A person's number outlives a deploy, within the bounds.
+    async fn by_hand(&self) -> Result<u128> {
+        let begun = Instant::now();
+        self.post("scale", &number(3)).await?;
+        self.pods(3).await?;
+        let took = begun.elapsed().as_millis();
+        let status = self.owned(ScaleOwner::Person, 3).await?;
+        anyhow::ensure!(status.message.starts_with("owner: a launch"), "{status:?}");
+        self.clone.write("message.txt", "second\n")?;
+        self.clone.commit_and_push("Second page").await?;
+        self.deploy().await?;
+        self.pods(3).await?;
+        self.owned(ScaleOwner::Person, 3).await?;
+
+        let bounds = ScaleBounds { min: 2, max: 3 };
+        let path = format!("/workloads/{}/scale/bounds", self.name);
+        let set: ScaleBounds = self.hermez.put(&path, &bounds).await?;
+        anyhow::ensure!(set == bounds, "{set:?}");
+        let refused = self.refused("scale", &number(4)).await?;
+        let detail = refused.problem.detail.clone().unwrap_or_default();
+        anyhow::ensure!(detail.contains("2 to 3 pods"), "{refused}");
+        let bounds = ScaleBounds { min: 0, max: 6 };
+        let _: ScaleBounds = self.hermez.put(&path, &bounds).await?;
+        Ok(took)
+    }
+
+    /// A number with an end goes by itself.
+    async fn for_a_while(&self) -> Result<u128> {
+        let end = Timestamp::now() + SignedDuration::from_secs(8);
+        let body = json!({"replicas": 4, "reason": "a while", "until": end});
+        let asked = self.post("scale", &body).await?;
+        anyhow::ensure!(asked.state == ScaleChangeState::Active, "{asked:?}");
+        self.owned(ScaleOwner::Person, 4).await?;
+        self.owned(ScaleOwner::File, 2).await?;
+        let late = Timestamp::now().duration_since(end).as_millis();
+        self.pods(2).await?;
+        let ledger = self.ledger().await?;
+        let ended = ledger.first().context("an entry")?;
+        anyhow::ensure!(
+            ended.id == asked.id && ended.state == ScaleChangeState::Ended,
+            "{ended:?}"
+        );
+        Ok(u128::try_from(late)?)
+    }
+
+    async fn to_zero_and_back(&self) -> Result<()> {
+        self.post("scale", &number(0)).await?;
+        self.pods(0).await?;
+        self.deploy().await?;
+        self.owned(ScaleOwner::Person, 0).await?;
+        self.release().await?;
+        self.pods(2).await?;
+        self.owned(ScaleOwner::File, 2).await?;
+        // Again: nothing changes.
+        self.release().await?;
+        self.owned(ScaleOwner::File, 2).await?;
+        Ok(())
+    }
+
+    /// Who scales beside Hermez is named, left alone by deploys, and can be taken back.
+    async fn by_kubectl(&self) -> Result<()> {
+        let params = PatchParams {
+            field_manager: Some("kubectl".to_owned()),
+            ..PatchParams::default()
+        };
+        let body = json!({"spec": {"replicas": 3}});
+        self.resources()
+            .patch_scale(&self.name, &params, &Patch::Merge(&body))
+            .await?;
+        let status = self.owned(ScaleOwner::Other, 3).await?;
+        anyhow::ensure!(status.message.starts_with("kubectl"), "{status:?}");
+        self.deploy().await?;
+        self.owned(ScaleOwner::Other, 3).await?;
+        self.release().await?;
+        self.owned(ScaleOwner::File, 2).await?;
+        self.deploy().await?;
+        self.owned(ScaleOwner::File, 2).await?;
+        Ok(())
+    }
+
+    /// The real autoscaler brings the pods within its bounds; it can be turned off for a while.
+    async fn by_load(&self) -> Result<u128> {
+        let begun = Instant::now();
+        let behavior = json!({"scaleDown": {"stabilizationWindowSeconds": 60}});
+        let body =
+            json!({"min": 3, "max": 5, "cpu": 70, "behavior": behavior, "reason": "it is busy"});
+        self.post("autoscaling", &body).await?;
+        self.owned(ScaleOwner::Autoscaler, 3).await?;
+        self.pods(3).await?;
+        let took = begun.elapsed().as_millis();
+        let scaler = until("there is an autoscaler", LIMIT, || async {
+            Ok(self.scalers().get_opt(&self.name).await?)
+        })
+        .await?;
+        let spec = scaler.spec.context("a spec")?;
+        let window = spec
+            .behavior
+            .and_then(|behavior| behavior.scale_down?.stabilization_window_seconds);
+        anyhow::ensure!(
+            (spec.min_replicas, spec.max_replicas, window) == (Some(3), 5, Some(60)),
+            "its settings"
+        );
+        self.deploy().await?;
+        anyhow::ensure!(
+            self.scalers().get_opt(&self.name).await?.is_some(),
+            "a deploy leaves it"
+        );
+        // The autoscaler itself moves them within new bounds.
+        let body = json!({"min": 4, "max": 5, "cpu": 70, "reason": "it is busier"});
+        self.post("autoscaling", &body).await?;
+        self.pods(4).await?;
+
+        let refused = self.refused("scale", &number(1)).await?;
+        anyhow::ensure!(refused.status == 409, "{refused}");
+        let fixed = json!({"replicas": 1, "reason": "look at one", "fixed": true});
+        self.post("scale", &fixed).await?;
+        self.pods(1).await?;
+        self.deploy().await?;
+        self.owned(ScaleOwner::Person, 1).await?;
+        until("the autoscaler is off", LIMIT, || async {
+            let scaler = self.scalers().get_opt(&self.name).await?;
+            Ok(scaler.is_none().then_some(()))
+        })
+        .await?;
+        self.release().await?;
+        self.pods(2).await?;
+        self.owned(ScaleOwner::File, 2).await?;
+        Ok(took)
+    }
+
+    /// Everything that was asked for is there, the newest first, and nothing stands any more.
+    async fn read_the_ledger(&self) -> Result<()> {
+        let ledger = self.ledger().await?;
+        let states: Vec<_> = ledger.iter().map(|change| change.state).collect();
+        anyhow::ensure!(
+            ledger.len() == 10
+                && ledger.is_sorted_by(|newer, older| newer.id > older.id)
+                && states.iter().all(|state| matches!(
+                    state,
+                    ScaleChangeState::Ended | ScaleChangeState::Replaced
+                )),
+            "{ledger:#?}"
+        );
+        Ok(())
+    }
+
+    fn resources(&self) -> Api<DynamicObject> {
+        let kind = hermez_kinds::Kind::Service.api_resource();
+        Api::namespaced_with(self.kube.clone(), &self.name, &kind)
+    }
+
+    fn scalers(&self) -> Api<HorizontalPodAutoscaler> {
+        Api::namespaced(self.kube.clone(), &self.name)
+    }
+
+    async fn deploy(&self) -> Result<()> {
+        let latest = CreateDeploy {
+            commit: None,
+            latest: true,
+            branch: None,
+            reason: None,
+            override_bad: None,
+        };
+        let path = format!("/workloads/{}/deploys", self.name);
+        let asked: hermez_api::DeploySummary = self.hermez.post(&path, &latest).await?;
+        let deploy = self.hermez.deploy_ends(asked.id, LIMIT).await?;
+        let state = deploy.summary.state;
+        anyhow::ensure!(state == DeployState::Succeeded, "{deploy:#?}");
+        Ok(())
+    }
+
+    async fn post(&self, what: &str, body: &Value) -> Result<ScaleChange> {
+        let path = format!("/workloads/{}/{what}", self.name);
+        self.hermez.post(&path, body).await
+    }
+
+    async fn release(&self) -> Result<()> {
+        let path = format!("/workloads/{}/scale?reason=over", self.name);
+        self.hermez.delete(&path).await
+    }
+
+    async fn refused(&self, what: &str, body: &Value) -> Result<Refused> {
+        match self.post(what, body).await {
+            Ok(change) => anyhow::bail!("{body} should have been refused: {change:?}"),
+            Err(error) => error.downcast::<Refused>(),
+        }
+    }
+
+    async fn ledger(&self) -> Result<Vec<ScaleChange>> {
+        let path = format!("/workloads/{}/scale/changes", self.name);
+        let page: Page<ScaleChange> = self.hermez.get(&path).await?;
+        Ok(page.items)
+    }
+
+    /// Waits until that one says that there are to be so many pods.
+    async fn owned(&self, owner: ScaleOwner, replicas: i32) -> Result<ScaleStatus> {
+        let path = format!("/workloads/{}/scale", self.name);
+        let what = format!("{owner:?} says {replicas}");
+        until(&what, LIMIT, || async {
+            let status: ScaleStatus = self.hermez.get(&path).await?;
+            let right = status.owner == owner && status.replicas == Some(replicas);
+            Ok(right.then_some(status))
+        })
+        .await
+    }
+
+    /// Waits until so many pods are there, all of them to stay.
+    async fn pods(&self, count: usize) -> Result<()> {
+        let pods: Api<Pod> = Api::namespaced(self.kube.clone(), &self.name);
+        until(&format!("there are {count} pods"), LIMIT, || async {
+            let there = pods.list(&ListParams::default()).await?.items;
+            let ready = there.iter().filter(|pod| {
+                let conditions = pod.status.as_ref().and_then(|it| it.conditions.as_ref());
+                let mut conditions = conditions.into_iter().flatten();
+                conditions.any(|it| it.type_ == "Ready" && it.status == "True")
+            });
+            Ok((ready.count() == count && there.len() == count).then_some(()))
+        })
+        .await
+    }
+
+    async fn clean_up(&self) -> Result<()> {
+        self.hermez
+            .delete(&format!("/workloads/{}", self.name))
+            .await?;
+        self.forge.delete_repository(&self.name).await?;
+        let namespaces: Api<Namespace> = Api::all(self.kube.clone());
+        namespaces
+            .delete(&self.name, &DeleteParams::default())
+            .await?;
+        Ok(())
+    }
+}
+
+fn number(replicas: i64) -> Value {
+    json!({"replicas": replicas, "reason": "a launch"})
+}
