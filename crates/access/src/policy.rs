@@ -153,6 +153,24 @@ pub enum Action {
     DeployResume,
     /// Take a workload's pin off.
     WorkloadUnpin,
+    /// Set when deploys may begin, or who must approve them.
+    RulesUpdate,
+    /// Freeze deploys.
+    FreezeCreate,
+    /// End a freeze.
+    FreezeEnd,
+    /// Grant an exception from a freeze.
+    FreezeExcept,
+    /// Lock a workload.
+    WorkloadLock,
+    /// Take one's own lock off.
+    WorkloadUnlock,
+    /// Take somebody else's lock off.
+    LockBreak,
+    /// Approve a deploy.
+    DeployApprove,
+    /// Reject a deploy.
+    DeployReject,
 }
 
 impl Action {
@@ -187,6 +205,15 @@ impl Action {
             Self::DeployPause => "deploy.pause",
             Self::DeployResume => "deploy.resume",
             Self::WorkloadUnpin => "workload.unpin",
+            Self::RulesUpdate => "rules.update",
+            Self::FreezeCreate => "freeze.create",
+            Self::FreezeEnd => "freeze.end",
+            Self::FreezeExcept => "freeze.except",
+            Self::WorkloadLock => "workload.lock",
+            Self::WorkloadUnlock => "workload.unlock",
+            Self::LockBreak => "lock.break",
+            Self::DeployApprove => "deploy.approve",
+            Self::DeployReject => "deploy.reject",
         }
     }
 }
@@ -210,6 +237,10 @@ pub enum Target {
     Token(String),
     /// A principal, by its name.
     Principal(String),
+    /// A project, by its name.
+    Project(String),
+    /// A freeze, by its number.
+    Freeze(i64),
 }
 
 impl std::fmt::Display for Target {
@@ -223,6 +254,8 @@ impl std::fmt::Display for Target {
             Self::Deploy(id) => write!(f, "deploy/{id}"),
             Self::Token(id) => write!(f, "token/{id}"),
             Self::Principal(name) => write!(f, "principal/{name}"),
+            Self::Project(name) => write!(f, "project/{name}"),
+            Self::Freeze(id) => write!(f, "freeze/{id}"),
         }
     }
 }
@@ -303,6 +336,15 @@ mod tests {
             A::DeployPause,
             A::DeployResume,
             A::WorkloadUnpin,
+            A::RulesUpdate,
+            A::FreezeCreate,
+            A::FreezeEnd,
+            A::FreezeExcept,
+            A::WorkloadLock,
+            A::WorkloadUnlock,
+            A::LockBreak,
+            A::DeployApprove,
+            A::DeployReject,
         ];
         for action in all {
             match action {
@@ -333,7 +375,16 @@ mod tests {
                 | A::DeployRestart
                 | A::DeployPause
                 | A::DeployResume
-                | A::WorkloadUnpin => {}
+                | A::WorkloadUnpin
+                | A::RulesUpdate
+                | A::FreezeCreate
+                | A::FreezeEnd
+                | A::FreezeExcept
+                | A::WorkloadLock
+                | A::WorkloadUnlock
+                | A::LockBreak
+                | A::DeployApprove
+                | A::DeployReject => {}
             }
         }
         all.to_vec()

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ArtifactImage;
+use crate::{ArtifactImage, HeldDeploy};
 
 /// How far a deploy is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -223,6 +223,9 @@ pub struct DeploySummary {
     /// Who holds the rollout, while somebody does.
     #[serde(default)]
     pub paused_by: Option<String>,
+    /// Which rule it waits for, while it does.
+    #[serde(default)]
+    pub held: Option<HeldDeploy>,
 }
 
 /// A deploy in full.

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Road;
 use crate::state::{self, Next, Seen};
 use crate::witness::Witness;
-use crate::{receipt, receipt::mask::mask};
+use crate::{receipt, receipt::mask::mask, rules};
 
 /// How long a deploy may be without a sign of life from its driver.
 const LEASE_MS: i64 = 30_000;
@@ -133,7 +133,10 @@ async fn look(
         Next::Wait if deploy.state == hermez_api::DeployState::RollingOut => {
             Ok(Looked::Wait(LOOK_AT_ROLLOUT))
         }
-        Next::Wait => Ok(Looked::Wait(LOOK_AGAIN)),
+        Next::Wait => {
+            let wait = rules::wait_until(seen.waits.as_ref(), now, LOOK_AGAIN);
+            Ok(Looked::Wait(wait))
+        }
         Next::Write(write) => write_down(store, lease, &write, now).await,
         Next::RequestBuild => request_build(road, lease, deploy, now).await,
         Next::Apply => apply(road, lease, deploy, key, witness, now).await,
@@ -164,6 +167,10 @@ async fn see(
         }
         let artifact = store.artifact(deploy.workload_id, &deploy.commit).await?;
         seen.artifact = artifact.is_some();
+        if deploy.state == Queued || deploy.held.is_some() {
+            let manifest = artifact.as_ref().map(|artifact| artifact.manifest.as_str());
+            seen.waits = rules::waits(store, deploy, manifest, Timestamp::now()).await?;
+        }
         if let (Queued, Some(artifact)) = (deploy.state, artifact) {
             let marks = store.bad_artifacts(&artifact.digests()).await?;
             seen.bad = marks.into_iter().next();

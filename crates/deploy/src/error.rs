@@ -9,6 +9,7 @@ use hermez_source::{RepositoryUrlError, SourceError};
 use hermez_store::StoreError;
 
 use crate::policy::Held;
+use crate::policy::window::WindowError;
 use crate::rollback::CannotRollBack;
 
 /// An error of [`crate::Road`].
@@ -58,6 +59,9 @@ pub enum RoadError {
     /// A rule holds the deploy back.
     #[error("{0}")]
     Held(Held),
+    /// Deploy windows are not right.
+    #[error("the deploy window {0}")]
+    Window(WindowError),
     /// There is nothing to roll back to.
     #[error(transparent)]
     CannotRollBack(#[from] CannotRollBack),
@@ -104,6 +108,7 @@ impl RoadError {
             ),
             RoadError::Invalid { hint, .. } => Some((*hint).to_owned()),
             RoadError::Held(held) => held.hint.clone(),
+            RoadError::Window(error) => Some(error.hint()),
             RoadError::CannotRollBack(error) => Some(error.hint()),
             RoadError::NotNow { hint, .. } => Some(hint.clone()),
             RoadError::Store(_) | RoadError::Key(_) | RoadError::Config(_) => None,

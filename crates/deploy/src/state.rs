@@ -13,6 +13,7 @@ use hermez_store::{Applied, BuildRecord, DeployRecord, DeployWrite, LaneFacts};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::policy::bad_message;
+use crate::rules::Waits;
 
 /// Longest time that a deploy waits for the registry or the cluster to take it.
 pub const APPLY_WITHIN: SignedDuration = SignedDuration::from_mins(15);
@@ -30,6 +31,8 @@ pub struct Seen {
     pub bad: Option<BadArtifact>,
     /// The deploy's build.
     pub build: Option<BuildRecord>,
+    /// What the rules have it wait for; only asked for while it waits.
+    pub waits: Option<Waits>,
     /// What else goes on with the same Kubernetes object.
     pub lane: LaneFacts,
     /// Whether the cluster answers.
@@ -56,6 +59,9 @@ pub enum Next {
 /// What a deploy does next.
 pub fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     if deploy.cancel_requested {
+        if let Some(rejection) = &deploy.rejection {
+            return end(DeployState::Canceled, rejection);
+        }
         let message = match deploy.state {
             DeployState::Applying | DeployState::RollingOut => {
                 "canceled; what was already written to the cluster stays, deploy another commit to replace it"
@@ -71,6 +77,13 @@ pub fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
                     DeployState::Superseded,
                     &format!("deploy {newer} was asked for later and takes its place"),
                 );
+            }
+            let held = seen.waits.as_ref().map(|waits| &waits.held);
+            if held.is_some() && held != deploy.held.as_ref() {
+                return Next::Write(Box::new(DeployWrite {
+                    held: Some(held.cloned()),
+                    ..DeployWrite::default()
+                }));
             }
             match deploy.state {
                 DeployState::Queued => queued(deploy, seen, now),
@@ -146,6 +159,9 @@ fn queued(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
         let hint = "deploy another commit, or say why this one is right: --override-bad REASON";
         let message = bad_message(bad, now);
         return fail("bad_artifact", &message, Some(hint.to_owned()), None);
+    }
+    if let Some(waits) = &seen.waits {
+        return say(deploy, &waits.held.message);
     }
     Next::Write(Box::new(DeployWrite {
         state: Some(DeployState::Applying),

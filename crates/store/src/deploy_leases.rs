@@ -1,14 +1,14 @@
 //! Working on deploys: leases, fenced writes, and what else goes on with the same instance.
 
-use hermez_api::{DeployState, Evidence};
+use hermez_api::{DeployKind, DeployState, Evidence, HeldDeploy};
 use jiff::Timestamp;
 use sea_orm::sea_query::{Condition, Expr};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany};
 
-use crate::deploys::{WHAT, append_event, has_ended, is_changing, missing, one, open};
+use crate::deploys::{WHAT, append_event, has_ended, is_changing, is_waiting, missing, one, open};
 use crate::entity::build::{self, Column as BuildColumn};
 use crate::entity::deploy::{Column, Entity, Model};
-use crate::words::{ms, value, word};
+use crate::words::{json, ms, value, word};
 use crate::{Change, DeployRecord, Lease, Store, StoreError, receipts};
 
 /// What a leased deploy becomes. Absent fields stay.
@@ -34,6 +34,9 @@ pub struct DeployWrite {
     pub retries: Option<i32>,
     /// What was written to the cluster.
     pub applied: Option<Applied>,
+    /// Which rule it waits for; `Some(None)` when for none any more. A state in which nothing is
+    /// waited for forgets it by itself.
+    pub held: Option<Option<HeldDeploy>>,
     /// What was found, when it ends in failure; kept in the same transaction.
     pub evidence: Option<Box<Evidence>>,
 }
@@ -108,6 +111,12 @@ fn columns_of(
             columns.push((Column::LeaseUntilMs, Expr::val(Option::<i64>::None)));
         }
     }
+    let waits = write.state.is_none_or(is_waiting);
+    if let Some(held) = write.held.as_ref().filter(|_| waits) {
+        columns.push((Column::Held, Expr::val(held.as_ref().map(json))));
+    } else if !waits {
+        columns.push((Column::Held, Expr::val(Option::<String>::None)));
+    }
     if let Some(message) = &write.message {
         columns.push((Column::Message, Expr::val(message.as_str())));
     }
@@ -178,26 +187,40 @@ impl Store {
         Ok(deploys.into_iter().map(|deploy| deploy.id).collect())
     }
 
-    /// What else goes on with the Kubernetes object of this deploy.
+    /// What else goes on with the Kubernetes object of this deploy. One that a rule holds back is
+    /// not superseded by a restart, which brings out nothing new; it waits for it.
     pub async fn lane_facts(&self, deploy: &DeployRecord) -> Result<LaneFacts, StoreError> {
         let mut relevant = open().to_vec();
         relevant.push(word(&DeployState::Succeeded));
-        let newer = Entity::find()
-            .filter(Column::WorkloadId.eq(deploy.workload_id))
-            .filter(Column::Instance.eq(deploy.instance.as_str()))
-            .filter(Column::Id.gt(deploy.id))
-            .filter(Column::State.is_in(relevant))
-            .order_by_desc(Column::Id)
-            .one(&self.write)
-            .await?;
+        let restart = word(&DeployKind::Restart);
+        let is_held = deploy.held.is_some();
+        let newer = || {
+            Entity::find()
+                .filter(Column::WorkloadId.eq(deploy.workload_id))
+                .filter(Column::Instance.eq(deploy.instance.as_str()))
+                .filter(Column::Id.gt(deploy.id))
+                .order_by_desc(Column::Id)
+        };
+        let mut superseding = newer().filter(Column::State.is_in(relevant));
+        if is_held {
+            superseding = superseding.filter(Column::Kind.ne(restart.as_str()));
+        }
+        let superseding = superseding.one(&self.write).await?;
         let lane = format!("{}/{}", deploy.workload_id, deploy.instance);
-        let busy = Entity::find()
+        let mut busy = Entity::find()
             .filter(Column::LaneKey.eq(lane))
             .filter(Column::Id.ne(deploy.id))
             .one(&self.write)
             .await?;
+        if is_held && busy.is_none() {
+            busy = newer()
+                .filter(Column::State.is_in(open()))
+                .filter(Column::Kind.eq(restart.as_str()))
+                .one(&self.write)
+                .await?;
+        }
         Ok(LaneFacts {
-            newer: newer.map(|deploy| deploy.id),
+            newer: superseding.map(|deploy| deploy.id),
             busy: busy.map(|deploy| deploy.id),
         })
     }

@@ -1,7 +1,7 @@
 //! Deploys and their timelines: asking, looking, stopping. Working on them is in
 //! `deploy_leases`.
 
-use hermez_api::{Deploy, DeployEvent, DeployKind, DeployState, Page, Pin};
+use hermez_api::{Deploy, DeployEvent, DeployKind, DeployState, HeldDeploy, Page, Pin};
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, UnionType};
@@ -13,7 +13,7 @@ use sea_orm::{
 use crate::entity::deploy::{ActiveModel, Column, Entity, Model};
 use crate::entity::{deploy_event, workload};
 use crate::page::MapPage;
-use crate::words::{at, maybe_at, ms, value, word};
+use crate::words::{at, from_json, json, maybe_at, ms, value, word};
 use crate::workloads::require_living;
 use crate::{Change, DeployRecord, PageRequest, Store, StoreError, bad_artifacts, workloads};
 
@@ -95,6 +95,11 @@ pub(crate) fn is_changing(state: DeployState) -> bool {
     CHANGING.contains(&state)
 }
 
+/// Whether a deploy in this state has changed nothing yet.
+pub(crate) fn is_waiting(state: DeployState) -> bool {
+    !has_ended(state) && !is_changing(state)
+}
+
 /// Whether a deploy in this state has ended.
 pub(crate) fn has_ended(state: DeployState) -> bool {
     !OPEN.contains(&state)
@@ -146,6 +151,11 @@ impl Row {
             override_reason: deploy.override_reason,
             paused_by: deploy.paused_by,
             applied_paused: deploy.applied_paused,
+            held: deploy
+                .held
+                .map(|held| from_json("deploy.held", &held))
+                .transpose()?,
+            rejection: deploy.rejection,
         })
     }
 }
@@ -221,7 +231,17 @@ impl Store {
         new: &NewDeploy,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
-        self.request(new, None, now).await
+        self.request(new, None, None, now).await
+    }
+
+    /// The same for a deploy that a rule holds back from the first.
+    pub async fn request_held_deploy(
+        &self,
+        new: &NewDeploy,
+        held: &HeldDeploy,
+        now: Timestamp,
+    ) -> Result<DeployRecord, StoreError> {
+        self.request(new, None, Some(held), now).await
     }
 
     /// Keeps a new rollback; with it, all or nothing, the workload is pinned, what is left is marked
@@ -232,13 +252,14 @@ impl Store {
         aftermath: &Aftermath,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
-        self.request(new, Some(aftermath), now).await
+        self.request(new, Some(aftermath), None, now).await
     }
 
     async fn request(
         &self,
         new: &NewDeploy,
         aftermath: Option<&Aftermath>,
+        held: Option<&HeldDeploy>,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
         let state = word(&DeployState::Pending);
@@ -250,6 +271,7 @@ impl Store {
             of_deploy: Set(new.of.as_ref().map(|(id, _)| *id)),
             manifest: Set(new.of.as_ref().map(|(_, manifest)| manifest.clone())),
             override_reason: Set(new.override_reason.clone()),
+            held: Set(held.map(json)),
             applied_paused: Set(false),
             state: Set(state.clone()),
             commit_id: Set(new.commit.clone()),
@@ -501,7 +523,7 @@ impl Store {
 }
 
 /// Wants a deploy stopped if it has not ended; says whether there is such a deploy.
-async fn cancel(
+pub(crate) async fn cancel(
     transaction: &DatabaseTransaction,
     id: i64,
     by: &str,

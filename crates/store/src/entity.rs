@@ -342,6 +342,8 @@ pub mod deploy {
         pub override_reason: Option<String>,
         pub paused_by: Option<String>,
         pub applied_paused: bool,
+        pub held: Option<String>,
+        pub rejection: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

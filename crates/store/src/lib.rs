@@ -30,6 +30,7 @@ mod principals;
 mod receipts;
 mod records;
 mod repositories;
+mod rules;
 mod sessions;
 mod tokens;
 mod words;
@@ -49,4 +50,5 @@ pub use records::{
     SessionRecord, TokenRecord, WorkloadRecord, WorkloadRow,
 };
 pub use repositories::NewRepository;
+pub use rules::{ApprovalRecord, NewApproval, NewException, NewFreeze, RulesRecord, Scope};
 pub use workloads::{NewWorkload, WorkloadFilter, WorkloadSettings};

@@ -2,7 +2,7 @@
 
 use hermez_api::{
     ArtifactImage, ArtifactSummary, BuildState, BuildSummary, Category, DeployKind, DeployState,
-    DeploySummary, MirrorStatus, Pin, WebhookState,
+    DeploySummary, HeldDeploy, MirrorStatus, Pin, WebhookState,
 };
 use jiff::Timestamp;
 
@@ -293,6 +293,10 @@ pub struct DeployRecord {
     pub paused_by: Option<String>,
     /// Whether what was written to the cluster last holds the rollout.
     pub applied_paused: bool,
+    /// Which rule it waits for, while it does.
+    pub held: Option<HeldDeploy>,
+    /// Who rejected it and why, in one sentence.
+    pub rejection: Option<String>,
 }
 
 impl DeployRecord {
@@ -315,6 +319,7 @@ impl DeployRecord {
             pods_ready: self.pods_ready,
             pods_desired: self.pods_desired,
             paused_by: self.paused_by.clone(),
+            held: self.held.clone(),
         }
     }
 }

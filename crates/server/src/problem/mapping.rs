@@ -45,6 +45,7 @@ impl From<StoreError> for ApiError {
                     "build" => catalog::BUILD_NOT_FOUND,
                     "deploy" => catalog::DEPLOY_NOT_FOUND,
                     "token" => catalog::TOKEN_NOT_FOUND,
+                    "freeze" => catalog::FREEZE_NOT_FOUND,
                     _ => catalog::NOT_FOUND,
                 },
                 sentence(&error),
@@ -168,6 +169,9 @@ impl From<RoadError> for ApiError {
                 Self::new(catalog::CONFIG_OF_ANOTHER, sentence(error)).maybe_hint(hint)
             }
             RoadError::Held(_) => Self::new(catalog::DEPLOY_HELD, sentence(error)).maybe_hint(hint),
+            RoadError::Window(_) => {
+                Self::new(catalog::INVALID_BODY, sentence(error)).maybe_hint(hint)
+            }
             RoadError::CannotRollBack(_) => {
                 Self::new(catalog::NOTHING_TO_ROLL_BACK, sentence(error)).maybe_hint(hint)
             }

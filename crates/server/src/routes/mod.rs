@@ -8,6 +8,7 @@ mod build_log;
 mod builds;
 mod commits;
 mod deploys;
+mod freezes;
 mod health;
 mod login;
 mod logs;
@@ -15,6 +16,7 @@ mod meta;
 mod profiles;
 mod receipts;
 mod rollouts;
+mod rules;
 mod runs;
 mod watch;
 mod webhooks;
@@ -62,6 +64,8 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(deploys::router())
         .merge(receipts::router())
         .merge(rollouts::router())
+        .merge(rules::router())
+        .merge(freezes::router())
         .merge(logs::router())
         .merge(runs::router())
         .merge(watch::router())
