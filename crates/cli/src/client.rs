@@ -167,9 +167,21 @@ impl Client {
         .await
     }
 
+    /// `PUT`.
+    pub async fn put<B: Serialize>(&self, path: &[&str], body: &B) -> Result<Answer, CliError> {
+        self.send(Method::PUT, path, |request| request.json(body))
+            .await
+    }
+
     /// `DELETE`.
     pub async fn delete(&self, path: &[&str]) -> Result<Answer, CliError> {
-        self.send(Method::DELETE, path, |request| request).await
+        self.delete_with(path, &[]).await
+    }
+
+    /// `DELETE` with a query.
+    pub async fn delete_with(&self, path: &[&str], query: &Query<'_>) -> Result<Answer, CliError> {
+        self.send(Method::DELETE, path, |request| request.query(query))
+            .await
     }
 
     /// Fetches pages of a list until `limit` items are there; the answer is one page.

@@ -10,6 +10,7 @@ pub mod logs;
 pub mod profile;
 pub mod receipt;
 pub mod rollouts;
+pub mod rules;
 pub mod run;
 pub mod server;
 pub mod status;
@@ -35,6 +36,10 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Restart(args) => rollouts::restart(&app()?, args).await,
         Command::Unpin(args) => rollouts::unpin(&app()?, args).await,
         Command::Diff(args) => rollouts::diff(&app()?, &args).await,
+        Command::Rules(command) => rules::run(&app()?, command).await,
+        Command::Freeze(command) => rules::freeze(&app()?, command).await,
+        Command::Lock(args) => rules::lock(&app()?, args).await,
+        Command::Unlock(args) => rules::unlock(&app()?, args).await,
         Command::Receipt(args) => receipt::run(&app()?, &args).await,
         Command::Deploys(command) => deploy::run(&app()?, command).await,
         Command::Run(args) => run::start(&app()?, args).await,

@@ -6,6 +6,7 @@ pub mod deploy;
 pub mod profile;
 pub mod receipt;
 pub mod rollouts;
+pub mod rules;
 pub mod run;
 pub mod status;
 pub mod workload;

@@ -14,6 +14,7 @@ pub mod jobset;
 pub mod main_job;
 pub mod proxy;
 pub mod rollback;
+pub mod rules;
 pub mod sample;
 pub mod sandbox;
 pub mod server;
@@ -69,6 +70,10 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "a bad version comes by itself with a push, and goes with one action; pin, mark, override, restart, hold",
     ),
     (
+        "rules",
+        "deploys wait for a window, a freeze and approvals and go on by themselves; a restart passes, an exception lets one through, a lock refuses",
+    ),
+    (
         "failure-receipt",
         "deploys fail in nine ways; each receipt names the cause, shows last lines without secrets and what came, and brings back what ran",
     ),
@@ -91,6 +96,7 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
         "thousand" => thousand::run(&sandbox).await,
         "streaming" => streaming::run(&sandbox).await,
         "rollback" => rollback::run(&sandbox).await,
+        "rules" => rules::run(&sandbox).await,
         "failure-receipt" => failure_receipt::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",

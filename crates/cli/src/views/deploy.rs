@@ -113,6 +113,9 @@ pub fn show(deploy: &Deploy, page: &Page) -> String {
     if summary.kind == DeployKind::Restart {
         facts.push(("Restarts", "the pods; the version stays".to_owned()));
     }
+    if let Some(held) = &summary.held {
+        facts.extend(super::rules::held(held, page));
+    }
     if let Some(by) = &summary.paused_by {
         facts.push(("Held by", by.clone()));
     }
@@ -190,6 +193,7 @@ pub(crate) mod tests {
             pods_ready: 3,
             pods_desired: 3,
             paused_by: None,
+            held: None,
         }
     }
 

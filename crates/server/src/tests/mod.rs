@@ -8,6 +8,7 @@ mod openapi;
 mod problems;
 mod receipts;
 mod rollouts;
+mod rules;
 mod streams;
 mod workloads;
 
