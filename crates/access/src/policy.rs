@@ -155,6 +155,8 @@ pub enum Action {
     WorkloadUnpin,
     /// Set when deploys may begin, or who must approve them.
     RulesUpdate,
+    /// Set what new versions must pass.
+    GatesUpdate,
     /// Freeze deploys.
     FreezeCreate,
     /// End a freeze.
@@ -206,6 +208,7 @@ impl Action {
             Self::DeployResume => "deploy.resume",
             Self::WorkloadUnpin => "workload.unpin",
             Self::RulesUpdate => "rules.update",
+            Self::GatesUpdate => "gates.update",
             Self::FreezeCreate => "freeze.create",
             Self::FreezeEnd => "freeze.end",
             Self::FreezeExcept => "freeze.except",
@@ -337,6 +340,7 @@ mod tests {
             A::DeployResume,
             A::WorkloadUnpin,
             A::RulesUpdate,
+            A::GatesUpdate,
             A::FreezeCreate,
             A::FreezeEnd,
             A::FreezeExcept,
@@ -377,6 +381,7 @@ mod tests {
                 | A::DeployResume
                 | A::WorkloadUnpin
                 | A::RulesUpdate
+                | A::GatesUpdate
                 | A::FreezeCreate
                 | A::FreezeEnd
                 | A::FreezeExcept

@@ -20,6 +20,8 @@ pub enum DeployState {
     Applying,
     /// Pods change.
     RollingOut,
+    /// All pods are ready; health gates look at them.
+    Verifying,
     /// Finished, and runs.
     Succeeded,
     /// Ended with an error.
@@ -241,7 +243,7 @@ pub struct Deploy {
     /// Everything that happened, oldest first.
     pub timeline: Vec<DeployEvent>,
     /// Why it failed: a stable word such as `image_pull`, `crash_loop`, `unschedulable`, `probe`,
-    /// `quota`, `admission`, `build`, `deadline`.
+    /// `quota`, `admission`, `build`, `health_gate`, `deadline`.
     pub failure_cause: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,

@@ -8,6 +8,7 @@
 pub mod access;
 pub mod build;
 pub mod deploy;
+pub mod gates;
 pub mod problem;
 pub mod profile;
 pub mod receipt;
@@ -20,6 +21,7 @@ pub mod workload;
 pub use access::*;
 pub use build::*;
 pub use deploy::*;
+pub use gates::*;
 pub use problem::*;
 pub use profile::*;
 pub use receipt::*;

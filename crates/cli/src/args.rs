@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    access, build, config_file, deploy, generate, login, logs, profile, receipt, rollouts, rules,
-    run, server, status, workload,
+    access, build, config_file, deploy, gates, generate, login, logs, profile, receipt, rollouts,
+    rules, run, server, status, workload,
 };
 use crate::print::Format;
 use crate::settings::Flags;
@@ -90,6 +90,9 @@ pub enum Command {
     /// Show and set what holds deploys back: windows and approvals
     #[command(subcommand)]
     Rules(rules::Command),
+    /// Show and set what new versions must pass after their pods are ready
+    #[command(subcommand)]
+    Gates(gates::Command),
     /// Freeze deploys, list and end freezes, grant exceptions
     #[command(subcommand)]
     Freeze(rules::FreezeCommand),
@@ -194,6 +197,9 @@ mod tests {
             "hermez freeze list --all",
             "hermez freeze end 3",
             "hermez freeze except 3 --deploy 7 --reason fix",
+            "hermez gates show hello",
+            "hermez gates set hello --ready-seconds 30 --max-restarts 0 --auto-rollback",
+            "hermez gates clear hello",
             "hermez lock hello --reason migration --until 2h",
             "hermez unlock hello --break --reason gone",
             "hermez deploys approve 12 --comment fine",

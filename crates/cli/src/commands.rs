@@ -4,6 +4,7 @@ pub mod access;
 pub mod build;
 pub mod config_file;
 pub mod deploy;
+pub mod gates;
 pub mod generate;
 pub mod login;
 pub mod logs;
@@ -37,6 +38,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Unpin(args) => rollouts::unpin(&app()?, args).await,
         Command::Diff(args) => rollouts::diff(&app()?, &args).await,
         Command::Rules(command) => rules::run(&app()?, command).await,
+        Command::Gates(command) => gates::run(&app()?, command).await,
         Command::Freeze(command) => rules::freeze(&app()?, command).await,
         Command::Lock(args) => rules::lock(&app()?, args).await,
         Command::Unlock(args) => rules::unlock(&app()?, args).await,

@@ -12,6 +12,7 @@ pub mod compare;
 mod drive;
 mod engine;
 mod error;
+pub mod gates;
 mod inspect;
 pub mod policy;
 mod progress;

@@ -261,7 +261,7 @@ impl Road {
         let deploy = self.deploy(id).await?;
         let changing = matches!(
             deploy.state,
-            DeployState::Applying | DeployState::RollingOut
+            DeployState::Applying | DeployState::RollingOut | DeployState::Verifying
         );
         if let Some(workload) = self
             .parts()

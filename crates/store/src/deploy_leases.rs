@@ -5,11 +5,13 @@ use jiff::Timestamp;
 use sea_orm::sea_query::{Condition, Expr};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany};
 
-use crate::deploys::{WHAT, append_event, has_ended, is_changing, is_waiting, missing, one, open};
+use crate::deploys::{
+    WHAT, append_event, has_ended, is_changing, is_waiting, missing, one, open, request_in,
+};
 use crate::entity::build::{self, Column as BuildColumn};
 use crate::entity::deploy::{Column, Entity, Model};
 use crate::words::{json, ms, value, word};
-use crate::{Change, DeployRecord, Lease, Store, StoreError, receipts};
+use crate::{Change, DeployRecord, FailedRollback, Lease, Store, StoreError, receipts};
 
 /// What a leased deploy becomes. Absent fields stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +39,12 @@ pub struct DeployWrite {
     /// Which rule it waits for; `Some(None)` when for none any more. A state in which nothing is
     /// waited for forgets it by itself.
     pub held: Option<Option<HeldDeploy>>,
+    /// The health gates that it begins with, as JSON.
+    pub gate: Option<String>,
+    /// When its health gates are passed; `Some(None)` when that is not known.
+    pub verify_until: Option<Option<Timestamp>>,
+    /// The rollback that is asked for in the same transaction.
+    pub rollback: Option<Box<FailedRollback>>,
     /// What was found, when it ends in failure; kept in the same transaction.
     pub evidence: Option<Box<Evidence>>,
 }
@@ -135,6 +143,12 @@ fn columns_of(
     }
     if let Some(deadline) = write.deadline_at {
         columns.push((Column::DeadlineAtMs, Expr::val(deadline.map(ms))));
+    }
+    if let Some(gate) = &write.gate {
+        columns.push((Column::Gate, Expr::val(gate.as_str())));
+    }
+    if let Some(until) = write.verify_until {
+        columns.push((Column::VerifyUntilMs, Expr::val(until.map(ms))));
     }
     if let Some(retries) = write.retries {
         columns.push((Column::Retries, Expr::val(retries)));
@@ -317,8 +331,16 @@ impl Store {
         let record = one(&transaction, lease.id)
             .await?
             .ok_or_else(|| missing(lease.id))?;
+        let mut rollback = None;
+        if let Some(FailedRollback { new, aftermath }) = write.rollback.as_deref() {
+            let asked = request_in(&transaction, new, Some(aftermath), None, now).await?;
+            rollback = Some((asked, aftermath));
+        }
         transaction.commit().await?;
         self.announce(Change::Deploy(lease.id));
+        if let Some((asked, aftermath)) = rollback {
+            self.announce_request(&asked, Some(aftermath));
+        }
         if has_ended(state) {
             self.announce(Change::Workload(record.workload.clone()));
         }

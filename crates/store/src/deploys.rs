@@ -18,7 +18,7 @@ use crate::workloads::require_living;
 use crate::{Change, DeployRecord, PageRequest, Store, StoreError, bad_artifacts, workloads};
 
 /// A deploy to ask for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDeploy {
     /// Its workload.
     pub workload_id: i64,
@@ -42,8 +42,17 @@ pub struct NewDeploy {
     pub override_reason: Option<String>,
 }
 
+/// The rollback of a deploy that fails, asked for in the transaction that ends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedRollback {
+    /// The rollback.
+    pub new: NewDeploy,
+    /// What it changes beside.
+    pub aftermath: Aftermath,
+}
+
 /// What asking for a rollback changes beside the new deploy, in one transaction with it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aftermath {
     /// The deploy that is left: stopped where it has not ended.
     pub left: DeployRecord,
@@ -80,15 +89,20 @@ const LIST: &str = "deploy";
 const MAX_EVENTS: u64 = 1000;
 
 /// States in which a deploy has not ended.
-const OPEN: [DeployState; 5] = [
+const OPEN: [DeployState; 6] = [
     DeployState::Pending,
     DeployState::Building,
     DeployState::Queued,
     DeployState::Applying,
     DeployState::RollingOut,
+    DeployState::Verifying,
 ];
-/// States in which a deploy changes its instance.
-const CHANGING: [DeployState; 2] = [DeployState::Applying, DeployState::RollingOut];
+/// States in which a deploy changes its instance, or has changed it and is not sure of it.
+const CHANGING: [DeployState; 3] = [
+    DeployState::Applying,
+    DeployState::RollingOut,
+    DeployState::Verifying,
+];
 
 /// Whether a deploy in this state changes its instance.
 pub(crate) fn is_changing(state: DeployState) -> bool {
@@ -106,7 +120,7 @@ pub(crate) fn has_ended(state: DeployState) -> bool {
 }
 
 /// The words of the open states.
-pub(crate) fn open() -> [String; 5] {
+pub(crate) fn open() -> [String; 6] {
     OPEN.map(|state| word(&state))
 }
 
@@ -156,6 +170,8 @@ impl Row {
                 .map(|held| from_json("deploy.held", &held))
                 .transpose()?,
             rejection: deploy.rejection,
+            gate: deploy.gate,
+            verify_until: maybe_at("deploy.verify_until_ms", deploy.verify_until_ms)?,
         })
     }
 }
@@ -262,61 +278,20 @@ impl Store {
         held: Option<&HeldDeploy>,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
-        let state = word(&DeployState::Pending);
-        let message = format!("{} asked for it", new.requested_by);
-        let row = ActiveModel {
-            workload_id: Set(new.workload_id),
-            instance: Set(new.instance.clone()),
-            kind: Set(word(&new.kind)),
-            of_deploy: Set(new.of.as_ref().map(|(id, _)| *id)),
-            manifest: Set(new.of.as_ref().map(|(_, manifest)| manifest.clone())),
-            override_reason: Set(new.override_reason.clone()),
-            held: Set(held.map(json)),
-            applied_paused: Set(false),
-            state: Set(state.clone()),
-            commit_id: Set(new.commit.clone()),
-            title: Set(new.title.clone()),
-            author: Set(new.author.clone()),
-            requested_by: Set(new.requested_by.clone()),
-            reason: Set(new.reason.clone()),
-            created_at_ms: Set(ms(now)),
-            message: Set(message.clone()),
-            pods_ready: Set(0),
-            pods_desired: Set(0),
-            cancel_requested: Set(false),
-            retries: Set(0),
-            fence: Set(0),
-            event_seq: Set(0),
-            ..Default::default()
-        };
         let transaction = self.begin().await?;
-        require_living(&transaction, new.workload_id).await?;
-        let model = Entity::insert(row)
-            .exec_with_returning(&transaction)
-            .await?;
-        append_event(&transaction, &model, &state, &message, now).await?;
-        let record = one(&transaction, model.id)
-            .await?
-            .ok_or_else(|| missing(model.id))?;
-        if let Some(Aftermath { left, bad, reason }) = aftermath {
-            let by = new.requested_by.as_str();
-            cancel(&transaction, left.id, by, now).await?;
-            bad_artifacts::mark(&transaction, bad, left, reason, by, now).await?;
-            let pin = Pin {
-                by: by.to_owned(),
-                at: now,
-                reason: reason.clone(),
-                deploy_id: Some(record.id),
-            };
-            workloads::pin(&transaction, new.workload_id, &pin).await?;
-        }
+        let record = request_in(&transaction, new, aftermath, held, now).await?;
         transaction.commit().await?;
+        self.announce_request(&record, aftermath);
+        Ok(record)
+    }
+
+    /// Announces a deploy that was asked for.
+    pub(crate) fn announce_request(&self, record: &DeployRecord, aftermath: Option<&Aftermath>) {
         self.announce(Change::Deploy(record.id));
         if let Some(aftermath) = aftermath {
             self.announce(Change::Deploy(aftermath.left.id));
             self.announce(Change::Workload(record.workload.clone()));
         }
-        Ok(record)
     }
 
     /// Deploys of a workload that were written to the cluster, newest first, at most `limit`.
@@ -520,6 +495,62 @@ impl Store {
         self.announce(Change::Deploy(id));
         self.deploy(id).await?.ok_or_else(|| missing(id))
     }
+}
+
+/// Keeps a new deploy within a transaction.
+pub(crate) async fn request_in(
+    transaction: &DatabaseTransaction,
+    new: &NewDeploy,
+    aftermath: Option<&Aftermath>,
+    held: Option<&HeldDeploy>,
+    now: Timestamp,
+) -> Result<DeployRecord, StoreError> {
+    let state = word(&DeployState::Pending);
+    let message = format!("{} asked for it", new.requested_by);
+    let row = ActiveModel {
+        workload_id: Set(new.workload_id),
+        instance: Set(new.instance.clone()),
+        kind: Set(word(&new.kind)),
+        of_deploy: Set(new.of.as_ref().map(|(id, _)| *id)),
+        manifest: Set(new.of.as_ref().map(|(_, manifest)| manifest.clone())),
+        override_reason: Set(new.override_reason.clone()),
+        held: Set(held.map(json)),
+        applied_paused: Set(false),
+        state: Set(state.clone()),
+        commit_id: Set(new.commit.clone()),
+        title: Set(new.title.clone()),
+        author: Set(new.author.clone()),
+        requested_by: Set(new.requested_by.clone()),
+        reason: Set(new.reason.clone()),
+        created_at_ms: Set(ms(now)),
+        message: Set(message.clone()),
+        pods_ready: Set(0),
+        pods_desired: Set(0),
+        cancel_requested: Set(false),
+        retries: Set(0),
+        fence: Set(0),
+        event_seq: Set(0),
+        ..Default::default()
+    };
+    require_living(transaction, new.workload_id).await?;
+    let model = Entity::insert(row).exec_with_returning(transaction).await?;
+    append_event(transaction, &model, &state, &message, now).await?;
+    let record = one(transaction, model.id)
+        .await?
+        .ok_or_else(|| missing(model.id))?;
+    if let Some(Aftermath { left, bad, reason }) = aftermath {
+        let by = new.requested_by.as_str();
+        cancel(transaction, left.id, by, now).await?;
+        bad_artifacts::mark(transaction, bad, left, reason, by, now).await?;
+        let pin = Pin {
+            by: by.to_owned(),
+            at: now,
+            reason: reason.clone(),
+            deploy_id: Some(record.id),
+        };
+        workloads::pin(transaction, new.workload_id, &pin).await?;
+    }
+    Ok(record)
 }
 
 /// Wants a deploy stopped if it has not ended; says whether there is such a deploy.

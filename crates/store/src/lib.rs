@@ -23,6 +23,7 @@ mod deploy_leases;
 mod deploys;
 mod entity;
 mod error;
+mod gates;
 mod idempotency;
 mod migration;
 mod page;
@@ -41,8 +42,9 @@ pub use build_leases::BuildOutcome;
 pub use builds::{BuildFilter, NewBuild, RequestedBuild};
 pub use connect::{Change, Engine, Store};
 pub use deploy_leases::{Applied, DeployWrite, LaneFacts};
-pub use deploys::{Aftermath, DeployFilter, NewDeploy};
+pub use deploys::{Aftermath, DeployFilter, FailedRollback, NewDeploy};
 pub use error::StoreError;
+pub use gates::GatesRecord;
 pub use idempotency::Begun;
 pub use page::PageRequest;
 pub use records::{

@@ -297,6 +297,11 @@ pub struct DeployRecord {
     pub held: Option<HeldDeploy>,
     /// Who rejected it and why, in one sentence.
     pub rejection: Option<String>,
+    /// The health gates that it began with, as JSON; none before it changed the cluster, and where
+    /// there is nothing to look at.
+    pub gate: Option<String>,
+    /// When its health gates are passed, if nothing happens until then.
+    pub verify_until: Option<Timestamp>,
 }
 
 impl DeployRecord {

@@ -9,6 +9,7 @@ pub mod crash;
 pub mod cronjob;
 pub mod failure_receipt;
 pub mod forge;
+pub mod gates;
 pub mod hermez;
 pub mod jobset;
 pub mod main_job;
@@ -74,6 +75,10 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "deploys wait for a window, a freeze and approvals and go on by themselves; a restart passes, an exception lets one through, a lock refuses",
     ),
     (
+        "gates",
+        "a version crashes after its pods were ready: health gates fail the deploy, and what ran comes back by itself, once",
+    ),
+    (
         "failure-receipt",
         "deploys fail in nine ways; each receipt names the cause, shows last lines without secrets and what came, and brings back what ran",
     ),
@@ -97,6 +102,7 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
         "streaming" => streaming::run(&sandbox).await,
         "rollback" => rollback::run(&sandbox).await,
         "rules" => rules::run(&sandbox).await,
+        "gates" => gates::run(&sandbox).await,
         "failure-receipt" => failure_receipt::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",

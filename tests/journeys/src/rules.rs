@@ -111,7 +111,8 @@ impl Rules {
                 to: time(to),
             }],
         };
-        let never = self.put::<_, ScopeRules>("rules/windows", &windows("UTC", opens));
+        let empty = windows("UTC", opens);
+        let never = self.put::<_, ScopeRules>("rules/windows", &empty);
         let never = never.await.map_err(anyhow::Error::downcast::<Refused>);
         anyhow::ensure!(
             matches!(&never, Err(Ok(refused)) if refused.status == 422),

@@ -187,6 +187,7 @@ pub enum State {
     Queued,
     Applying,
     RollingOut,
+    Verifying,
     Succeeded,
     Failed,
     Canceled,

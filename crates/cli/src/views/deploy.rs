@@ -15,6 +15,7 @@ pub fn state(state: DeployState) -> &'static str {
         DeployState::Queued => "queued",
         DeployState::Applying => "applying",
         DeployState::RollingOut => "rolling out",
+        DeployState::Verifying => "verifying",
         DeployState::Succeeded => "succeeded",
         DeployState::Failed => "failed",
         DeployState::Canceled => "canceled",

@@ -3,12 +3,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-const STATES: [DeployState; 9] = [
+const STATES: [DeployState; 10] = [
     DeployState::Pending,
     DeployState::Building,
     DeployState::Queued,
     DeployState::Applying,
     DeployState::RollingOut,
+    DeployState::Verifying,
     DeployState::Succeeded,
     DeployState::Failed,
     DeployState::Canceled,
@@ -48,6 +49,8 @@ pub(crate) fn mk_deploy(state: DeployState) -> DeployRecord {
         applied_paused: false,
         held: None,
         rejection: None,
+        gate: None,
+        verify_until: None,
     }
 }
 
@@ -311,6 +314,7 @@ fn seens() -> impl Strategy<Value = Seen> {
         .prop_map(
             |(artifact, build, (newer, busy), connected, rollout, waits)| Seen {
                 late: None,
+                measured: Measured::default(),
                 waits,
                 bad: None,
                 artifact,
@@ -328,7 +332,7 @@ fn place(state: DeployState) -> usize {
         .iter()
         .position(|found| *found == state)
         .expect("a state")
-        .min(5)
+        .min(6)
 }
 
 #[test]
@@ -381,11 +385,11 @@ proptest! {
         now in 0..200_i64,
     ) {
         let mut deploy = mk_deploy(state);
-        deploy.cancel_requested = cancel && place(state) < 5;
+        deploy.cancel_requested = cancel && place(state) < 6;
         deploy.deadline_at = deadline.map(at);
         match next(&deploy, &seen, at(now)) {
             Next::Write(write) => {
-                prop_assert!(place(state) < 5, "an ended deploy is never written");
+                prop_assert!(place(state) < 6, "an ended deploy is never written");
                 if let Some(after) = write.state {
                     prop_assert!(place(after) > place(state));
                     prop_assert!(write.message.is_some(), "every change of state says why");
@@ -404,7 +408,7 @@ proptest! {
     }
 
     #[test]
-    fn looking_twice_at_the_same_says_nothing_new(seen in seens(), state in proptest::sample::select(&STATES[..5])) {
+    fn looking_twice_at_the_same_says_nothing_new(seen in seens(), state in proptest::sample::select(&STATES[..6])) {
         let mut deploy = mk_deploy(state);
         // Which rule holds it is written first, then what is said.
         for looks in 0..3 {
@@ -415,6 +419,9 @@ proptest! {
             prop_assert!(looks < 2, "{write:?} is written again");
             if let Some(held) = write.held {
                 deploy.held = held;
+            }
+            if let Some(until) = write.verify_until {
+                deploy.verify_until = until;
             }
             if let Some(message) = write.message {
                 deploy.message = message;

@@ -9,6 +9,7 @@ mod builds;
 mod commits;
 mod deploys;
 mod freezes;
+mod gates;
 mod health;
 mod login;
 mod logs;
@@ -66,6 +67,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(rollouts::router())
         .merge(rules::router())
         .merge(freezes::router())
+        .merge(gates::router())
         .merge(logs::router())
         .merge(runs::router())
         .merge(watch::router())

@@ -287,3 +287,56 @@ async fn approvals_are_asked_of_the_right_people() {
         .json();
     assert_eq!(record["items"][0]["principal"], "bob");
 }
+
+#[tokio::test]
+async fn gates_are_set_seen_and_refused_when_they_make_no_sense() {
+    let server = TestServer::start().await;
+    server.workload("hello").await;
+    let owner = server.token.clone();
+    let path = "/workloads/hello/gates";
+    let put = async |body: Value| send(&server, &owner, "PUT", path, &body).await;
+    let default = server.get(&format!("/api/v1{path}")).await.json();
+    assert_eq!(default["is_default"], true);
+    assert_eq!(default["ready_seconds"], 5);
+    let check = json!({ "name": "up", "query": "up", "comparison": ">=", "threshold": 1 });
+    for (body, says) in [
+        (json!({ "ready_seconds": 3601 }), "3601"),
+        (json!({ "checks": [check] }), "no Prometheus"),
+        (
+            json!({ "checks": [{ "name": "x", "query": "up", "comparison": "<" }] }),
+            "threshold",
+        ),
+        (
+            json!({ "checks": [{ "name": "", "query": "up", "comparison": "<", "threshold": 1 }] }),
+            "has a name",
+        ),
+        (
+            json!({ "checks": [{ "name": "x", "query": " ", "comparison": "<", "threshold": 1 }] }),
+            "has a query",
+        ),
+        (
+            json!({ "checks": [{ "name": "x", "query": "up", "comparison": "=", "threshold": 1 }] }),
+            "unknown variant",
+        ),
+        (json!({ "checks": [check, check] }), "has two called"),
+    ] {
+        let refused = put(body).await;
+        assert_eq!(refused.problem(), "invalid-body");
+        assert!(refused.text.contains(says), "{says}: {}", refused.text);
+    }
+    let set = put(json!({ "ready_seconds": 30, "max_restarts": 0, "auto_rollback": true })).await;
+    assert_eq!(set.status, 200, "{}", set.text);
+    let seen = server.get(&format!("/api/v1{path}")).await.json();
+    assert_eq!(
+        (
+            &seen["ready_seconds"],
+            &seen["is_default"],
+            &seen["changed_by"]
+        ),
+        (&json!(30), &json!(false), &json!("owner"))
+    );
+    let cleared = server.delete(&format!("/api/v1{path}")).await.json();
+    assert_eq!(cleared["is_default"], true);
+    let record = server.get("/api/v1/audit?action=gates.update").await.json();
+    assert!(record["items"].as_array().unwrap().len() > 2);
+}

@@ -1,4 +1,4 @@
-//! What holds deploys back: windows, freezes, approvals and locks.
+//! What holds deploys back: windows, freezes, approvals and locks; and what new versions must pass.
 
 use sea_orm::DbBackend;
 
@@ -12,6 +12,13 @@ pub(super) fn up(backend: DbBackend) -> Vec<String> {
         // The rule that a waiting deploy was seen to wait for, as the API shows it.
         "ALTER TABLE deploy ADD COLUMN held TEXT".to_owned(),
         "ALTER TABLE deploy ADD COLUMN rejection TEXT".to_owned(),
+        // The gates that it was begun with and how the old version did, and when they are passed.
+        "ALTER TABLE deploy ADD COLUMN gate TEXT".to_owned(),
+        "ALTER TABLE deploy ADD COLUMN verify_until_ms BIGINT".to_owned(),
+        "CREATE TABLE workload_gate (workload_id BIGINT NOT NULL PRIMARY KEY \
+         REFERENCES workload (id), settings TEXT NOT NULL, changed_by TEXT NOT NULL, \
+         changed_at_ms BIGINT NOT NULL)"
+            .to_owned(),
         // Of a workload (`workload/NUMBER`) or of a project (`project/NAME`).
         "CREATE TABLE rule_set (scope TEXT NOT NULL PRIMARY KEY, windows TEXT, approvals TEXT, \
          changed_by TEXT NOT NULL, changed_at_ms BIGINT NOT NULL)"
