@@ -145,7 +145,7 @@ impl Gates {
         anyhow::ensure!(
             failed.summary.state == DeployState::Failed
                 && failed.failure_cause.as_deref() == Some("health_gate")
-                && failed.summary.message.contains("restarted 1 times")
+                && failed.summary.message.contains("restarted once")
                 && was_verified,
             "{failed:#?}"
         );

@@ -260,8 +260,13 @@ pub fn verify(
     if let Some(most) = gate.gates.max_restarts {
         let restarts = gate.restarts_since(&measured.restarts);
         if restarts > i64::from(most) {
+            let times = |count: i64| match count {
+                1 => "once".to_owned(),
+                _ => format!("{count} times"),
+            };
             let message = format!(
-                "the new version's containers restarted {restarts} times since the deploy began; at most {most} are allowed"
+                "the new version's containers restarted {} since the deploy began; at most {most} is allowed",
+                times(restarts)
             );
             let hint = "read why they ended: hermez logs --previous";
             return Some(fail(message, hint, pods_now));

@@ -125,6 +125,12 @@ fn stays(kind: &str) -> bool {
     )
 }
 
+/// Whether a deploy brings something new to the workload's own instance.
+fn brings_new(deploy: &DeployRecord) -> bool {
+    let is_remedy = matches!(deploy.kind, DeployKind::Rollback | DeployKind::Restart);
+    !is_remedy && deploy.instance == deploy.workload
+}
+
 /// Keeps the gate of a deploy before it changes the cluster for the first time: what is set, and how
 /// the version does that runs now.
 pub(crate) async fn prepare(
@@ -141,7 +147,7 @@ pub(crate) async fn prepare(
     };
     let set = store.gates(workload.id).await?.map(|record| record.gates);
     let mut gates = set.unwrap_or_else(|| default_gates(Some(&config.resource.to_json())));
-    if deploy.kind != DeployKind::Regular || deploy.instance != deploy.workload {
+    if !brings_new(deploy) {
         // The metrics of a version that is brought back are still those of the bad one, and a
         // preview has none of its own.
         gates.checks.clear();
@@ -184,10 +190,16 @@ pub(crate) async fn write_failure(
     let wants = Gate::read(deploy).is_some_and(|gate| gate.gates.auto_rollback);
     // What has not changed the cluster has nothing to be rolled back; a rollback is never rolled
     // back, or two bad versions would take turns.
-    if !wants || deploy.applied_at.is_none() || deploy.kind != DeployKind::Regular {
+    if !wants || deploy.applied_at.is_none() || !brings_new(deploy) {
         return store.write_deploy(lease, &write, Timestamp::now()).await;
     }
     let message = write.message.clone().unwrap_or_default();
+    if let Some(next) = next_in_line(road, deploy).await? {
+        write.message = Some(format!(
+            "{message}; it is not rolled back, because deploy {next} comes next"
+        ));
+        return store.write_deploy(lease, &write, Timestamp::now()).await;
+    }
     let planned = match road.plan_automatic_rollback(deploy, &message).await {
         Ok(planned) => planned,
         Err(error) => {
@@ -215,6 +227,17 @@ pub(crate) async fn write_failure(
             store.deploy(deploy.id).await
         }
     }
+}
+
+/// A newer deploy that begins as soon as this one has ended: perhaps what mends it. One that a rule
+/// holds is not waited for.
+async fn next_in_line(road: &Road, deploy: &DeployRecord) -> Result<Option<i64>, StoreError> {
+    let store = &road.parts().store;
+    let Some(newer) = store.lane_facts(deploy).await?.newer else {
+        return Ok(None);
+    };
+    let newer = store.deploy(newer).await?;
+    Ok(newer.filter(|it| it.held.is_none()).map(|it| it.id))
 }
 
 fn wrong(field: &'static str, message: impl Into<String>, hint: &'static str) -> RoadError {

@@ -1,9 +1,11 @@
-//! Locks: only one person deploys a workload.
+//! Locks: only one person deploys a workload. The rollback of a deploy that failed by itself passes:
+//! it takes back what the lock's owner, or somebody before, had brought out.
 
-use hermez_api::{Hold, HoldingRule, RuleScope, WorkloadLock};
+use hermez_api::{DeployKind, Hold, HoldingRule, RuleScope, WorkloadLock};
 use jiff::Timestamp;
 
 use super::{Wanted, shown};
+use crate::gates::AUTOMATIC;
 
 /// Whether a lock is still on.
 pub fn is_on(lock: &WorkloadLock, now: Timestamp) -> bool {
@@ -32,6 +34,9 @@ pub fn hint(lock: &WorkloadLock, workload: &str) -> String {
 
 /// The hold of a lock: on everything that others ask for.
 pub fn hold(wanted: &Wanted<'_>, lock: Option<&WorkloadLock>, now: Timestamp) -> Option<Hold> {
+    if wanted.kind == DeployKind::Rollback && wanted.by == AUTOMATIC {
+        return None;
+    }
     let lock = lock.filter(|lock| is_on(lock, now) && lock.by != wanted.by)?;
     Some(Hold {
         rule: HoldingRule::Lock,

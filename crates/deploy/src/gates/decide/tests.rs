@@ -159,7 +159,7 @@ fn restarts_are_counted_since_the_deploy_began() {
     assert_eq!(state, Some(DeployState::Failed));
     assert_eq!(
         message,
-        "the new version's containers restarted 2 times since the deploy began; at most 1 are allowed"
+        "the new version's containers restarted 2 times since the deploy began; at most 1 is allowed"
     );
 }
 
