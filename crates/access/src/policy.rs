@@ -157,6 +157,26 @@ pub enum Action {
     WorkloadUnpin,
     /// Change how many pods a workload has.
     WorkloadScale,
+    /// Set when deploys may begin, or who must approve them.
+    RulesUpdate,
+    /// Set what new versions must pass.
+    GatesUpdate,
+    /// Freeze deploys.
+    FreezeCreate,
+    /// End a freeze.
+    FreezeEnd,
+    /// Grant an exception from a freeze.
+    FreezeExcept,
+    /// Lock a workload.
+    WorkloadLock,
+    /// Take one's own lock off.
+    WorkloadUnlock,
+    /// Take somebody else's lock off.
+    LockBreak,
+    /// Approve a deploy.
+    DeployApprove,
+    /// Reject a deploy.
+    DeployReject,
 }
 
 impl Action {
@@ -193,6 +213,16 @@ impl Action {
             Self::DeployResume => "deploy.resume",
             Self::WorkloadUnpin => "workload.unpin",
             Self::WorkloadScale => "workload.scale",
+            Self::RulesUpdate => "rules.update",
+            Self::GatesUpdate => "gates.update",
+            Self::FreezeCreate => "freeze.create",
+            Self::FreezeEnd => "freeze.end",
+            Self::FreezeExcept => "freeze.except",
+            Self::WorkloadLock => "workload.lock",
+            Self::WorkloadUnlock => "workload.unlock",
+            Self::LockBreak => "lock.break",
+            Self::DeployApprove => "deploy.approve",
+            Self::DeployReject => "deploy.reject",
         }
     }
 }
@@ -216,6 +246,10 @@ pub enum Target {
     Token(String),
     /// A principal, by its name.
     Principal(String),
+    /// A project, by its name.
+    Project(String),
+    /// A freeze, by its number.
+    Freeze(i64),
 }
 
 impl std::fmt::Display for Target {
@@ -229,6 +263,8 @@ impl std::fmt::Display for Target {
             Self::Deploy(id) => write!(f, "deploy/{id}"),
             Self::Token(id) => write!(f, "token/{id}"),
             Self::Principal(name) => write!(f, "principal/{name}"),
+            Self::Project(name) => write!(f, "project/{name}"),
+            Self::Freeze(id) => write!(f, "freeze/{id}"),
         }
     }
 }
@@ -311,6 +347,16 @@ mod tests {
             A::DeployResume,
             A::WorkloadUnpin,
             A::WorkloadScale,
+            A::RulesUpdate,
+            A::GatesUpdate,
+            A::FreezeCreate,
+            A::FreezeEnd,
+            A::FreezeExcept,
+            A::WorkloadLock,
+            A::WorkloadUnlock,
+            A::LockBreak,
+            A::DeployApprove,
+            A::DeployReject,
         ];
         for action in all {
             match action {
@@ -343,7 +389,17 @@ mod tests {
                 | A::DeployPause
                 | A::DeployResume
                 | A::WorkloadUnpin
-                | A::WorkloadScale => {}
+                | A::WorkloadScale
+                | A::RulesUpdate
+                | A::GatesUpdate
+                | A::FreezeCreate
+                | A::FreezeEnd
+                | A::FreezeExcept
+                | A::WorkloadLock
+                | A::WorkloadUnlock
+                | A::LockBreak
+                | A::DeployApprove
+                | A::DeployReject => {}
             }
         }
         all.to_vec()

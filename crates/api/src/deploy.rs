@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ArtifactImage, Hotfix};
+use crate::{ArtifactImage, HeldDeploy, Hotfix};
 
 /// How far a deploy is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -20,6 +20,8 @@ pub enum DeployState {
     Applying,
     /// Pods change.
     RollingOut,
+    /// All pods are ready; health gates look at them.
+    Verifying,
     /// Finished, and runs.
     Succeeded,
     /// Ended with an error.
@@ -225,6 +227,9 @@ pub struct DeploySummary {
     /// Who holds the rollout, while somebody does.
     #[serde(default)]
     pub paused_by: Option<String>,
+    /// Which rule it waits for, while it does.
+    #[serde(default)]
+    pub held: Option<HeldDeploy>,
 }
 
 /// A deploy in full.
@@ -240,7 +245,7 @@ pub struct Deploy {
     /// Everything that happened, oldest first.
     pub timeline: Vec<DeployEvent>,
     /// Why it failed: a stable word such as `image_pull`, `crash_loop`, `unschedulable`, `probe`,
-    /// `quota`, `admission`, `build`, `deadline`.
+    /// `quota`, `admission`, `build`, `health_gate`, `deadline`.
     pub failure_cause: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    access, build, config_file, deploy, generate, hotfix, login, logs, profile, receipt, rollouts,
-    run, scale, server, status, workload,
+    access, build, config_file, deploy, gates, generate, hotfix, login, logs, profile, receipt,
+    rollouts, rules, run, scale, server, status, workload,
 };
 use crate::print::Format;
 use crate::settings::Flags;
@@ -93,11 +93,24 @@ pub enum Command {
     Scale(scale::ScaleArgs),
     /// Let the number of a workload's pods follow their load
     Autoscale(scale::AutoscaleArgs),
+    /// Show and set what holds deploys back: windows and approvals
+    #[command(subcommand)]
+    Rules(rules::Command),
+    /// Show and set what new versions must pass after their pods are ready
+    #[command(subcommand)]
+    Gates(gates::Command),
+    /// Freeze deploys, list and end freezes, grant exceptions
+    #[command(subcommand)]
+    Freeze(rules::FreezeCommand),
+    /// Lock a workload, so that nobody else deploys it
+    Lock(rules::LockArgs),
+    /// Take a workload's lock off
+    Unlock(rules::UnlockArgs),
     /// Compare two deploys: commits, images, manifests, how long they took
     Diff(rollouts::DiffArgs),
     /// Show why a deploy failed: last lines, events, what came with it, what to do
     Receipt(receipt::Args),
-    /// List, show, watch, pause, resume and cancel deploys
+    /// List, show, watch, approve, reject, pause, resume and cancel deploys
     #[command(subcommand)]
     Deploys(deploy::Command),
     /// Run a cron job now, with other arguments where they are given after --
@@ -192,6 +205,21 @@ mod tests {
             "hermez receipt 12 --output json",
             "hermez history hello --state failed --by ada --kind rollback --since 2d --commit 95f6",
             "hermez workload set hello --auto-deploy off",
+            "hermez rules show hello",
+            "hermez rules window clear --project demo",
+            "hermez rules approvals set hello --count 2 --from ada,bob --rollbacks",
+            "hermez rules approvals set --project demo --role owner",
+            "hermez freeze create --project demo --until 2d --reason sale",
+            "hermez freeze list --all",
+            "hermez freeze end 3",
+            "hermez freeze except 3 --deploy 7 --reason fix",
+            "hermez gates show hello",
+            "hermez gates set hello --ready-seconds 30 --max-restarts 0 --auto-rollback",
+            "hermez gates clear hello",
+            "hermez lock hello --reason migration --until 2h",
+            "hermez unlock hello --break --reason gone",
+            "hermez deploys approve 12 --comment fine",
+            "hermez deploys reject 12 --reason no",
             "hermez deploys pause 12",
             "hermez deploys resume 12",
             "hermez deploys cancel 12",

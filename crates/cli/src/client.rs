@@ -173,15 +173,15 @@ impl Client {
             .await
     }
 
-    /// `DELETE` that says more than what goes.
+    /// `DELETE`.
+    pub async fn delete(&self, path: &[&str]) -> Result<Answer, CliError> {
+        self.delete_with(path, &[]).await
+    }
+
+    /// `DELETE` with a query.
     pub async fn delete_with(&self, path: &[&str], query: &Query<'_>) -> Result<Answer, CliError> {
         self.send(Method::DELETE, path, |request| request.query(query))
             .await
-    }
-
-    /// `DELETE`.
-    pub async fn delete(&self, path: &[&str]) -> Result<Answer, CliError> {
-        self.send(Method::DELETE, path, |request| request).await
     }
 
     /// Fetches pages of a list until `limit` items are there; the answer is one page.

@@ -4,6 +4,7 @@ pub mod access;
 pub mod build;
 pub mod config_file;
 pub mod deploy;
+pub mod gates;
 pub mod generate;
 pub mod hotfix;
 pub mod login;
@@ -11,6 +12,7 @@ pub mod logs;
 pub mod profile;
 pub mod receipt;
 pub mod rollouts;
+pub mod rules;
 pub mod run;
 pub mod scale;
 pub mod server;
@@ -40,6 +42,11 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Scale(args) => scale::scale(&app()?, args).await,
         Command::Autoscale(args) => scale::autoscale(&app()?, args).await,
         Command::Diff(args) => rollouts::diff(&app()?, &args).await,
+        Command::Rules(command) => rules::run(&app()?, command).await,
+        Command::Gates(command) => gates::run(&app()?, command).await,
+        Command::Freeze(command) => rules::freeze(&app()?, command).await,
+        Command::Lock(args) => rules::lock(&app()?, args).await,
+        Command::Unlock(args) => rules::unlock(&app()?, args).await,
         Command::Receipt(args) => receipt::run(&app()?, &args).await,
         Command::Deploys(command) => deploy::run(&app()?, command).await,
         Command::Run(args) => run::start(&app()?, args).await,

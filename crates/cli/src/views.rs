@@ -3,9 +3,11 @@
 pub mod access;
 pub mod build;
 pub mod deploy;
+pub mod gates;
 pub mod profile;
 pub mod receipt;
 pub mod rollouts;
+pub mod rules;
 pub mod run;
 pub mod scale;
 pub mod status;

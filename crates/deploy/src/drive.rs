@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hermez_api::DeployKind;
+use hermez_api::{DeployKind, DeployState};
 use hermez_artifact::ArtifactError;
 use hermez_cluster::{Cluster, ClusterError, DeployMark, Rollout, WorkloadKey};
 use hermez_kinds::Config;
@@ -12,9 +12,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::Road;
+use crate::gates::{self, Meter};
 use crate::state::{self, Next, Seen};
 use crate::witness::Witness;
-use crate::{receipt, receipt::mask::mask};
+use crate::{receipt, receipt::mask::mask, rules};
 
 /// How long a deploy may be without a sign of life from its driver.
 const LEASE_MS: i64 = 30_000;
@@ -53,6 +54,7 @@ pub(crate) async fn drive(
     };
     let mut renewed = Instant::now();
     let mut witness = Witness::default();
+    let mut meter = Meter::default();
     let workload = store.workload_by_id(deploy.workload_id).await?;
     let namespace = workload
         .map(|workload| workload.namespace)
@@ -76,7 +78,7 @@ pub(crate) async fn drive(
                 driver.build = deploy.build_id;
             }
         });
-        let wait = match look(road, lease, &deploy, &key, &mut witness).await {
+        let wait = match look(road, lease, &deploy, &key, &mut witness, &mut meter).await {
             Ok(Looked::Again(record)) => {
                 deploy = *record;
                 Duration::ZERO
@@ -120,20 +122,30 @@ async fn look(
     deploy: &DeployRecord,
     key: &WorkloadKey,
     witness: &mut Witness,
+    meter: &mut Meter,
 ) -> Result<Looked, StoreError> {
     let store = &road.parts().store;
-    let seen = see(road, deploy, key, witness).await?;
+    let seen = see(road, deploy, key, witness, meter).await?;
     let now = Timestamp::now();
     match state::next(deploy, &seen, now) {
         Next::Write(write) if receipt::is_failure(&write) => {
             let gather = receipt::with_evidence(road, deploy, key, witness, *write);
             let write = Box::pin(gather).await;
-            write_down(store, lease, &write, Timestamp::now()).await
+            let ended = Box::pin(gates::write_failure(road, lease, deploy, write));
+            Ok(looked(ended.await?))
         }
-        Next::Wait if deploy.state == hermez_api::DeployState::RollingOut => {
+        Next::Wait
+            if matches!(
+                deploy.state,
+                DeployState::RollingOut | DeployState::Verifying
+            ) =>
+        {
             Ok(Looked::Wait(LOOK_AT_ROLLOUT))
         }
-        Next::Wait => Ok(Looked::Wait(LOOK_AGAIN)),
+        Next::Wait => {
+            let wait = rules::wait_until(seen.waits.as_ref(), now, LOOK_AGAIN);
+            Ok(Looked::Wait(wait))
+        }
         Next::Write(write) => write_down(store, lease, &write, now).await,
         Next::RequestBuild => request_build(road, lease, deploy, now).await,
         Next::Apply => apply(road, lease, deploy, key, witness, now).await,
@@ -145,8 +157,9 @@ async fn see(
     deploy: &DeployRecord,
     key: &WorkloadKey,
     witness: &mut Witness,
+    meter: &mut Meter,
 ) -> Result<Seen, StoreError> {
-    use hermez_api::DeployState::{Applying, Building, Pending, Queued, RollingOut};
+    use hermez_api::DeployState::{Applying, Building, Pending, Queued, RollingOut, Verifying};
     let store = &road.parts().store;
     let waiting = matches!(deploy.state, Pending | Building | Queued);
     let cluster: Option<Cluster> = road.parts().cluster.borrow().clone();
@@ -164,15 +177,21 @@ async fn see(
         }
         let artifact = store.artifact(deploy.workload_id, &deploy.commit).await?;
         seen.artifact = artifact.is_some();
+        if deploy.state == Queued || deploy.held.is_some() {
+            let manifest = artifact.as_ref().map(|artifact| artifact.manifest.as_str());
+            seen.waits = rules::waits(store, deploy, manifest, Timestamp::now()).await?;
+        }
         if let (Queued, Some(artifact)) = (deploy.state, artifact) {
             let marks = store.bad_artifacts(&artifact.digests()).await?;
             seen.bad = marks.into_iter().next();
         }
         seen.lane = store.lane_facts(deploy).await?;
     }
-    if let (RollingOut, Some(cluster)) = (deploy.state, cluster) {
+    if let (RollingOut | Verifying, Some(cluster)) = (deploy.state, cluster) {
         seen.rollout = Some(without_secrets(cluster.rollout(key, deploy.id)));
-        if state::is_past(deploy, Timestamp::now()) {
+        if deploy.state == Verifying {
+            seen.measured = meter.look(road, &cluster, deploy, key).await;
+        } else if state::is_past(deploy, Timestamp::now()) {
             seen.late = cluster.late(key);
         }
         // Only then are the newest pods this deploy's own.
@@ -203,12 +222,16 @@ async fn write_down(
     write: &DeployWrite,
     now: Timestamp,
 ) -> Result<Looked, StoreError> {
-    let ends = write.state.is_some_and(has_ended);
-    match store.write_deploy(lease, write, now).await? {
-        Some(_) if ends => Ok(Looked::Ended),
-        Some(record) => Ok(Looked::Again(Box::new(record))),
+    Ok(looked(store.write_deploy(lease, write, now).await?))
+}
+
+/// How a look ended that wrote this.
+fn looked(written: Option<DeployRecord>) -> Looked {
+    match written {
+        Some(record) if has_ended(record.state) => Looked::Ended,
+        Some(record) => Looked::Again(Box::new(record)),
         // Another deploy of the same workload was faster; its end wakes this one.
-        None => Ok(Looked::Wait(LOOK_AGAIN)),
+        None => Looked::Wait(LOOK_AGAIN),
     }
 }
 
@@ -248,6 +271,17 @@ struct NotApplied {
     message: String,
     hint: Option<String>,
     transient: bool,
+}
+
+impl From<StoreError> for NotApplied {
+    fn from(error: StoreError) -> Self {
+        NotApplied {
+            cause: "database",
+            message: error.to_string(),
+            hint: None,
+            transient: true,
+        }
+    }
 }
 
 impl From<ArtifactError> for NotApplied {
@@ -314,6 +348,7 @@ async fn apply(
             transient: false,
         })?;
         witness.manifest = Some(config.resource.to_json());
+        gates::prepare(road, lease, deploy, key, &config).await?;
         let mark = DeployMark {
             deploy_id: deploy.id,
             commit: deploy.commit.clone(),

@@ -117,6 +117,9 @@ fn heard(road: &Road, change: &Change, tasks: &TaskTracker, shutdown: &Cancellat
             road.inner.builds.notify_waiters();
         }
         Change::Workload(_) => {}
+        Change::Rules => {
+            drivers.wake(|_, _| true);
+        }
     }
 }
 

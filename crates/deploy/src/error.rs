@@ -10,6 +10,7 @@ use hermez_source::{RepositoryUrlError, SourceError};
 use hermez_store::StoreError;
 
 use crate::policy::Held;
+use crate::policy::window::WindowError;
 use crate::rollback::CannotRollBack;
 
 /// An error of [`crate::Road`].
@@ -62,6 +63,9 @@ pub enum RoadError {
     /// Commits cannot be put on what runs.
     #[error(transparent)]
     Pick(#[from] PickError),
+    /// Deploy windows are not right.
+    #[error("the deploy window {0}")]
+    Window(WindowError),
     /// There is nothing to roll back to.
     #[error(transparent)]
     CannotRollBack(#[from] CannotRollBack),
@@ -109,6 +113,7 @@ impl RoadError {
             RoadError::Invalid { hint, .. } => Some((*hint).to_owned()),
             RoadError::Held(held) => held.hint.clone(),
             RoadError::Pick(error) => error.hint(),
+            RoadError::Window(error) => Some(error.hint()),
             RoadError::CannotRollBack(error) => Some(error.hint()),
             RoadError::NotNow { hint, .. } => Some(hint.clone()),
             RoadError::Store(_) | RoadError::Key(_) | RoadError::Config(_) => None,

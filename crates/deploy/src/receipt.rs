@@ -28,7 +28,9 @@ pub(crate) mod evidence;
 pub mod mask;
 
 pub use evidence::MAX_BYTES;
-use evidence::{MAX_CONTAINERS, MAX_LINES, clip, compared, events_since, failing, last_lines};
+use evidence::{
+    MAX_CONTAINERS, MAX_LINES, clip, compared, events_since, failing, last_lines, restarted,
+};
 use mask::Masks;
 
 /// Longest time that gathering takes: a third of a deploy's lease at most.
@@ -199,6 +201,14 @@ async fn shown(
     let mut containers = match cause {
         // The cluster took nothing of this version: the newest pods are of the one before.
         "admission" => Vec::new(),
+        crate::gates::decide::CAUSE => {
+            let ended = restarted(&status);
+            if ended.is_empty() {
+                failing(&status)
+            } else {
+                ended
+            }
+        }
         _ => failing(&status),
     };
     let reads = containers.iter().map(|it| read_lines(&cluster, key, it));

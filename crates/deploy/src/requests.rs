@@ -28,7 +28,7 @@ pub struct AutoDeploy {
     pub commit: String,
 }
 
-fn invalid(field: &'static str, message: &str, hint: &'static str) -> RoadError {
+pub(crate) fn invalid(field: &'static str, message: &str, hint: &'static str) -> RoadError {
     let message = message.to_owned();
     RoadError::Invalid {
         field,
@@ -156,7 +156,23 @@ impl Road {
         let now = Timestamp::now();
         gate(&request, &policy, now).map_err(RoadError::Held)?;
         let new = regular(&workload, commit, by, reason, override_reason);
-        Ok(self.parts().store.request_deploy(&new, now).await?)
+        self.ask_for(&workload, &new, now).await
+    }
+
+    /// Keeps what is asked for, with the rules that hold it from the first.
+    async fn ask_for(
+        &self,
+        workload: &WorkloadRecord,
+        new: &NewDeploy,
+        now: Timestamp,
+    ) -> Result<DeployRecord, RoadError> {
+        let (commit, by) = (new.commit.as_str(), new.requested_by.as_str());
+        let held = self.held_from_the_first(workload, commit, by, now).await?;
+        let store = &self.parts().store;
+        Ok(match held {
+            Some(held) => store.request_held_deploy(new, &held, now).await?,
+            None => store.request_deploy(new, now).await?,
+        })
     }
 
     /// Asks for the deploy of a pushed commit, if the workload's rules let it through
@@ -192,7 +208,7 @@ impl Road {
         gate(&request, &policy, now).map_err(RoadError::Held)?;
         let reason = Some(format!("pushed to {branch}"));
         let new = regular(&workload, commit, PUSH, reason, None);
-        Ok(store.request_deploy(&new, now).await?)
+        self.ask_for(&workload, &new, now).await
     }
 
     /// Asks for a restart: the pods are replaced, the version stays.
@@ -205,6 +221,8 @@ impl Road {
         let reason = bounded("reason", reason)?;
         let store = &self.parts().store;
         let workload = self.workload(workload).await?;
+        let now = Timestamp::now();
+        self.refuse_if_locked(&workload, by, now).await?;
         require_service(
             &workload,
             "restarted",
@@ -229,7 +247,7 @@ impl Road {
             of: Some((last.id, manifest)),
             override_reason: None,
         };
-        Ok(store.request_deploy(&new, Timestamp::now()).await?)
+        Ok(store.request_deploy(&new, now).await?)
     }
 
     /// Holds a rollout, or lets it go on. One that has not begun is held before it begins; one that
@@ -243,7 +261,7 @@ impl Road {
         let deploy = self.deploy(id).await?;
         let changing = matches!(
             deploy.state,
-            DeployState::Applying | DeployState::RollingOut
+            DeployState::Applying | DeployState::RollingOut | DeployState::Verifying
         );
         if let Some(workload) = self
             .parts()

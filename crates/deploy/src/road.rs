@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::engine::Drivers;
+use crate::gates::prometheus::Prometheus;
 use crate::{RoadError, builder, engine};
 
 /// What a road is joined to.
@@ -41,6 +42,8 @@ pub struct RoadConfig {
     pub work_dir: PathBuf,
     /// URL under which forges reach this server.
     pub public_url: Url,
+    /// The Prometheus that checks of metrics are asked of.
+    pub prometheus: Option<Prometheus>,
     /// Builds that run at the same time (1 to 64).
     pub build_concurrency: usize,
 }

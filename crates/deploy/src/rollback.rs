@@ -155,6 +155,7 @@ impl Road {
             target,
         } = self.choose_rollback(workload, ask.to).await?;
         let now = Timestamp::now();
+        self.refuse_if_locked(&workload, by, now).await?;
         if let (Some(bad), None) = (&target.bad, &override_reason) {
             return Err(RoadError::Held(Held {
                 rule: Rule::BadArtifact,

@@ -1,8 +1,8 @@
 //! What a deploy does next. Pure: a function of the deploy, of what was seen, and of `now`.
 //!
 //! ```text
-//! pending ─> building ─> queued ─> applying ─> rolling_out ─> succeeded
-//!    └─────────┴────────────┴─> superseded, canceled │             │
+//! pending ─> building ─> queued ─> applying ─> rolling_out ─> verifying ─> succeeded
+//!    └─────────┴────────────┴─> superseded, canceled │   └──────────────────────┘
 //!              └──────────────────────────────────> failed, canceled
 //! ```
 //! A newer request supersedes what has not begun to change the cluster, never what has.
@@ -12,7 +12,9 @@ use hermez_cluster::{FailureCause, Late, Rollout};
 use hermez_store::{Applied, BuildRecord, DeployRecord, DeployWrite, LaneFacts};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::gates::decide::{self, Measured};
 use crate::policy::bad_message;
+use crate::rules::Waits;
 
 /// Longest time that a deploy waits for the registry or the cluster to take it.
 pub const APPLY_WITHIN: SignedDuration = SignedDuration::from_mins(15);
@@ -22,7 +24,7 @@ pub const AWAY_LIMIT: SignedDuration = SignedDuration::from_hours(1);
 const SLACK: SignedDuration = SignedDuration::from_secs(60);
 
 /// What was seen of a deploy's surroundings.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seen {
     /// Whether the commit's artifact is there.
     pub artifact: bool,
@@ -30,12 +32,16 @@ pub struct Seen {
     pub bad: Option<BadArtifact>,
     /// The deploy's build.
     pub build: Option<BuildRecord>,
+    /// What the rules have it wait for; only asked for while it waits.
+    pub waits: Option<Waits>,
     /// What else goes on with the same Kubernetes object.
     pub lane: LaneFacts,
     /// Whether the cluster answers.
     pub connected: bool,
     /// How far the rollout is; only asked for while it rolls out.
     pub rollout: Option<Rollout>,
+    /// What was measured of the new version; only asked for while it is verified.
+    pub measured: Measured,
     /// Why it is late; only asked for while it rolls out and its deadline has passed.
     pub late: Option<Late>,
 }
@@ -56,8 +62,11 @@ pub enum Next {
 /// What a deploy does next.
 pub fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     if deploy.cancel_requested {
+        if let Some(rejection) = &deploy.rejection {
+            return end(DeployState::Canceled, rejection);
+        }
         let message = match deploy.state {
-            DeployState::Applying | DeployState::RollingOut => {
+            DeployState::Applying | DeployState::RollingOut | DeployState::Verifying => {
                 "canceled; what was already written to the cluster stays, deploy another commit to replace it"
             }
             _ => "canceled before anything was changed in the cluster",
@@ -72,6 +81,13 @@ pub fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
                     &format!("deploy {newer} was asked for later and takes its place"),
                 );
             }
+            let held = seen.waits.as_ref().map(|waits| &waits.held);
+            if held.is_some() && held != deploy.held.as_ref() {
+                return Next::Write(Box::new(DeployWrite {
+                    held: Some(held.cloned()),
+                    ..DeployWrite::default()
+                }));
+            }
             match deploy.state {
                 DeployState::Queued => queued(deploy, seen, now),
                 _ if seen.artifact || deploy.manifest.is_some() => {
@@ -83,6 +99,7 @@ pub fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
         }
         DeployState::Applying => applying(deploy, seen, now),
         DeployState::RollingOut => rolling_out(deploy, seen, now),
+        DeployState::Verifying => verifying(deploy, seen, now),
         DeployState::Succeeded
         | DeployState::Failed
         | DeployState::Canceled
@@ -147,6 +164,9 @@ fn queued(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
         let message = bad_message(bad, now);
         return fail("bad_artifact", &message, Some(hint.to_owned()), None);
     }
+    if let Some(waits) = &seen.waits {
+        return say(deploy, &waits.held.message);
+    }
     Next::Write(Box::new(DeployWrite {
         state: Some(DeployState::Applying),
         message: Some("writing to the cluster".to_owned()),
@@ -171,22 +191,41 @@ fn applying(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     say(deploy, "waits for the cluster, which does not answer")
 }
 
+/// What a deploy does whose cluster does not answer.
+fn away(deploy: &DeployRecord, now: Timestamp) -> Next {
+    if deploy
+        .deadline_at
+        .is_some_and(|deadline| now >= deadline + AWAY_LIMIT)
+    {
+        let hint =
+            Some("look at the pods when the cluster answers again: hermez status".to_owned());
+        let message = "the cluster has not answered for too long to tell how the rollout went";
+        return fail("cluster", message, hint, None);
+    }
+    // Pods go on without us; judging from what was seen last would be guessing.
+    say(
+        deploy,
+        "waits for the cluster, which does not answer; the pods go on by themselves",
+    )
+}
+
+fn verifying(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
+    if !seen.connected {
+        return away(deploy, now);
+    }
+    if let Some(by) = &deploy.paused_by {
+        return say(deploy, &format!("held: {by} paused it"));
+    }
+    let rollout = seen.rollout.as_ref();
+    match decide::verify(deploy, rollout, &seen.measured, now) {
+        Some(write) => Next::Write(Box::new(write)),
+        None => Next::Wait,
+    }
+}
+
 fn rolling_out(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     if !seen.connected {
-        if deploy
-            .deadline_at
-            .is_some_and(|deadline| now >= deadline + AWAY_LIMIT)
-        {
-            let hint =
-                Some("look at the pods when the cluster answers again: hermez status".to_owned());
-            let message = "the cluster has not answered for too long to tell how the rollout went";
-            return fail("cluster", message, hint, None);
-        }
-        // Pods go on without us; judging from what was seen last would be guessing.
-        return say(
-            deploy,
-            "waits for the cluster, which does not answer; the pods go on by themselves",
-        );
+        return away(deploy, now);
     }
     if deploy.paused_by.is_some() != deploy.applied_paused {
         return Next::Apply;
@@ -199,6 +238,11 @@ fn rolling_out(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
         {
             let by = deploy.paused_by.as_deref().unwrap_or("somebody");
             say(deploy, &format!("held: {by} paused it"))
+        }
+        Some(Rollout::Complete { ready, desired })
+            if let Some(write) = decide::begin(deploy, *ready, *desired, now) =>
+        {
+            Next::Write(Box::new(write))
         }
         Some(Rollout::Complete { ready, desired }) => Next::Write(Box::new(DeployWrite {
             state: Some(DeployState::Succeeded),

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::command;
 
 /// A package and a file that shows that it is there.
-const PACKAGES: [(&str, &str); 15] = [
+const PACKAGES: [(&str, &str); 16] = [
     ("containerd", "containerd"),
     ("runc", "runc"),
     ("containernetworking-plugins", "/usr/lib/cni/ptp"),
@@ -21,6 +21,7 @@ const PACKAGES: [(&str, &str); 15] = [
     ("util-linux", "unshare"),
     ("mount", "mount"),
     ("git", "git"),
+    ("prometheus", "prometheus"),
     ("gcc", "gcc"),
     ("libc6-dev", "/usr/include/stdio.h"),
 ];

@@ -27,6 +27,8 @@ pub struct ServerConfig {
     pub buildctl: PathBuf,
     /// URL under which people and forges reach the server; `http://<listen>` when absent.
     pub public_url: Option<Url>,
+    /// Prometheus that checks of metrics are asked of.
+    pub prometheus_url: Option<Url>,
     /// File that the first owner's token is written to (mode 0600); `owner-token` in the data
     /// folder when absent.
     pub bootstrap_token_file: Option<PathBuf>,

@@ -99,6 +99,8 @@ impl Gathered {
             Ok(Change::Build(id)) => self.builds.insert(id),
             Ok(Change::Deploy(id)) => self.deploys.insert(id),
             Ok(Change::Workload(name)) => self.records.insert(name),
+            // What it means for a deploy is told by the deploy's own change.
+            Ok(Change::Rules) => true,
             Err(RecvError::Lagged(_)) => {
                 self.everything = true;
                 true

@@ -36,6 +36,10 @@ pub fn base() -> OpenApi {
         ("builds", "From a commit to an artifact."),
         ("deploys", "From an artifact to running pods."),
         ("scale", "How many pods there are, and who says so."),
+        (
+            "rules",
+            "What holds deploys back: windows, freezes, approvals, locks.",
+        ),
         ("runs", "Runs of cron jobs, by schedule and by hand."),
         ("access", "Who may do what, and who did what."),
         ("webhooks", "What forges tell."),

@@ -13,6 +13,7 @@ use hermez_artifact::Registry;
 use hermez_build::BuildKit;
 use hermez_controller::rollout::decide::Limits;
 use hermez_controller::{Offer, Settings};
+use hermez_deploy::gates::prometheus::Prometheus;
 use hermez_deploy::{Road, RoadConfig};
 use hermez_source::Mirrors;
 use hermez_store::Store;
@@ -126,6 +127,12 @@ async fn build_state(
         cluster: cluster.receiver(),
         work_dir: config.data_dir.join("builds"),
         public_url: public_url.clone(),
+        prometheus: config
+            .prometheus_url
+            .clone()
+            .map(Prometheus::new)
+            .transpose()
+            .map_err(anyhow::Error::msg)?,
         build_concurrency: config.build_concurrency.clamp(1, 64),
     });
     let live = Live::start(store.clone(), cluster.clone(), shutdown.clone());

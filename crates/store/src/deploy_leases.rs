@@ -1,15 +1,17 @@
 //! Working on deploys: leases, fenced writes, and what else goes on with the same instance.
 
-use hermez_api::{DeployState, Evidence};
+use hermez_api::{DeployKind, DeployState, Evidence, HeldDeploy};
 use jiff::Timestamp;
 use sea_orm::sea_query::{Condition, Expr};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany};
 
-use crate::deploys::{WHAT, append_event, has_ended, is_changing, missing, one, open};
+use crate::deploys::{
+    WHAT, With, append_event, has_ended, is_changing, is_waiting, missing, one, open, request_in,
+};
 use crate::entity::build::{self, Column as BuildColumn};
 use crate::entity::deploy::{Column, Entity, Model};
-use crate::words::{ms, value, word};
-use crate::{Change, DeployRecord, Lease, Store, StoreError, receipts};
+use crate::words::{json, ms, value, word};
+use crate::{Change, DeployRecord, FailedRollback, Lease, Store, StoreError, receipts};
 
 /// What a leased deploy becomes. Absent fields stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +36,15 @@ pub struct DeployWrite {
     pub retries: Option<i32>,
     /// What was written to the cluster.
     pub applied: Option<Applied>,
+    /// Which rule it waits for; `Some(None)` when for none any more. A state in which nothing is
+    /// waited for forgets it by itself.
+    pub held: Option<Option<HeldDeploy>>,
+    /// The health gates that it begins with, as JSON.
+    pub gate: Option<String>,
+    /// When its health gates are passed; `Some(None)` when that is not known.
+    pub verify_until: Option<Option<Timestamp>>,
+    /// The rollback that is asked for in the same transaction.
+    pub rollback: Option<Box<FailedRollback>>,
     /// What was found, when it ends in failure; kept in the same transaction.
     pub evidence: Option<Box<Evidence>>,
 }
@@ -108,6 +119,12 @@ fn columns_of(
             columns.push((Column::LeaseUntilMs, Expr::val(Option::<i64>::None)));
         }
     }
+    let waits = write.state.is_none_or(is_waiting);
+    if let Some(held) = write.held.as_ref().filter(|_| waits) {
+        columns.push((Column::Held, Expr::val(held.as_ref().map(json))));
+    } else if !waits {
+        columns.push((Column::Held, Expr::val(Option::<String>::None)));
+    }
     if let Some(message) = &write.message {
         columns.push((Column::Message, Expr::val(message.as_str())));
     }
@@ -126,6 +143,12 @@ fn columns_of(
     }
     if let Some(deadline) = write.deadline_at {
         columns.push((Column::DeadlineAtMs, Expr::val(deadline.map(ms))));
+    }
+    if let Some(gate) = &write.gate {
+        columns.push((Column::Gate, Expr::val(gate.as_str())));
+    }
+    if let Some(until) = write.verify_until {
+        columns.push((Column::VerifyUntilMs, Expr::val(until.map(ms))));
     }
     if let Some(retries) = write.retries {
         columns.push((Column::Retries, Expr::val(retries)));
@@ -178,26 +201,40 @@ impl Store {
         Ok(deploys.into_iter().map(|deploy| deploy.id).collect())
     }
 
-    /// What else goes on with the Kubernetes object of this deploy.
+    /// What else goes on with the Kubernetes object of this deploy. One that a rule holds back is
+    /// not superseded by a restart, which brings out nothing new; it waits for it.
     pub async fn lane_facts(&self, deploy: &DeployRecord) -> Result<LaneFacts, StoreError> {
         let mut relevant = open().to_vec();
         relevant.push(word(&DeployState::Succeeded));
-        let newer = Entity::find()
-            .filter(Column::WorkloadId.eq(deploy.workload_id))
-            .filter(Column::Instance.eq(deploy.instance.as_str()))
-            .filter(Column::Id.gt(deploy.id))
-            .filter(Column::State.is_in(relevant))
-            .order_by_desc(Column::Id)
-            .one(&self.write)
-            .await?;
+        let restart = word(&DeployKind::Restart);
+        let is_held = deploy.held.is_some();
+        let newer = || {
+            Entity::find()
+                .filter(Column::WorkloadId.eq(deploy.workload_id))
+                .filter(Column::Instance.eq(deploy.instance.as_str()))
+                .filter(Column::Id.gt(deploy.id))
+                .order_by_desc(Column::Id)
+        };
+        let mut superseding = newer().filter(Column::State.is_in(relevant));
+        if is_held {
+            superseding = superseding.filter(Column::Kind.ne(restart.as_str()));
+        }
+        let superseding = superseding.one(&self.write).await?;
         let lane = format!("{}/{}", deploy.workload_id, deploy.instance);
-        let busy = Entity::find()
+        let mut busy = Entity::find()
             .filter(Column::LaneKey.eq(lane))
             .filter(Column::Id.ne(deploy.id))
             .one(&self.write)
             .await?;
+        if is_held && busy.is_none() {
+            busy = newer()
+                .filter(Column::State.is_in(open()))
+                .filter(Column::Kind.eq(restart.as_str()))
+                .one(&self.write)
+                .await?;
+        }
         Ok(LaneFacts {
-            newer: newer.map(|deploy| deploy.id),
+            newer: superseding.map(|deploy| deploy.id),
             busy: busy.map(|deploy| deploy.id),
         })
     }
@@ -294,8 +331,17 @@ impl Store {
         let record = one(&transaction, lease.id)
             .await?
             .ok_or_else(|| missing(lease.id))?;
+        let mut rollback = None;
+        if let Some(FailedRollback { new, aftermath }) = write.rollback.as_deref() {
+            let asked =
+                request_in(&transaction, new, With::Aftermath(aftermath), None, now).await?;
+            rollback = Some((asked, aftermath));
+        }
         transaction.commit().await?;
         self.announce(Change::Deploy(lease.id));
+        if let Some((asked, aftermath)) = rollback {
+            self.announce_request(&asked, With::Aftermath(aftermath));
+        }
         if has_ended(state) {
             self.announce(Change::Workload(record.workload.clone()));
         }

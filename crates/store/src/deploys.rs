@@ -1,7 +1,7 @@
 //! Deploys and their timelines: asking, looking, stopping. Working on them is in
 //! `deploy_leases`.
 
-use hermez_api::{Deploy, DeployEvent, DeployKind, DeployState, Hotfix, Page, Pin};
+use hermez_api::{Deploy, DeployEvent, DeployKind, DeployState, HeldDeploy, Hotfix, Page, Pin};
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, UnionType};
@@ -13,14 +13,14 @@ use sea_orm::{
 use crate::entity::deploy::{ActiveModel, Column, Entity, Model};
 use crate::entity::{deploy_event, workload};
 use crate::page::MapPage;
-use crate::words::{at, maybe_at, ms, value, word};
+use crate::words::{at, from_json, json, maybe_at, ms, value, word};
 use crate::workloads::{Hold, require_living};
 use crate::{
     Change, DeployRecord, PageRequest, Store, StoreError, bad_artifacts, hotfixes, workloads,
 };
 
 /// A deploy to ask for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDeploy {
     /// Its workload.
     pub workload_id: i64,
@@ -44,8 +44,17 @@ pub struct NewDeploy {
     pub override_reason: Option<String>,
 }
 
+/// The rollback of a deploy that fails, asked for in the transaction that ends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedRollback {
+    /// The rollback.
+    pub new: NewDeploy,
+    /// What it changes beside.
+    pub aftermath: Aftermath,
+}
+
 /// What asking for a rollback changes beside the new deploy, in one transaction with it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aftermath {
     /// The deploy that is left: stopped where it has not ended.
     pub left: DeployRecord,
@@ -57,7 +66,7 @@ pub struct Aftermath {
 
 /// What is kept together with a new deploy, all or nothing.
 #[derive(Clone, Copy)]
-enum With<'a> {
+pub(crate) enum With<'a> {
     Nothing,
     Hotfix(&'a Hotfix),
     Aftermath(&'a Aftermath),
@@ -90,19 +99,29 @@ const LIST: &str = "deploy";
 const MAX_EVENTS: u64 = 1000;
 
 /// States in which a deploy has not ended.
-const OPEN: [DeployState; 5] = [
+const OPEN: [DeployState; 6] = [
     DeployState::Pending,
     DeployState::Building,
     DeployState::Queued,
     DeployState::Applying,
     DeployState::RollingOut,
+    DeployState::Verifying,
 ];
-/// States in which a deploy changes its instance.
-const CHANGING: [DeployState; 2] = [DeployState::Applying, DeployState::RollingOut];
+/// States in which a deploy changes its instance, or has changed it and is not sure of it.
+const CHANGING: [DeployState; 3] = [
+    DeployState::Applying,
+    DeployState::RollingOut,
+    DeployState::Verifying,
+];
 
 /// Whether a deploy in this state changes its instance.
 pub(crate) fn is_changing(state: DeployState) -> bool {
     CHANGING.contains(&state)
+}
+
+/// Whether a deploy in this state has changed nothing yet.
+pub(crate) fn is_waiting(state: DeployState) -> bool {
+    !has_ended(state) && !is_changing(state)
 }
 
 /// Whether a deploy in this state has ended.
@@ -111,7 +130,7 @@ pub(crate) fn has_ended(state: DeployState) -> bool {
 }
 
 /// The words of the open states.
-pub(crate) fn open() -> [String; 5] {
+pub(crate) fn open() -> [String; 6] {
     OPEN.map(|state| word(&state))
 }
 
@@ -156,6 +175,13 @@ impl Row {
             override_reason: deploy.override_reason,
             paused_by: deploy.paused_by,
             applied_paused: deploy.applied_paused,
+            held: deploy
+                .held
+                .map(|held| from_json("deploy.held", &held))
+                .transpose()?,
+            rejection: deploy.rejection,
+            gate: deploy.gate,
+            verify_until: maybe_at("deploy.verify_until_ms", deploy.verify_until_ms)?,
         })
     }
 }
@@ -231,7 +257,7 @@ impl Store {
         new: &NewDeploy,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
-        self.request(new, With::Nothing, now).await
+        self.request(new, With::Nothing, None, now).await
     }
 
     /// Keeps a new deploy of a hotfix and, with it, what it is made of.
@@ -241,7 +267,17 @@ impl Store {
         hotfix: &Hotfix,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
-        self.request(new, With::Hotfix(hotfix), now).await
+        self.request(new, With::Hotfix(hotfix), None, now).await
+    }
+
+    /// The same for a deploy that a rule holds back from the first.
+    pub async fn request_held_deploy(
+        &self,
+        new: &NewDeploy,
+        held: &HeldDeploy,
+        now: Timestamp,
+    ) -> Result<DeployRecord, StoreError> {
+        self.request(new, With::Nothing, Some(held), now).await
     }
 
     /// Keeps a new rollback; with it, all or nothing, the workload is pinned, what is left is marked
@@ -252,72 +288,31 @@ impl Store {
         aftermath: &Aftermath,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
-        self.request(new, With::Aftermath(aftermath), now).await
+        let with = With::Aftermath(aftermath);
+        self.request(new, with, None, now).await
     }
 
     async fn request(
         &self,
         new: &NewDeploy,
         with: With<'_>,
+        held: Option<&HeldDeploy>,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
-        let state = word(&DeployState::Pending);
-        let message = format!("{} asked for it", new.requested_by);
-        let row = ActiveModel {
-            workload_id: Set(new.workload_id),
-            instance: Set(new.instance.clone()),
-            kind: Set(word(&new.kind)),
-            of_deploy: Set(new.of.as_ref().map(|(id, _)| *id)),
-            manifest: Set(new.of.as_ref().map(|(_, manifest)| manifest.clone())),
-            override_reason: Set(new.override_reason.clone()),
-            applied_paused: Set(false),
-            state: Set(state.clone()),
-            commit_id: Set(new.commit.clone()),
-            title: Set(new.title.clone()),
-            author: Set(new.author.clone()),
-            requested_by: Set(new.requested_by.clone()),
-            reason: Set(new.reason.clone()),
-            created_at_ms: Set(ms(now)),
-            message: Set(message.clone()),
-            pods_ready: Set(0),
-            pods_desired: Set(0),
-            cancel_requested: Set(false),
-            retries: Set(0),
-            fence: Set(0),
-            event_seq: Set(0),
-            ..Default::default()
-        };
         let transaction = self.begin().await?;
-        require_living(&transaction, new.workload_id, Hold::Shared).await?;
-        let model = Entity::insert(row)
-            .exec_with_returning(&transaction)
-            .await?;
-        append_event(&transaction, &model, &state, &message, now).await?;
-        let record = one(&transaction, model.id)
-            .await?
-            .ok_or_else(|| missing(model.id))?;
-        if let With::Hotfix(hotfix) = with {
-            hotfixes::keep(&transaction, record.id, hotfix).await?;
-        }
-        if let With::Aftermath(Aftermath { left, bad, reason }) = with {
-            let by = new.requested_by.as_str();
-            cancel(&transaction, left.id, by, now).await?;
-            bad_artifacts::mark(&transaction, bad, left, reason, by, now).await?;
-            let pin = Pin {
-                by: by.to_owned(),
-                at: now,
-                reason: reason.clone(),
-                deploy_id: Some(record.id),
-            };
-            workloads::pin(&transaction, new.workload_id, &pin).await?;
-        }
+        let record = request_in(&transaction, new, with, held, now).await?;
         transaction.commit().await?;
+        self.announce_request(&record, with);
+        Ok(record)
+    }
+
+    /// Announces a deploy that was asked for.
+    pub(crate) fn announce_request(&self, record: &DeployRecord, with: With<'_>) {
         self.announce(Change::Deploy(record.id));
         if let With::Aftermath(aftermath) = with {
             self.announce(Change::Deploy(aftermath.left.id));
             self.announce(Change::Workload(record.workload.clone()));
         }
-        Ok(record)
     }
 
     /// Deploys of a workload that were written to the cluster, newest first, at most `limit`.
@@ -528,8 +523,67 @@ impl Store {
     }
 }
 
+/// Keeps a new deploy within a transaction.
+pub(crate) async fn request_in(
+    transaction: &DatabaseTransaction,
+    new: &NewDeploy,
+    with: With<'_>,
+    held: Option<&HeldDeploy>,
+    now: Timestamp,
+) -> Result<DeployRecord, StoreError> {
+    let state = word(&DeployState::Pending);
+    let message = format!("{} asked for it", new.requested_by);
+    let row = ActiveModel {
+        workload_id: Set(new.workload_id),
+        instance: Set(new.instance.clone()),
+        kind: Set(word(&new.kind)),
+        of_deploy: Set(new.of.as_ref().map(|(id, _)| *id)),
+        manifest: Set(new.of.as_ref().map(|(_, manifest)| manifest.clone())),
+        override_reason: Set(new.override_reason.clone()),
+        held: Set(held.map(json)),
+        applied_paused: Set(false),
+        state: Set(state.clone()),
+        commit_id: Set(new.commit.clone()),
+        title: Set(new.title.clone()),
+        author: Set(new.author.clone()),
+        requested_by: Set(new.requested_by.clone()),
+        reason: Set(new.reason.clone()),
+        created_at_ms: Set(ms(now)),
+        message: Set(message.clone()),
+        pods_ready: Set(0),
+        pods_desired: Set(0),
+        cancel_requested: Set(false),
+        retries: Set(0),
+        fence: Set(0),
+        event_seq: Set(0),
+        ..Default::default()
+    };
+    require_living(transaction, new.workload_id, Hold::Shared).await?;
+    let model = Entity::insert(row).exec_with_returning(transaction).await?;
+    append_event(transaction, &model, &state, &message, now).await?;
+    let record = one(transaction, model.id)
+        .await?
+        .ok_or_else(|| missing(model.id))?;
+    if let With::Hotfix(hotfix) = with {
+        hotfixes::keep(transaction, record.id, hotfix).await?;
+    }
+    if let With::Aftermath(Aftermath { left, bad, reason }) = with {
+        let by = new.requested_by.as_str();
+        cancel(transaction, left.id, by, now).await?;
+        bad_artifacts::mark(transaction, bad, left, reason, by, now).await?;
+        let pin = Pin {
+            by: by.to_owned(),
+            at: now,
+            reason: reason.clone(),
+            deploy_id: Some(record.id),
+        };
+        workloads::pin(transaction, new.workload_id, &pin).await?;
+    }
+    Ok(record)
+}
+
 /// Wants a deploy stopped if it has not ended; says whether there is such a deploy.
-async fn cancel(
+pub(crate) async fn cancel(
     transaction: &DatabaseTransaction,
     id: i64,
     by: &str,

@@ -344,6 +344,10 @@ pub mod deploy {
         pub override_reason: Option<String>,
         pub paused_by: Option<String>,
         pub applied_paused: bool,
+        pub held: Option<String>,
+        pub rejection: Option<String>,
+        pub gate: Option<String>,
+        pub verify_until_ms: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -23,6 +23,7 @@ mod deploy_leases;
 mod deploys;
 mod entity;
 mod error;
+mod gates;
 mod hotfixes;
 mod idempotency;
 mod migration;
@@ -31,6 +32,7 @@ mod principals;
 mod receipts;
 mod records;
 mod repositories;
+mod rules;
 mod scales;
 mod sessions;
 mod tokens;
@@ -42,8 +44,9 @@ pub use build_leases::BuildOutcome;
 pub use builds::{BuildFilter, NewBuild, RequestedBuild};
 pub use connect::{Change, Engine, Store};
 pub use deploy_leases::{Applied, DeployWrite, LaneFacts};
-pub use deploys::{Aftermath, DeployFilter, NewDeploy};
+pub use deploys::{Aftermath, DeployFilter, FailedRollback, NewDeploy};
 pub use error::StoreError;
+pub use gates::GatesRecord;
 pub use idempotency::Begun;
 pub use page::PageRequest;
 pub use records::{
@@ -51,5 +54,6 @@ pub use records::{
     SessionRecord, TokenRecord, WorkloadRecord, WorkloadRow,
 };
 pub use repositories::NewRepository;
+pub use rules::{ApprovalRecord, NewApproval, NewException, NewFreeze, RulesRecord, Scope};
 pub use scales::{NewScaleChange, ScaleChangeRecord, ScaleWrite};
 pub use workloads::{NewWorkload, WorkloadFilter, WorkloadSettings};

@@ -2,7 +2,7 @@
 
 use hermez_api::{
     ArtifactImage, ArtifactSummary, BuildState, BuildSummary, Category, DeployKind, DeployState,
-    DeploySummary, MirrorStatus, Pin, ScaleBounds, WebhookState,
+    DeploySummary, HeldDeploy, MirrorStatus, Pin, ScaleBounds, WebhookState,
 };
 use jiff::Timestamp;
 
@@ -295,6 +295,15 @@ pub struct DeployRecord {
     pub paused_by: Option<String>,
     /// Whether what was written to the cluster last holds the rollout.
     pub applied_paused: bool,
+    /// Which rule it waits for, while it does.
+    pub held: Option<HeldDeploy>,
+    /// Who rejected it and why, in one sentence.
+    pub rejection: Option<String>,
+    /// The health gates that it began with, as JSON; none before it changed the cluster, and where
+    /// there is nothing to look at.
+    pub gate: Option<String>,
+    /// When its health gates are passed, if nothing happens until then.
+    pub verify_until: Option<Timestamp>,
 }
 
 impl DeployRecord {
@@ -317,6 +326,7 @@ impl DeployRecord {
             pods_ready: self.pods_ready,
             pods_desired: self.pods_desired,
             paused_by: self.paused_by.clone(),
+            held: self.held.clone(),
         }
     }
 }

@@ -88,6 +88,7 @@ mod tests {
             D::Queued,
             D::Applying,
             D::RollingOut,
+            D::Verifying,
             D::Succeeded,
             D::Failed,
             D::Canceled,

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr};
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
-    UpdateMany,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select, UpdateMany,
 };
 
 use crate::entity::repository;
@@ -337,6 +337,20 @@ impl Store {
         }
         Ok(rows)
     }
+}
+
+/// Numbers and names of a project's workloads that are not deleted, by name.
+pub(crate) async fn of_project<C: ConnectionTrait>(
+    connection: &C,
+    project: &str,
+) -> Result<Vec<(i64, String)>, StoreError> {
+    let find = living()
+        .select_only()
+        .column(Column::Id)
+        .column(Column::Name)
+        .filter(Column::Project.eq(project))
+        .order_by_asc(Column::Name);
+    Ok(find.into_tuple().all(connection).await?)
 }
 
 /// Pins a workload in the transaction of the rollback that does so.

@@ -97,6 +97,18 @@ impl Hermez {
         self.answer(request.header("Idempotency-Key", key)).await
     }
 
+    /// PUT `body` at `path` (below `/api/v1`).
+    ///
+    /// # Errors
+    /// [`Refused`] when Hermez does not answer with success.
+    pub async fn put<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T> {
+        self.answer(self.http.put(self.url(path)).json(body)).await
+    }
+
     /// PATCH `path` (below `/api/v1`), whatever version there is.
     ///
     /// # Errors
@@ -108,18 +120,6 @@ impl Hermez {
     ) -> Result<T> {
         let request = self.http.patch(self.url(path)).json(body);
         self.answer(request.header("If-Match", "*")).await
-    }
-
-    /// PUT `body` at `path` (below `/api/v1`).
-    ///
-    /// # Errors
-    /// [`Refused`] for any status but success.
-    pub async fn put<B: Serialize + Sync, T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &B,
-    ) -> Result<T> {
-        self.answer(self.http.put(self.url(path)).json(body)).await
     }
 
     /// DELETE `path` (below `/api/v1`).

@@ -5,16 +5,20 @@
 //! Nothing here looks into the server's database or calls its functions.
 
 pub mod batch;
+pub mod burst;
 pub mod crash;
 pub mod cronjob;
 pub mod failure_receipt;
 pub mod forge;
+pub mod gates;
 pub mod hermez;
 pub mod hotfix;
 pub mod jobset;
 pub mod main_job;
+pub mod played;
 pub mod proxy;
 pub mod rollback;
+pub mod rules;
 pub mod sample;
 pub mod sandbox;
 pub mod scale;
@@ -24,6 +28,7 @@ pub mod statefulset;
 pub mod streaming;
 pub mod thousand;
 pub mod training;
+pub mod usage;
 pub mod wait;
 
 use serde_json::Value;
@@ -71,8 +76,20 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "a bad version comes by itself with a push, and goes with one action; pin, mark, override, restart, hold",
     ),
     (
+        "rules",
+        "deploys wait for a window, a freeze and approvals and go on by themselves; a restart passes, an exception lets one through, a lock refuses",
+    ),
+    (
+        "gates",
+        "a version crashes after its pods were ready: health gates fail the deploy, and what ran comes back by itself, once",
+    ),
+    (
         "failure-receipt",
         "deploys fail in nine ways; each receipt names the cause, shows last lines without secrets and what came, and brings back what ran",
+    ),
+    (
+        "burst",
+        "a thousand deploys at once on played pods: all finish, none twice; and what Hermez adds to an apply, over two hundred deploys",
     ),
     (
         "hotfix",
@@ -101,8 +118,11 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
         "thousand" => thousand::run(&sandbox).await,
         "streaming" => streaming::run(&sandbox).await,
         "rollback" => rollback::run(&sandbox).await,
+        "burst" => burst::run(&sandbox).await,
         "hotfix" => hotfix::run(&sandbox).await,
         "scale" => scale::run(&sandbox).await,
+        "rules" => rules::run(&sandbox).await,
+        "gates" => gates::run(&sandbox).await,
         "failure-receipt" => failure_receipt::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",

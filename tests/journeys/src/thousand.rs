@@ -2,28 +2,24 @@
 //! a restart of the server costs when nothing has changed.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use futures::{StreamExt, TryStreamExt, stream};
-use hermez_sandbox::components::Module;
-use hermez_sandbox::paths;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Node};
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
-use kube::{Client, ResourceExt};
+use kube::Client;
+use kube::api::{Api, DynamicObject, ListParams, PostParams};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
+use crate::played::Played;
 use crate::sandbox::{Sandbox, unique};
+use crate::usage::{server, usage};
 use crate::wait::until;
 
 /// Services.
 const SERVICES: usize = 1_000;
-/// Nodes that are played.
-const NODES: usize = 20;
 /// Longest time for all to settle.
 const LIMIT: Duration = Duration::from_mins(20);
 /// Requests under way at the same time.
@@ -36,7 +32,7 @@ const AT_ONCE: usize = 16;
 pub async fn run(sandbox: &Sandbox) -> Result<Value> {
     let thousand = Thousand::prepare(sandbox).await?;
     let result = thousand.measure().await;
-    thousand.clean_up().await?;
+    thousand.played.clean_up().await?;
     result
 }
 
@@ -44,80 +40,18 @@ struct Thousand<'a> {
     sandbox: &'a Sandbox,
     client: Client,
     namespace: String,
-    kwok: tokio::process::Child,
-}
-
-/// What a process has used.
-#[derive(Debug, Clone, Copy)]
-struct Used {
-    cpu_s: f64,
-    peak_mib: u64,
+    played: Played,
 }
 
 impl<'a> Thousand<'a> {
     async fn prepare(sandbox: &'a Sandbox) -> Result<Self> {
-        let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sandbox");
-        let cache = paths::cache_dir()?;
-        let build = move || Module::Kwok.get_or_build(&sources, &cache);
-        let kwok = tokio::task::spawn_blocking(build).await??;
-        let folder = tempfile::tempdir()?;
-        let log = std::fs::File::create(folder.path().join("kwok.log"))?;
-        let kwok = tokio::process::Command::new(kwok.join("kwok"))
-            .arg("--kubeconfig")
-            .arg(&sandbox.status.kubeconfig)
-            .args(["--manage-nodes-with-label-selector=type=kwok"])
-            .args(["--node-lease-duration-seconds=40", "--v=ERROR"])
-            .stdout(Stdio::null())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()?;
-        let client = sandbox.kube().await?;
-        let thousand = Self {
+        let played = Played::start(sandbox, unique("thousand")).await?;
+        Ok(Self {
             sandbox,
-            client,
-            namespace: unique("thousand"),
-            kwok,
-        };
-        thousand.make_nodes().await?;
-        let namespaces: Api<Namespace> = Api::all(thousand.client.clone());
-        let namespace = json!({"metadata": {"name": thousand.namespace}});
-        let namespace = serde_json::from_value(namespace)?;
-        namespaces
-            .create(&PostParams::default(), &namespace)
-            .await?;
-        Ok(thousand)
-    }
-
-    async fn make_nodes(&self) -> Result<()> {
-        let nodes: Api<Node> = Api::all(self.client.clone());
-        let room = json!({"cpu": "64", "memory": "256Gi", "pods": "200"});
-        for index in 0..NODES {
-            let node = json!({
-                "metadata": {
-                    "name": format!("{}-{index}", self.namespace),
-                    "labels": {"type": "kwok", "kubernetes.io/os": "linux"},
-                    "annotations": {"kwok.x-k8s.io/node": "fake", "node.alpha.kubernetes.io/ttl": "0"},
-                },
-                "spec": {"taints": [{"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}]},
-                "status": {"allocatable": room, "capacity": room},
-            });
-            nodes
-                .create(&PostParams::default(), &serde_json::from_value(node)?)
-                .await?;
-        }
-        let ready = || async {
-            let played = ListParams::default().labels("type=kwok");
-            let ready = nodes.list(&played).await?.items.into_iter().filter(|node| {
-                let conditions = node
-                    .status
-                    .iter()
-                    .flat_map(|status| status.conditions.iter().flatten());
-                let mut conditions = conditions;
-                conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
-            });
-            Ok((ready.count() >= NODES).then_some(()))
-        };
-        until("the played nodes are ready", Duration::from_mins(2), ready).await
+            client: played.client.clone(),
+            namespace: played.namespace.clone(),
+            played,
+        })
     }
 
     fn services(&self) -> Api<DynamicObject> {
@@ -132,8 +66,8 @@ impl<'a> Thousand<'a> {
     }
 
     async fn measure(&self) -> Result<Value> {
-        let server = Self::server()?;
-        let used = usage(server)?;
+        let process = server()?;
+        let used = usage(process)?;
         let writes = self.writes_by_hermez().await?;
         let begun = Instant::now();
         self.create_all().await?;
@@ -152,7 +86,7 @@ impl<'a> Thousand<'a> {
         })
         .await?;
         let settled = begun.elapsed();
-        let after = usage(server)?;
+        let after = usage(process)?;
         self.quiet().await?;
         let written = self.writes_by_hermez().await?;
         let mut by_resource = BTreeMap::new();
@@ -162,7 +96,7 @@ impl<'a> Thousand<'a> {
                 by_resource.insert(line.clone(), count / SERVICES as f64);
             }
         }
-        let restart = self.restart(server).await?;
+        let restart = self.restart(process).await?;
         let mut figures = json!({
             "journey": "thousand",
             "services": SERVICES,
@@ -211,15 +145,15 @@ impl<'a> Thousand<'a> {
     }
 
     /// Ends the server in good order, and measures until its successor has looked at everything.
-    async fn restart(&self, server: u32) -> Result<Value> {
+    async fn restart(&self, process: u32) -> Result<Value> {
         let seen = self.writes_seen().await?;
         let begun = Instant::now();
-        kill(Pid::from_raw(server.cast_signed()), Signal::SIGTERM)?;
+        kill(Pid::from_raw(process.cast_signed()), Signal::SIGTERM)?;
         let successor = until("the server is back", Duration::from_mins(2), || async {
-            Ok(Self::server().ok().filter(|pid| *pid != server))
+            Ok(server().ok().filter(|pid| *pid != process))
         })
         .await?;
-        let process = Instant::now();
+        let back = Instant::now();
         let reconciled = "hermez_controller_reconcile_seconds_count";
         until("everything was looked at", LIMIT, || async {
             let Ok(figures) = self.figures().await else {
@@ -230,7 +164,7 @@ impl<'a> Thousand<'a> {
             Ok((looked && waiting == 0.0).then_some(()))
         })
         .await?;
-        let (total, synced) = (begun.elapsed(), process.elapsed());
+        let (total, synced) = (begun.elapsed(), back.elapsed());
         self.quiet().await?;
         let writes: f64 = self.writes_by_hermez().await?.values().sum();
         let used = usage(successor)?;
@@ -262,17 +196,6 @@ impl<'a> Thousand<'a> {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         Ok(())
-    }
-
-    /// Process of the server that came up with the cluster, once it answers.
-    fn server() -> Result<u32> {
-        let data_dir = paths::default_data_dir()?;
-        let status = hermez_sandbox::status::read(&data_dir)?;
-        let mut components = status.components.into_iter();
-        let hermez = components.find(|component| component.name == "hermez");
-        let hermez = hermez.context("the cluster runs without Hermez")?;
-        anyhow::ensure!(hermez.state.is_ready(), "the server is not ready");
-        hermez.pid.context("the server's process")
     }
 
     /// The server's own figures, as text.
@@ -318,27 +241,6 @@ impl<'a> Thousand<'a> {
             .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
             .sum())
     }
-
-    async fn clean_up(mut self) -> Result<()> {
-        let background = DeleteParams::background();
-        let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        namespaces.delete(&self.namespace, &background).await?;
-        until("the namespace is gone", LIMIT, || async {
-            Ok(namespaces
-                .get_opt(&self.namespace)
-                .await?
-                .is_none()
-                .then_some(()))
-        })
-        .await?;
-        let nodes: Api<Node> = Api::all(self.client.clone());
-        let played = ListParams::default().labels("type=kwok");
-        for node in nodes.list(&played).await? {
-            nodes.delete(&node.name_any(), &background).await?;
-        }
-        self.kwok.kill().await?;
-        Ok(())
-    }
 }
 
 /// Whether a service's status says that it runs as its spec says.
@@ -363,23 +265,4 @@ fn sum(figures: &str, name: &str) -> f64 {
     lines
         .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
         .sum()
-}
-
-/// What a process has used, from the kernel's own account.
-fn usage(pid: u32) -> Result<Used> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, rest) = stat.rsplit_once(") ").context("stat")?;
-    let fields: Vec<&str> = rest.split(' ').collect();
-    // Ticks of user and system time, a hundred to the second on every Linux.
-    let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .context("VmHWM")?;
-    let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse()?;
-    Ok(Used {
-        cpu_s: ticks / 100.0,
-        peak_mib: kib / 1024,
-    })
 }

@@ -59,6 +59,24 @@ pub enum Command {
         #[arg(value_name = "DEPLOY")]
         id: i64,
     },
+    /// Approve a deploy that waits for it
+    Approve {
+        /// Number of the deploy
+        #[arg(value_name = "DEPLOY")]
+        id: i64,
+        /// What there is to say
+        #[arg(long, value_name = "TEXT")]
+        comment: Option<String>,
+    },
+    /// Reject a deploy that waits for approvals, which ends it
+    Reject {
+        /// Number of the deploy
+        #[arg(value_name = "DEPLOY")]
+        id: i64,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Hold a rollout where it is
     Pause {
         /// Number of the deploy
@@ -180,6 +198,7 @@ pub enum State {
     Queued,
     Applying,
     RollingOut,
+    Verifying,
     Succeeded,
     Failed,
     Canceled,
@@ -208,13 +227,16 @@ pub async fn start(app: &App, args: DeployArgs) -> Result<(), CliError> {
     if args.watch {
         return watch_to_the_end(app, deploy.id, true).await;
     }
+    let held = deploy.held.as_ref();
+    let waits = held.map(|held| format!(" It waits: {}.", print::cell(&held.message)));
     app.done(
         &answer,
         &format!(
-            "Deploy {0} of {1} to {2} was asked for. Follow it with `hermez deploys watch {0}`.",
+            "Deploy {0} of {1} to {2} was asked for.{waits} Follow it with `hermez deploys watch {0}`.",
             deploy.id,
             views::short(&deploy.commit),
-            print::cell(&deploy.workload)
+            print::cell(&deploy.workload),
+            waits = waits.unwrap_or_default()
         ),
     )
 }
@@ -237,6 +259,8 @@ pub async fn run(app: &App, command: Command) -> Result<(), CliError> {
             app.show(&answer, views::deploy::show)
         }
         Command::Watch { id } => watch_to_the_end(app, id, false).await,
+        Command::Approve { id, comment } => super::rules::approve(app, id, comment).await,
+        Command::Reject { id, reason } => super::rules::reject(app, id, reason).await,
         Command::Pause { id } => hold(app, id, true).await,
         Command::Resume { id } => hold(app, id, false).await,
         Command::Cancel { id } => {

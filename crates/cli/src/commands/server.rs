@@ -76,6 +76,9 @@ pub struct Args {
     /// URL under which people and forges reach the server [default: http://<listen>]
     #[arg(long, env = "HERMEZ_PUBLIC_URL", value_name = "URL")]
     public_url: Option<Url>,
+    /// Prometheus that health gates ask about metrics
+    #[arg(long, env = "HERMEZ_PROMETHEUS_URL", value_name = "URL")]
+    prometheus_url: Option<Url>,
     /// File that the first owner's token is written to [default: owner-token in the data folder]
     #[arg(long, env = "HERMEZ_BOOTSTRAP_TOKEN_FILE", value_name = "FILE")]
     bootstrap_token_file: Option<PathBuf>,
@@ -219,6 +222,7 @@ fn config(args: Args) -> Result<ServerConfig, CliError> {
         buildkit_address: args.buildkit,
         buildctl: args.buildctl,
         public_url: args.public_url,
+        prometheus_url: args.prometheus_url,
         bootstrap_token_file: args.bootstrap_token_file,
         forges,
         build_concurrency: usize::from(args.build_concurrency),

@@ -15,6 +15,7 @@ pub fn state(state: DeployState) -> &'static str {
         DeployState::Queued => "queued",
         DeployState::Applying => "applying",
         DeployState::RollingOut => "rolling out",
+        DeployState::Verifying => "verifying",
         DeployState::Succeeded => "succeeded",
         DeployState::Failed => "failed",
         DeployState::Canceled => "canceled",
@@ -127,6 +128,9 @@ pub fn show(deploy: &Deploy, page: &Page) -> String {
             ),
         ));
     }
+    if let Some(held) = &summary.held {
+        facts.extend(super::rules::held(held, page));
+    }
     if let Some(by) = &summary.paused_by {
         facts.push(("Held by", by.clone()));
     }
@@ -204,6 +208,7 @@ pub(crate) mod tests {
             pods_ready: 3,
             pods_desired: 3,
             paused_by: None,
+            held: None,
         }
     }
 

@@ -1,8 +1,8 @@
 //! What of all that was found stands in a receipt: chosen, masked and bounded. Pure.
 
 use hermez_api::{
-    ChangedCommit, DeployComparison, Evidence, FailedContainer, KubernetesEvent, PodStatus,
-    ReceiptLine, WorkloadStatus,
+    ChangedCommit, ContainerStatus, DeployComparison, Evidence, FailedContainer, KubernetesEvent,
+    PodStatus, ReceiptLine, WorkloadStatus,
 };
 use jiff::Timestamp;
 
@@ -57,12 +57,26 @@ pub(crate) fn last_lines(lines: &[ReceiptLine], masks: &Masks) -> Vec<ReceiptLin
 /// The containers of the new version that fail, without their lines: those that ended badly or
 /// cannot start before those that run and are not ready.
 pub(crate) fn failing(status: &WorkloadStatus) -> Vec<FailedContainer> {
-    let mut found: Vec<FailedContainer> = status
-        .pods
-        .iter()
-        .filter(|pod| pod.updated && !pod.ready)
-        .flat_map(of_pod)
-        .collect();
+    let pods = status.pods.iter().filter(|pod| pod.updated && !pod.ready);
+    // An init container that has done its work is no failure, and neither is what waits for it.
+    chosen(pods, |it| {
+        let waits = it.reason.as_deref() == Some("PodInitializing");
+        let is_done = it.init && it.exit_code == Some(0);
+        !(it.ready || waits || is_done)
+    })
+}
+
+/// The same of those that ended at least once, though they may run again: what a health gate saw.
+pub(crate) fn restarted(status: &WorkloadStatus) -> Vec<FailedContainer> {
+    let pods = status.pods.iter().filter(|pod| pod.updated);
+    chosen(pods, |it| it.restarts > 0 && it.exit_code.is_some())
+}
+
+fn chosen<'a>(
+    pods: impl Iterator<Item = &'a PodStatus>,
+    wanted: impl Fn(&ContainerStatus) -> bool + Copy,
+) -> Vec<FailedContainer> {
+    let mut found: Vec<FailedContainer> = pods.flat_map(|pod| of_pod(pod, wanted)).collect();
     let runs = |it: &FailedContainer| it.exit_code.is_none_or(|code| code == 0);
     found.sort_by_key(runs);
     let mut chosen: Vec<FailedContainer> = Vec::new();
@@ -76,13 +90,11 @@ pub(crate) fn failing(status: &WorkloadStatus) -> Vec<FailedContainer> {
     chosen
 }
 
-fn of_pod(pod: &PodStatus) -> impl Iterator<Item = FailedContainer> {
-    // An init container that has done its work is no failure, and neither is what waits for it.
-    let failed = pod.containers.iter().filter(|it| {
-        let waits = it.reason.as_deref() == Some("PodInitializing");
-        let is_done = it.init && it.exit_code == Some(0);
-        !(it.ready || waits || is_done)
-    });
+fn of_pod<'a>(
+    pod: &'a PodStatus,
+    wanted: impl Fn(&ContainerStatus) -> bool + 'a,
+) -> impl Iterator<Item = FailedContainer> + 'a {
+    let failed = pod.containers.iter().filter(move |it| wanted(it));
     failed.map(|it| FailedContainer {
         pod: pod.name.clone(),
         container: it.name.clone(),

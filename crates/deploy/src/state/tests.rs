@@ -3,12 +3,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-const STATES: [DeployState; 9] = [
+const STATES: [DeployState; 10] = [
     DeployState::Pending,
     DeployState::Building,
     DeployState::Queued,
     DeployState::Applying,
     DeployState::RollingOut,
+    DeployState::Verifying,
     DeployState::Succeeded,
     DeployState::Failed,
     DeployState::Canceled,
@@ -46,6 +47,10 @@ pub(crate) fn mk_deploy(state: DeployState) -> DeployRecord {
         override_reason: None,
         paused_by: None,
         applied_paused: false,
+        held: None,
+        rejection: None,
+        gate: None,
+        verify_until: None,
     }
 }
 
@@ -297,17 +302,28 @@ fn seens() -> impl Strategy<Value = Seen> {
         proptest::option::of(8..9_i64),
         proptest::option::of(1..2_i64),
     );
-    (any::<bool>(), builds, lanes, any::<bool>(), rollouts()).prop_map(
-        |(artifact, build, (newer, busy), connected, rollout)| Seen {
-            late: None,
-            bad: None,
-            artifact,
-            build,
-            lane: LaneFacts { newer, busy },
-            connected,
-            rollout,
-        },
+    let waits = prop_oneof![Just(None), Just(Some(mk_waits("outside the window")))];
+    (
+        any::<bool>(),
+        builds,
+        lanes,
+        any::<bool>(),
+        rollouts(),
+        waits,
     )
+        .prop_map(
+            |(artifact, build, (newer, busy), connected, rollout, waits)| Seen {
+                late: None,
+                measured: Measured::default(),
+                waits,
+                bad: None,
+                artifact,
+                build,
+                lane: LaneFacts { newer, busy },
+                connected,
+                rollout,
+            },
+        )
 }
 
 /// How far along the road a state is; a deploy never goes back.
@@ -316,7 +332,7 @@ fn place(state: DeployState) -> usize {
         .iter()
         .position(|found| *found == state)
         .expect("a state")
-        .min(5)
+        .min(6)
 }
 
 #[test]
@@ -369,11 +385,11 @@ proptest! {
         now in 0..200_i64,
     ) {
         let mut deploy = mk_deploy(state);
-        deploy.cancel_requested = cancel && place(state) < 5;
+        deploy.cancel_requested = cancel && place(state) < 6;
         deploy.deadline_at = deadline.map(at);
         match next(&deploy, &seen, at(now)) {
             Next::Write(write) => {
-                prop_assert!(place(state) < 5, "an ended deploy is never written");
+                prop_assert!(place(state) < 6, "an ended deploy is never written");
                 if let Some(after) = write.state {
                     prop_assert!(place(after) > place(state));
                     prop_assert!(write.message.is_some(), "every change of state says why");
@@ -392,14 +408,27 @@ proptest! {
     }
 
     #[test]
-    fn looking_twice_at_the_same_says_nothing_new(seen in seens(), state in proptest::sample::select(&STATES[..5])) {
+    fn looking_twice_at_the_same_says_nothing_new(seen in seens(), state in proptest::sample::select(&STATES[..6])) {
         let mut deploy = mk_deploy(state);
-        if let Next::Write(write) = next(&deploy, &seen, at(0)) && write.state.is_none() {
-            deploy.message = write.message.clone().expect("a message");
+        // Which rule holds it is written first, then what is said.
+        for looks in 0..3 {
+            let Next::Write(write) = next(&deploy, &seen, at(0)) else { break };
+            if write.state.is_some() {
+                break;
+            }
+            prop_assert!(looks < 2, "{write:?} is written again");
+            if let Some(held) = write.held {
+                deploy.held = held;
+            }
+            if let Some(until) = write.verify_until {
+                deploy.verify_until = until;
+            }
+            if let Some(message) = write.message {
+                deploy.message = message;
+            }
             if let Some((ready, desired)) = write.pods {
                 (deploy.pods_ready, deploy.pods_desired) = (ready, desired);
             }
-            prop_assert_eq!(next(&deploy, &seen, at(0)), Next::Wait);
         }
     }
 }
@@ -494,4 +523,89 @@ fn what_was_marked_while_it_waited_does_not_begin() {
     deploy.kind = DeployKind::Regular;
     deploy.override_reason = Some("the cause was elsewhere".into());
     assert_eq!(after(&deploy, &seen), Some(DeployState::Applying));
+}
+
+fn mk_waits(message: &str) -> Waits {
+    Waits {
+        held: hermez_api::HeldDeploy {
+            rule: hermez_api::HoldingRule::Window,
+            message: message.into(),
+            hint: None,
+            until: Some(at(60)),
+            approvals: None,
+        },
+        look_again_at: Some(at(60)),
+    }
+}
+
+#[test]
+fn a_rule_holds_what_waits_and_says_so() {
+    let mut deploy = mk_deploy(DeployState::Queued);
+    let held = Seen {
+        artifact: true,
+        connected: true,
+        waits: Some(mk_waits("outside the deploy window")),
+        ..Seen::default()
+    };
+    let Next::Write(write) = next(&deploy, &held, at(0)) else {
+        panic!("what it waits for is written down");
+    };
+    assert_eq!(write.state, None);
+    let shown = write.held.flatten();
+    assert_eq!(shown.as_ref(), held.waits.as_ref().map(|it| &it.held));
+    deploy.held = shown;
+    let Next::Write(write) = next(&deploy, &held, at(0)) else {
+        panic!("it is said");
+    };
+    assert_eq!(
+        (write.state, write.message.as_deref(), write.note),
+        (None, Some("outside the deploy window"), true)
+    );
+    "outside the deploy window".clone_into(&mut deploy.message);
+    assert_eq!(next(&deploy, &held, at(0)), Next::Wait);
+    let free = Seen {
+        waits: None,
+        ..held.clone()
+    };
+    assert_eq!(after(&deploy, &free), Some(DeployState::Applying));
+    // A newer one takes the place of one that is held.
+    let newer = Seen {
+        lane: LaneFacts {
+            newer: Some(8),
+            busy: None,
+        },
+        ..held
+    };
+    assert_eq!(after(&deploy, &newer), Some(DeployState::Superseded));
+}
+
+#[test]
+fn a_rejection_ends_it_with_its_words() {
+    let deploy = DeployRecord {
+        cancel_requested: true,
+        rejection: Some("rejected by eve: not on a Friday".into()),
+        ..mk_deploy(DeployState::Queued)
+    };
+    let Next::Write(write) = next(&deploy, &Seen::default(), at(0)) else {
+        panic!("it ends");
+    };
+    assert_eq!(
+        (write.state, write.message.as_deref()),
+        (
+            Some(DeployState::Canceled),
+            Some("rejected by eve: not on a Friday")
+        )
+    );
+}
+
+#[test]
+fn it_waits_until_the_rule_lets_go() {
+    use std::time::Duration;
+    let longest = Duration::from_secs(5);
+    let waits = mk_waits("x");
+    let wait = |second| crate::rules::wait_until(Some(&waits), at(second), longest);
+    assert_eq!(wait(0), longest);
+    assert_eq!(wait(58), Duration::from_secs(2));
+    assert_eq!(wait(61), Duration::ZERO);
+    assert_eq!(crate::rules::wait_until(None, at(0), longest), longest);
 }

@@ -54,6 +54,8 @@ catalog! {
     RECEIPT_NOT_FOUND = NOT_FOUND, "receipt-not-found", "This deploy has no receipt";
     /// No token of that id.
     TOKEN_NOT_FOUND = NOT_FOUND, "token-not-found", "There is no such token";
+    /// No freeze of that number.
+    FREEZE_NOT_FOUND = NOT_FOUND, "freeze-not-found", "There is no such freeze";
     /// The path is right, the method is not.
     METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED, "method-not-allowed", "This cannot be done here";
     /// The request did not arrive in time.

@@ -46,6 +46,7 @@ impl From<StoreError> for ApiError {
                     "build" => catalog::BUILD_NOT_FOUND,
                     "deploy" => catalog::DEPLOY_NOT_FOUND,
                     "token" => catalog::TOKEN_NOT_FOUND,
+                    "freeze" => catalog::FREEZE_NOT_FOUND,
                     _ => catalog::NOT_FOUND,
                 },
                 sentence(&error),
@@ -176,6 +177,9 @@ impl From<RoadError> for ApiError {
             RoadError::Pick(_) => Self::new(catalog::HOTFIX_CONFLICT, sentence(error))
                 .places(places)
                 .maybe_hint(hint),
+            RoadError::Window(_) => {
+                Self::new(catalog::INVALID_BODY, sentence(error)).maybe_hint(hint)
+            }
             RoadError::CannotRollBack(_) => {
                 Self::new(catalog::NOTHING_TO_ROLL_BACK, sentence(error)).maybe_hint(hint)
             }

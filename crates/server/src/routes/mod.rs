@@ -8,6 +8,8 @@ mod build_log;
 mod builds;
 mod commits;
 mod deploys;
+mod freezes;
+mod gates;
 mod health;
 mod hotfixes;
 mod login;
@@ -16,6 +18,7 @@ mod meta;
 mod profiles;
 mod receipts;
 mod rollouts;
+mod rules;
 mod runs;
 mod scales;
 mod watch;
@@ -65,6 +68,9 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(receipts::router())
         .merge(rollouts::router())
         .merge(hotfixes::router())
+        .merge(rules::router())
+        .merge(freezes::router())
+        .merge(gates::router())
         .merge(logs::router())
         .merge(runs::router())
         .merge(scales::router())

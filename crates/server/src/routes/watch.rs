@@ -118,6 +118,7 @@ async fn running(state: &AppState, workload_id: Option<i64>) -> Result<Vec<Event
             DeployState::Queued,
             DeployState::Applying,
             DeployState::RollingOut,
+            DeployState::Verifying,
         ],
         ..DeployFilter::default()
     };

@@ -8,6 +8,7 @@ mod openapi;
 mod problems;
 mod receipts;
 mod rollouts;
+mod rules;
 mod streams;
 mod workloads;
 
@@ -120,6 +121,7 @@ impl TestServer {
             cluster: cluster.receiver(),
             work_dir: at("builds"),
             public_url: public_url.clone(),
+            prometheus: None,
             build_concurrency: 1,
         });
         let live = Live::start(store.clone(), cluster.clone(), shutdown.clone());

@@ -9,6 +9,7 @@ mod m0001_main_job;
 mod m0002_deploys;
 mod m0003_receipts;
 mod m0004_scale;
+mod m0006_rules;
 mod m0007_hotfixes;
 
 use sea_orm::sea_query::{Alias, ColumnDef, Expr, Query, Table};
@@ -41,6 +42,10 @@ const ALL: &[Migration] = &[
     Migration {
         name: "0004_scale",
         up: m0004_scale::up,
+    },
+    Migration {
+        name: "0006_rules",
+        up: m0006_rules::up,
     },
     Migration {
         name: "0007_hotfixes",

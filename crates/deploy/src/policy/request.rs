@@ -1,4 +1,4 @@
-//! What holds a deploy back. Pure: a function of the request, the policy, and `now`.
+//! Whether a deploy may be asked for: branch, pin, bad artifact.
 
 use std::fmt;
 
@@ -56,6 +56,8 @@ pub enum Rule {
     Pinned,
     /// The artifact is marked as bad.
     BadArtifact,
+    /// Somebody else locked the workload.
+    Locked,
 }
 
 impl Rule {
@@ -67,6 +69,7 @@ impl Rule {
             Rule::AlreadyAsked => "already_asked",
             Rule::Pinned => "pinned",
             Rule::BadArtifact => "bad_artifact",
+            Rule::Locked => "locked",
         }
     }
 }

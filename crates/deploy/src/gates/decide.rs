@@ -1,0 +1,341 @@
+//! Whether a new version passes its gates. Pure.
+//!
+//! A check is asked again and again after all pods are ready. The first wrong value fails the
+//! deploy; what cannot be measured is waited for, as long as [`PATIENCE`] allows. It has passed when
+//! the time is over and the newest values, measured after that, are right.
+
+use std::collections::BTreeMap;
+
+use hermez_api::{Comparison, DeployState, HealthGates, MetricCheck};
+use hermez_cluster::Rollout;
+use hermez_store::{DeployRecord, DeployWrite};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// How much longer than its gates ask for a deploy may be verified.
+pub const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
+/// A stable word for why a deploy failed.
+pub const CAUSE: &str = "health_gate";
+
+/// The gates of one deploy, kept before the cluster is changed: what was set then, and how the old
+/// version did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// What was set.
+    pub gates: HealthGates,
+    /// Restarts of the pods that were there.
+    #[serde(default)]
+    pub restarts: BTreeMap<String, i32>,
+    /// What the queries of relative checks gave before, by the check's name, or why nothing.
+    #[serde(default)]
+    pub old: BTreeMap<String, Result<f64, String>>,
+}
+
+/// What was measured of a new version.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Measured {
+    /// Restarts of the new version's pods, by the pod's name.
+    pub restarts: BTreeMap<String, i32>,
+    /// What the checks' queries gave last, by the check's name, and when.
+    pub values: BTreeMap<String, (Timestamp, Result<f64, String>)>,
+}
+
+impl Gate {
+    /// The gate that a deploy keeps.
+    pub fn read(deploy: &DeployRecord) -> Option<Gate> {
+        serde_json::from_str(deploy.gate.as_deref()?).ok()
+    }
+
+    /// How long the new version is looked at after all its pods are ready.
+    pub fn lasts(&self) -> SignedDuration {
+        let checks = self.gates.checks.iter().map(|check| check.for_seconds);
+        let longest = checks.max().unwrap_or(0).max(self.gates.ready_seconds);
+        SignedDuration::from_secs(i64::from(longest))
+    }
+
+    /// Whether there is anything to look at.
+    pub fn is_open(&self) -> bool {
+        self.lasts().is_zero() && self.gates.checks.is_empty() && self.gates.max_restarts.is_none()
+    }
+
+    /// Restarts since the deploy began.
+    fn restarts_since(&self, now: &BTreeMap<String, i32>) -> i64 {
+        let since = now.iter().map(|(pod, count)| {
+            let before = self.restarts.get(pod).copied().unwrap_or(0);
+            i64::from((count - before).max(0))
+        });
+        since.sum()
+    }
+}
+
+/// A number as people write it.
+fn number(value: f64) -> String {
+    let text = format!("{value:.4}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "0" && value != 0.0 || value.abs() >= 1e15 {
+        return format!("{value:e}");
+    }
+    text.to_owned()
+}
+
+fn sign(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Less => "<",
+        Comparison::AtMost => "<=",
+        Comparison::More => ">",
+        Comparison::AtLeast => ">=",
+    }
+}
+
+fn holds(value: f64, comparison: Comparison, limit: f64) -> bool {
+    match comparison {
+        Comparison::Less => value < limit,
+        Comparison::AtMost => value <= limit,
+        Comparison::More => value > limit,
+        Comparison::AtLeast => value >= limit,
+    }
+}
+
+/// What a value is to be compared with, and how that is said.
+fn limit(check: &MetricCheck, gate: &Gate) -> Result<(f64, String), String> {
+    if let Some(threshold) = check.threshold {
+        return Ok((threshold, number(threshold)));
+    }
+    let percent = check.relative_to_old_percent.unwrap_or(100.0);
+    match gate.old.get(&check.name) {
+        Some(Ok(old)) => {
+            let limit = old * percent / 100.0;
+            let said = format!(
+                "{} ({} % of the {} before)",
+                number(limit),
+                number(percent),
+                number(*old)
+            );
+            Ok((limit, said))
+        }
+        Some(Err(why)) => Err(format!("it was not measured before the rollout: {why}")),
+        None => Err("it was not measured before the rollout".to_owned()),
+    }
+}
+
+/// How a check does.
+enum Checked {
+    /// Right, said with its value.
+    Right(String),
+    /// Wrong, said with its value.
+    Wrong(String),
+    /// Not known, and why.
+    Unknown(String),
+}
+
+fn check(check: &MetricCheck, gate: &Gate, measured: &Measured, from: Timestamp) -> Checked {
+    let name = &check.name;
+    let unknown = |why: &str| Checked::Unknown(format!("check {name} cannot be measured: {why}"));
+    let (limit, said) = match limit(check, gate) {
+        Ok(limit) => limit,
+        // There is nothing to compare with, and there never will be.
+        Err(why) => return Checked::Right(format!("check {name} was left out: {why}")),
+    };
+    match measured.values.get(name) {
+        Some((_, Ok(value))) if !holds(*value, check.comparison, limit) => Checked::Wrong(format!(
+            "check {name} failed: {} is not {} {said}",
+            number(*value),
+            sign(check.comparison)
+        )),
+        Some((at, Ok(value))) if *at >= from => Checked::Right(format!(
+            "{name} {} {} {said}",
+            number(*value),
+            sign(check.comparison)
+        )),
+        Some((_, Err(why))) => unknown(why),
+        _ => unknown("there is no answer yet"),
+    }
+}
+
+fn write(message: String) -> DeployWrite {
+    DeployWrite {
+        message: Some(message),
+        note: true,
+        ..DeployWrite::default()
+    }
+}
+
+fn fail(message: String, hint: &str, pods: (i32, i32)) -> DeployWrite {
+    DeployWrite {
+        state: Some(DeployState::Failed),
+        failure_cause: Some(CAUSE.to_owned()),
+        hint: Some(hint.to_owned()),
+        pods: Some(pods),
+        deadline_at: Some(None),
+        verify_until: Some(None),
+        ..write(message)
+    }
+}
+
+/// How all of a version's pods are called.
+fn pods(desired: i32) -> String {
+    match desired {
+        1 => "the pod runs the new version".to_owned(),
+        _ => format!("all {desired} pods run the new version"),
+    }
+}
+
+/// What to write when all pods are ready: that it is verified now, or nothing when the deploy has no
+/// gates.
+pub fn begin(
+    deploy: &DeployRecord,
+    ready: i32,
+    desired: i32,
+    now: Timestamp,
+) -> Option<DeployWrite> {
+    let gate = Gate::read(deploy).filter(|gate| !gate.is_open() && desired > 0)?;
+    let until = now + gate.lasts();
+    Some(DeployWrite {
+        state: Some(DeployState::Verifying),
+        pods: Some((ready, desired)),
+        verify_until: Some(Some(until)),
+        deadline_at: Some(Some(until + PATIENCE)),
+        ..write(format!("{}; {}", pods(desired), looks(&gate)))
+    })
+}
+
+/// What it is looked at for.
+fn looks(gate: &Gate) -> String {
+    let mut parts = Vec::new();
+    if gate.gates.ready_seconds > 0 {
+        let seconds = gate.gates.ready_seconds;
+        parts.push(format!("they must stay ready for {seconds} s"));
+    }
+    let names: Vec<&str> = gate
+        .gates
+        .checks
+        .iter()
+        .map(|it| it.name.as_str())
+        .collect();
+    if !names.is_empty() {
+        parts.push(format!("checks: {}", names.join(", ")));
+    }
+    if parts.is_empty() {
+        parts.push("their restarts are counted".to_owned());
+    }
+    parts.join("; ")
+}
+
+/// What a deploy that is verified does next; nothing until something changes.
+pub fn verify(
+    deploy: &DeployRecord,
+    rollout: Option<&Rollout>,
+    measured: &Measured,
+    now: Timestamp,
+) -> Option<DeployWrite> {
+    let gate = Gate::read(deploy).unwrap_or_default();
+    let is_late = deploy.deadline_at.is_some_and(|deadline| now >= deadline);
+    let known = (deploy.pods_ready, deploy.pods_desired);
+    let (ready, desired) = match rollout {
+        Some(Rollout::Failed {
+            cause,
+            ready,
+            desired,
+            message,
+            hint,
+        }) => {
+            return Some(DeployWrite {
+                failure_cause: Some(cause.as_str().to_owned()),
+                hint: hint.clone(),
+                ..fail(message.clone(), "", (*ready, *desired))
+            });
+        }
+        Some(Rollout::Complete { ready, desired }) => (*ready, *desired),
+        Some(Rollout::Progressing {
+            ready,
+            desired,
+            message,
+        }) => return unready(deploy, &gate, (*ready, *desired), message, is_late),
+        Some(Rollout::Waiting { message }) => {
+            return unready(deploy, &gate, known, message, is_late);
+        }
+        None => return None,
+    };
+    let pods_now = (ready, desired);
+    if let Some(most) = gate.gates.max_restarts {
+        let restarts = gate.restarts_since(&measured.restarts);
+        if restarts > i64::from(most) {
+            let times = |count: i64| match count {
+                1 => "once".to_owned(),
+                _ => format!("{count} times"),
+            };
+            let message = format!(
+                "the new version's containers restarted {} since the deploy began; at most {most} is allowed",
+                times(restarts)
+            );
+            let hint = "read why they ended: hermez logs --previous";
+            return Some(fail(message, hint, pods_now));
+        }
+    }
+    let Some(until) = deploy.verify_until else {
+        return Some(DeployWrite {
+            pods: Some(pods_now),
+            verify_until: Some(Some(now + gate.lasts())),
+            ..write(format!("{} again; {}", pods(desired), looks(&gate)))
+        });
+    };
+    let mut right = Vec::new();
+    let mut unknown = Vec::new();
+    for it in &gate.gates.checks {
+        match check(it, &gate, measured, until) {
+            Checked::Wrong(message) => {
+                let hint = "look at the metric, or bring back what ran: hermez rollback";
+                return Some(fail(message, hint, pods_now));
+            }
+            Checked::Right(said) => right.push(said),
+            Checked::Unknown(said) => unknown.push(said),
+        }
+    }
+    if now < until {
+        return None;
+    }
+    if let Some(first) = unknown.into_iter().next() {
+        if is_late {
+            let hint = "look at the query and at the server's --prometheus-url";
+            return Some(fail(first, hint, pods_now));
+        }
+        return (deploy.message != first).then(|| write(first));
+    }
+    if gate.gates.ready_seconds > 0 {
+        let seconds = gate.gates.ready_seconds;
+        right.insert(0, format!("ready for {seconds} s"));
+    }
+    right.insert(0, pods(desired));
+    Some(DeployWrite {
+        state: Some(DeployState::Succeeded),
+        pods: Some(pods_now),
+        deadline_at: Some(None),
+        verify_until: Some(None),
+        ..write(right.join("; "))
+    })
+}
+
+/// A pod is no longer ready: the time begins anew when all are.
+fn unready(
+    deploy: &DeployRecord,
+    gate: &Gate,
+    pods: (i32, i32),
+    message: &str,
+    is_late: bool,
+) -> Option<DeployWrite> {
+    if is_late {
+        let seconds = gate.gates.ready_seconds;
+        let message = format!("the pods did not stay ready for {seconds} s together: {message}");
+        let hint = "look at the pods and their events: hermez status";
+        return Some(fail(message, hint, pods));
+    }
+    let said = format!("not all pods are ready any more: {message}");
+    (deploy.verify_until.is_some() || deploy.message != said).then(|| DeployWrite {
+        pods: Some(pods),
+        verify_until: Some(None),
+        ..write(said)
+    })
+}
+
+#[cfg(test)]
+mod tests;

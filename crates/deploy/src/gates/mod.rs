@@ -1,0 +1,424 @@
+//! Health gates: what must be true of a new version before its deploy has succeeded, and the
+//! rollback of one that fails.
+//!
+//! Whether a version passes is decided in [`decide`]. Here it is measured: restarts from the
+//! cluster's watches, metrics from Prometheus.
+
+pub mod decide;
+pub mod prometheus;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use hermez_access::{Action, GateError, Principal, Target};
+use hermez_api::{DeployKind, HealthGates, MetricCheck, WorkloadGates};
+use hermez_cluster::{Cluster, WorkloadKey};
+use hermez_kinds::{Config, Kind};
+use hermez_store::{
+    Aftermath, DeployRecord, DeployWrite, FailedRollback, Lease, NewDeploy, StoreError,
+    WorkloadRecord,
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::requests::invalid;
+use crate::{Road, RoadError};
+use decide::{Gate, Measured};
+use prometheus::QueryError;
+
+/// Who asks for the rollbacks of failed deploys.
+pub const AUTOMATIC: &str = "hermez";
+/// Seconds that pods must stay ready where no probe says that they are: a container that has only
+/// been started counts as ready, and one that cannot work ends in its first seconds.
+pub const WITHOUT_PROBE_SECONDS: u32 = 5;
+/// How often metrics are asked for.
+const MEASURE_EVERY: Duration = Duration::from_secs(2);
+/// Most checks of a workload.
+const CHECKS_MAX: usize = 10;
+/// Most seconds of a gate.
+const SECONDS_MAX: u32 = 3_600;
+/// Most characters of a check's name.
+const NAME_MAX: usize = 60;
+/// Most characters of a query.
+const QUERY_MAX: usize = 2_000;
+/// Most pods whose restarts are kept.
+const PODS_MAX: usize = 500;
+
+/// What is measured while one deploy is driven. A server that takes it over measures anew.
+#[derive(Default)]
+pub(crate) struct Meter {
+    measured: Measured,
+    at: Option<Instant>,
+}
+
+impl Meter {
+    /// Measures what the gate of a deploy asks for, if it is time.
+    pub async fn look(
+        &mut self,
+        road: &Road,
+        cluster: &Cluster,
+        deploy: &DeployRecord,
+        key: &WorkloadKey,
+    ) -> Measured {
+        self.measured.restarts = restarts(cluster, key, true);
+        let Some(gate) = Gate::read(deploy) else {
+            return self.measured.clone();
+        };
+        if self.at.is_none_or(|at| at.elapsed() >= MEASURE_EVERY) {
+            self.measured.values = values(road, gate.gates.checks.iter()).await;
+            self.at = Some(Instant::now());
+        }
+        self.measured.clone()
+    }
+}
+
+/// What the queries of checks give now.
+async fn values<'a>(
+    road: &Road,
+    checks: impl Iterator<Item = &'a MetricCheck>,
+) -> BTreeMap<String, (Timestamp, Result<f64, String>)> {
+    let asked = checks.map(async |check| {
+        let at = Timestamp::now();
+        let value = match &road.parts().prometheus {
+            Some(prometheus) => {
+                let value = prometheus.value(&check.query).await;
+                value.map_err(|error| error.to_string())
+            }
+            None => Err("this server has no --prometheus-url".to_owned()),
+        };
+        (check.name.clone(), (at, value))
+    });
+    futures::future::join_all(asked).await.into_iter().collect()
+}
+
+/// Restarts of a workload's pods, of the newest version's or of all.
+fn restarts(cluster: &Cluster, key: &WorkloadKey, updated: bool) -> BTreeMap<String, i32> {
+    let pods = cluster.status(key).pods.into_iter();
+    let pods = pods.filter(|pod| pod.updated || !updated).take(PODS_MAX);
+    pods.map(|pod| (pod.name, pod.restarts)).collect()
+}
+
+/// Whether a container of the manifest has no readiness probe.
+fn lacks_a_probe(manifest: &Value) -> bool {
+    let containers = manifest.pointer("/spec/template/spec/containers");
+    let containers = containers.and_then(Value::as_array);
+    containers.is_some_and(|all| all.iter().any(|it| it.get("readinessProbe").is_none()))
+}
+
+/// What holds without being set.
+fn default_gates(manifest: Option<&Value>) -> HealthGates {
+    HealthGates {
+        ready_seconds: if manifest.is_none_or(lacks_a_probe) {
+            WITHOUT_PROBE_SECONDS
+        } else {
+            0
+        },
+        ..HealthGates::default()
+    }
+}
+
+/// Whether pods of this kind are there to stay.
+fn stays(kind: &str) -> bool {
+    matches!(
+        Kind::from_spelling(kind),
+        Some(Kind::Service | Kind::StatefulSet)
+    )
+}
+
+/// Whether a deploy brings something new to the workload's own instance.
+fn brings_new(deploy: &DeployRecord) -> bool {
+    let is_remedy = matches!(deploy.kind, DeployKind::Rollback | DeployKind::Restart);
+    !is_remedy && deploy.instance == deploy.workload
+}
+
+/// Keeps the gate of a deploy before it changes the cluster for the first time: what is set, and how
+/// the version does that runs now.
+pub(crate) async fn prepare(
+    road: &Road,
+    lease: Lease,
+    deploy: &DeployRecord,
+    key: &WorkloadKey,
+    config: &Config,
+) -> Result<(), StoreError> {
+    let store = &road.parts().store;
+    let workload = store.workload_by_id(deploy.workload_id).await?;
+    let Some(workload) = workload.filter(|it| deploy.gate.is_none() && stays(&it.kind)) else {
+        return Ok(());
+    };
+    let set = store.gates(workload.id).await?.map(|record| record.gates);
+    let mut gates = set.unwrap_or_else(|| default_gates(Some(&config.resource.to_json())));
+    if !brings_new(deploy) {
+        // The metrics of a version that is brought back are still those of the bad one, and a
+        // preview has none of its own.
+        gates.checks.clear();
+        gates.auto_rollback = false;
+    }
+    let gate = Gate {
+        restarts: match road.cluster() {
+            Ok(cluster) => restarts(&cluster, key, false),
+            Err(_) => BTreeMap::new(),
+        },
+        old: {
+            let checks = gates.checks.iter();
+            let relative = checks.filter(|check| check.relative_to_old_percent.is_some());
+            let values = values(road, relative).await.into_iter();
+            values.map(|(name, (_, value))| (name, value)).collect()
+        },
+        gates,
+    };
+    if gate.is_open() && !gate.gates.auto_rollback {
+        return Ok(());
+    }
+    let text = serde_json::to_string(&gate).unwrap_or_default();
+    let write = DeployWrite {
+        gate: Some(text),
+        ..DeployWrite::default()
+    };
+    store.write_deploy(lease, &write, Timestamp::now()).await?;
+    Ok(())
+}
+
+/// The end of a deploy that failed: where its workload asks for it, the rollback is asked for in the
+/// same transaction, so that there is exactly one whatever happens to this process.
+pub(crate) async fn write_failure(
+    road: &Road,
+    lease: Lease,
+    deploy: &DeployRecord,
+    mut write: DeployWrite,
+) -> Result<Option<DeployRecord>, StoreError> {
+    let store = &road.parts().store;
+    let wants = Gate::read(deploy).is_some_and(|gate| gate.gates.auto_rollback);
+    // What has not changed the cluster has nothing to be rolled back; a rollback is never rolled
+    // back, or two bad versions would take turns.
+    if !wants || deploy.applied_at.is_none() || !brings_new(deploy) {
+        return store.write_deploy(lease, &write, Timestamp::now()).await;
+    }
+    let message = write.message.clone().unwrap_or_default();
+    if let Some(next) = next_in_line(road, deploy).await? {
+        write.message = Some(format!(
+            "{message}; it is not rolled back, because deploy {next} comes next"
+        ));
+        return store.write_deploy(lease, &write, Timestamp::now()).await;
+    }
+    let planned = match road.plan_automatic_rollback(deploy, &message).await {
+        Ok(planned) => planned,
+        Err(error) => {
+            write.message = Some(format!("{message}; it is not rolled back: {error}"));
+            return store.write_deploy(lease, &write, Timestamp::now()).await;
+        }
+    };
+    let to = planned.new.of.as_ref().map(|(id, _)| *id);
+    let said = to.map(|id| format!("{message}; it is rolled back to deploy {id}"));
+    write.message = said.or(write.message);
+    let detail = json!({ "automatic": true, "failed": deploy.id, "to": to });
+    let target = Target::Workload(deploy.workload.clone());
+    write.rollback = Some(Box::new(planned));
+    let act = store.write_deploy(lease, &write, Timestamp::now());
+    let (gate, hermez) = (&road.parts().gate, Principal::system());
+    let changed = gate
+        .change(&hermez, Action::DeployRollback, target, detail, act)
+        .await;
+    match changed {
+        Ok(written) => Ok(written),
+        Err(GateError::Act(error)) => Err(error),
+        Err(GateError::Access(error)) => {
+            // It is done; the next look sees what was written.
+            tracing::error!(%error, deploy = deploy.id, "an automatic rollback is not in the record");
+            store.deploy(deploy.id).await
+        }
+    }
+}
+
+/// A newer deploy that begins as soon as this one has ended: perhaps what mends it. One that a rule
+/// holds is not waited for.
+async fn next_in_line(road: &Road, deploy: &DeployRecord) -> Result<Option<i64>, StoreError> {
+    let store = &road.parts().store;
+    let Some(newer) = store.lane_facts(deploy).await?.newer else {
+        return Ok(None);
+    };
+    let newer = store.deploy(newer).await?;
+    Ok(newer.filter(|it| it.held.is_none()).map(|it| it.id))
+}
+
+fn wrong(field: &'static str, message: impl Into<String>, hint: &'static str) -> RoadError {
+    invalid(field, &message.into(), hint)
+}
+
+impl Road {
+    async fn plan_automatic_rollback(
+        &self,
+        deploy: &DeployRecord,
+        message: &str,
+    ) -> Result<FailedRollback, RoadError> {
+        let (left, target) = self.rollback_of(&deploy.workload).await?;
+        if left.id != deploy.id {
+            return Err(RoadError::NotNow {
+                message: format!("deploy {} has changed the cluster since", left.id),
+                hint: String::new(),
+            });
+        }
+        let why = format!("automatic: deploy {} failed: {message}", deploy.id);
+        let why: String = why.chars().take(1000).collect();
+        let artifact = self.artifact_of(deploy).await?;
+        let new = NewDeploy {
+            workload_id: deploy.workload_id,
+            instance: deploy.instance.clone(),
+            commit: target.commit,
+            title: target.title,
+            author: target.author,
+            requested_by: AUTOMATIC.to_owned(),
+            reason: Some(why.clone()),
+            kind: DeployKind::Rollback,
+            of: Some((target.id, target.manifest.unwrap_or_default())),
+            override_reason: None,
+        };
+        let aftermath = Aftermath {
+            bad: artifact.map(|it| it.digests()).unwrap_or_default(),
+            left: deploy.clone(),
+            reason: why,
+        };
+        Ok(FailedRollback { new, aftermath })
+    }
+
+    /// The health gates of a workload.
+    pub async fn gates(&self, workload: &str) -> Result<WorkloadGates, RoadError> {
+        let workload = self.workload(workload).await?;
+        self.gates_of(&workload).await
+    }
+
+    async fn gates_of(&self, workload: &WorkloadRecord) -> Result<WorkloadGates, RoadError> {
+        let set = self.parts().store.gates(workload.id).await?;
+        let has_prometheus = self.parts().prometheus.is_some();
+        Ok(match set {
+            Some(record) => WorkloadGates {
+                gates: record.gates,
+                is_default: false,
+                has_prometheus,
+                changed_by: Some(record.changed_by),
+                changed_at: Some(record.changed_at),
+            },
+            None => WorkloadGates {
+                gates: if stays(&workload.kind) {
+                    default_gates(None)
+                } else {
+                    HealthGates::default()
+                },
+                is_default: true,
+                has_prometheus,
+                changed_by: None,
+                changed_at: None,
+            },
+        })
+    }
+
+    /// Sets, or takes away, the health gates of a workload.
+    pub async fn set_gates(
+        &self,
+        workload: &str,
+        gates: Option<&HealthGates>,
+        by: &str,
+    ) -> Result<WorkloadGates, RoadError> {
+        let workload = self.workload(workload).await?;
+        if let Some(gates) = gates {
+            self.check_gates(&workload, gates).await?;
+        }
+        let (store, now) = (&self.parts().store, Timestamp::now());
+        store.set_gates(workload.id, gates, by, now).await?;
+        self.gates_of(&workload).await
+    }
+
+    async fn check_gates(
+        &self,
+        workload: &WorkloadRecord,
+        gates: &HealthGates,
+    ) -> Result<(), RoadError> {
+        if !stays(&workload.kind) {
+            return Err(RoadError::NotNow {
+                message: format!("a {} has no pods that stay ready", workload.kind),
+                hint: "gates are for PinterestService and PinterestStatefulset".to_owned(),
+            });
+        }
+        check_settings(gates)?;
+        if gates.checks.is_empty() {
+            return Ok(());
+        }
+        let Some(prometheus) = &self.parts().prometheus else {
+            let hint = "Start the server with --prometheus-url, or leave the checks out";
+            let message = "cannot be asked: this server knows no Prometheus";
+            return Err(wrong("checks", message, hint));
+        };
+        for check in &gates.checks {
+            if let Err(QueryError::Refused(why)) = prometheus.value(&check.query).await {
+                let message = format!(
+                    "`{}` has a query that Prometheus refuses: {why}",
+                    check.name
+                );
+                return Err(wrong(
+                    "checks",
+                    message,
+                    "Try the query in Prometheus first",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with gates by themselves.
+fn check_settings(gates: &HealthGates) -> Result<(), RoadError> {
+    let seconds = |field, seconds: u32| {
+        if seconds <= SECONDS_MAX {
+            return Ok(());
+        }
+        let message = format!("is {seconds}; 0 to {SECONDS_MAX} are possible");
+        Err(wrong(
+            field,
+            message,
+            "A deploy is not over before its gates are",
+        ))
+    };
+    seconds("ready_seconds", gates.ready_seconds)?;
+    if gates.checks.len() > CHECKS_MAX {
+        let message = format!("has {} checks; at most {CHECKS_MAX}", gates.checks.len());
+        return Err(wrong("checks", message, "Join some in one query"));
+    }
+    for (number, check) in gates.checks.iter().enumerate() {
+        seconds("for_seconds", check.for_seconds)?;
+        let name = check.name.trim();
+        let hint = "Names are for people: error-rate, latency";
+        if name.is_empty() || name.chars().count() > NAME_MAX || name.contains(char::is_control) {
+            let message = format!("has a name that has not 1 to {NAME_MAX} characters");
+            return Err(wrong("checks", message, hint));
+        }
+        if gates.checks[..number]
+            .iter()
+            .any(|it| it.name == check.name)
+        {
+            return Err(wrong("checks", format!("has two called `{name}`"), hint));
+        }
+        let query = check.query.trim();
+        if query.is_empty() || query.chars().count() > QUERY_MAX {
+            let message = format!("`{name}` has a query that has not 1 to {QUERY_MAX} characters");
+            return Err(wrong(
+                "checks",
+                message,
+                "Write a Prometheus query with one value",
+            ));
+        }
+        match (check.threshold, check.relative_to_old_percent) {
+            (Some(limit), None) if limit.is_finite() => {}
+            (None, Some(percent)) if percent.is_finite() && percent > 0.0 => {}
+            _ => {
+                let message = format!(
+                    "`{name}` wants `threshold` or `relative_to_old_percent` (above 0), one of them"
+                );
+                return Err(wrong(
+                    "checks",
+                    message,
+                    "Say what the value is compared with",
+                ));
+            }
+        }
+    }
+    Ok(())
+}

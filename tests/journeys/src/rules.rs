@@ -1,0 +1,366 @@
+//! Rules hold deploys back and let them go by themselves: a window, a freeze with an exception,
+//! approvals, a lock.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use hermez_api::{
+    ApprovalRule, AuditEntry, CreateDeploy, CreateFreeze, CreateFreezeException, CreateLock,
+    CreateRestart, Deploy, DeployState, DeploySummary, DeployWindow, DeployWindows, Freeze,
+    HoldingRule, Page, ScopeRules, UpdateWorkload, Weekday, Workload, WorkloadLock, WorkloadRules,
+};
+use jiff::{SignedDuration, Timestamp, Unit};
+use serde_json::{Value, json};
+
+use crate::forge::{Clone, Forge};
+use crate::hermez::{Hermez, Refused, ask};
+use crate::sample::Sample;
+use crate::sandbox::Sandbox;
+use crate::wait::until;
+
+/// Longest time for a build or a rollout of the sample.
+const LIMIT: Duration = Duration::from_mins(5);
+/// Longest time from when a rule lets go until the deploy begins.
+const AT_ONCE: SignedDuration = SignedDuration::from_secs(5);
+
+const WEEK: [Weekday; 7] = [
+    Weekday::Mon,
+    Weekday::Tue,
+    Weekday::Wed,
+    Weekday::Thu,
+    Weekday::Fri,
+    Weekday::Sat,
+    Weekday::Sun,
+];
+
+/// Runs the journey; its figures are in milliseconds.
+///
+/// # Errors
+/// When anything is not as it should be.
+pub async fn run(sandbox: &Sandbox) -> Result<Value> {
+    let (hermez, forge) = (sandbox.hermez()?, sandbox.forge()?);
+    let (name, url, clone) = Clone::of_new(&forge, "rules").await?;
+    let rules = Rules {
+        hermez,
+        forge,
+        clone,
+        name,
+        url,
+    };
+    let figures = rules.travel().await;
+    rules.clean_up(sandbox).await?;
+    figures
+}
+
+struct Rules {
+    hermez: Hermez,
+    forge: Forge,
+    clone: Clone,
+    name: String,
+    url: String,
+}
+
+impl Rules {
+    async fn travel(&self) -> Result<Value> {
+        let first = self.bring_out_the_first().await?;
+        let window_ms = self.wait_for_the_window(&first).await?;
+        self.pass_the_freeze(&first).await?;
+        let approval_ms = self.ask_for_approval().await?;
+        self.lock(&first).await?;
+        Ok(json!({
+            "journey": "rules",
+            "window_open_to_begun_ms": window_ms,
+            "approved_to_begun_ms": approval_ms,
+        }))
+    }
+
+    /// The sample in a project of its own: others are not to be frozen.
+    async fn bring_out_the_first(&self) -> Result<String> {
+        let sample = Sample {
+            name: &self.name,
+            namespace: &self.name,
+            replicas: 1,
+            ready_after_s: 0,
+            extra_step: "",
+        };
+        sample.write(&self.clone, "first\n")?;
+        let project = format!("project: {}", self.name);
+        let config = sample.config().replace("project: journeys", &project);
+        self.clone.write("service.yaml", config)?;
+        let first = self.clone.commit_and_push("First page").await?;
+        self.hermez
+            .create_workload(&ask(&self.url, "service.yaml"))
+            .await?;
+        let asked = self.deploy(&first).await?;
+        anyhow::ensure!(asked.held.is_none(), "{asked:?}");
+        self.succeeds(asked.id).await?;
+        Ok(first)
+    }
+
+    /// A deploy waits for its window, says until when, and goes on by itself.
+    async fn wait_for_the_window(&self, commit: &str) -> Result<i64> {
+        // Between 30 and 90 seconds from now, to the minute as windows are.
+        let opens = Timestamp::now() + SignedDuration::from_secs(60);
+        let opens = opens.round(Unit::Minute)?;
+        let time = |at: Timestamp| at.strftime("%H:%M").to_string();
+        let windows = |zone: &str, to: Timestamp| DeployWindows {
+            time_zone: zone.to_owned(),
+            windows: vec![DeployWindow {
+                days: WEEK.to_vec(),
+                from: time(opens),
+                to: time(to),
+            }],
+        };
+        let empty = windows("UTC", opens);
+        let never = self.put::<_, ScopeRules>("rules/windows", &empty);
+        let never = never.await.map_err(anyhow::Error::downcast::<Refused>);
+        anyhow::ensure!(
+            matches!(&never, Err(Ok(refused)) if refused.status == 422),
+            "a window that never opens is refused: {never:?}"
+        );
+        let closes = opens + SignedDuration::from_hours(1);
+        let set: ScopeRules = self.put("rules/windows", &windows("UTC", closes)).await?;
+        anyhow::ensure!(set.changed_by.as_deref() == Some("owner"), "{set:?}");
+        let seen: WorkloadRules = self.get("rules").await?;
+        let held = seen.verdict.held.context("it is outside of the window")?;
+        anyhow::ensure!(held.until == Some(opens), "{held:?} is not until {opens}");
+
+        let asked = self.deploy(commit).await?;
+        let held = self.held(asked.id, HoldingRule::Window).await?;
+        anyhow::ensure!(
+            held.summary.state == DeployState::Queued
+                && held.summary.message.contains("outside the deploy window"),
+            "{held:#?}"
+        );
+        let deploy = self.succeeds(asked.id).await?;
+        let begun = deploy.summary.started_at.context("it began")?;
+        let late = begun.duration_since(opens);
+        anyhow::ensure!(
+            late >= SignedDuration::ZERO && late < AT_ONCE && deploy.summary.held.is_none(),
+            "begun at {begun}, the window opened at {opens}"
+        );
+        self.hermez
+            .delete(&format!("/workloads/{}/rules/windows", self.name))
+            .await?;
+        Ok(i64::try_from(late.as_millis())?)
+    }
+
+    /// A freeze holds deploys and no restarts; an exception lets one deploy through.
+    async fn pass_the_freeze(&self, commit: &str) -> Result<()> {
+        let body = CreateFreeze {
+            project: Some(self.name.clone()),
+            from: None,
+            until: None,
+            reason: "the sale".to_owned(),
+        };
+        let freeze: Freeze = self.hermez.post("/freezes", &body).await?;
+        let asked = self.deploy(commit).await?;
+        let message = asked.held.map(|held| held.message).unwrap_or_default();
+        anyhow::ensure!(message.contains("frozen by owner"), "{message}");
+        self.held(asked.id, HoldingRule::Freeze).await?;
+        let path = format!("/workloads/{}/restart", self.name);
+        let body = CreateRestart::default();
+        let restart: DeploySummary = self.hermez.post(&path, &body).await?;
+        self.succeeds(restart.id).await?;
+        self.held(asked.id, HoldingRule::Freeze).await?;
+
+        let path = format!("/freezes/{}/exceptions", freeze.id);
+        let body = CreateFreezeException {
+            workload: None,
+            deploy_id: Some(asked.id),
+            reason: "the fix".to_owned(),
+        };
+        let _: Freeze = self.hermez.post(&path, &body).await?;
+        self.succeeds(asked.id).await?;
+        let next = self.deploy(commit).await?;
+        self.held(next.id, HoldingRule::Freeze).await?;
+        let path = format!("/freezes/{}/end", freeze.id);
+        let _: Freeze = self.hermez.post(&path, &json!({})).await?;
+        self.succeeds(next.id).await?;
+        Ok(())
+    }
+
+    /// A push waits for somebody; one's own deploy is not approved by oneself; no means no.
+    async fn ask_for_approval(&self) -> Result<i64> {
+        let rule = ApprovalRule {
+            count: 1,
+            people: Vec::new(),
+            role: Some("owner".to_owned()),
+            rollback_needs_approval: false,
+        };
+        let _: ScopeRules = self.put("rules/approvals", &rule).await?;
+        let on = UpdateWorkload {
+            auto_deploy: Some("main".to_owned()),
+            ..UpdateWorkload::default()
+        };
+        let path = format!("/workloads/{}", self.name);
+        let _: Workload = self.hermez.patch(&path, &on).await?;
+
+        let pushed = self.push("second").await?;
+        let waiting = self.held(pushed.id, HoldingRule::Approval).await?;
+        let approvals = waiting.summary.held.and_then(|held| held.approvals);
+        let approvals = approvals.context("it says how far the approvals are")?;
+        anyhow::ensure!(approvals.needed == 1 && approvals.given.is_empty());
+        let approve = format!("/deploys/{}/approve", pushed.id);
+        let approved = Timestamp::now();
+        for _ in 0..2 {
+            let body = json!({ "comment": "looks right" });
+            let _: DeploySummary = self.hermez.post(&approve, &body).await?;
+        }
+        let deploy = self.succeeds(pushed.id).await?;
+        let begun = deploy.summary.started_at.context("it began")?;
+        let took = begun.duration_since(approved);
+        anyhow::ensure!(took < AT_ONCE, "begun {took:#} after it was approved");
+        let late = self
+            .refused(&format!("/deploys/{}/reject", pushed.id))
+            .await?;
+        anyhow::ensure!(late.status == 409, "{late}");
+
+        let own = self.deploy(&pushed.commit).await?;
+        let own = self
+            .refused(&format!("/deploys/{}/approve", own.id))
+            .await?;
+        anyhow::ensure!(own.status == 409, "{own}");
+
+        let pushed = self.push("third").await?;
+        self.held(pushed.id, HoldingRule::Approval).await?;
+        let reject = format!("/deploys/{}/reject", pushed.id);
+        let body = json!({ "reason": "not on a Friday" });
+        let _: DeploySummary = self.hermez.post(&reject, &body).await?;
+        let ended = self.hermez.deploy_ends(pushed.id, LIMIT).await?.summary;
+        anyhow::ensure!(
+            ended.state == DeployState::Canceled
+                && ended.message == "rejected by owner: not on a Friday",
+            "{ended:?}"
+        );
+        self.hermez
+            .delete(&format!("{path}/rules/approvals"))
+            .await?;
+        Ok(i64::try_from(took.as_millis())?)
+    }
+
+    /// While it is locked a push is refused, and the record says by whom; the owner deploys.
+    async fn lock(&self, commit: &str) -> Result<()> {
+        let body = CreateLock {
+            reason: "a migration".to_owned(),
+            until: None,
+        };
+        for _ in 0..2 {
+            let lock: WorkloadLock = self.put("lock", &body).await?;
+            anyhow::ensure!(lock.by == "owner", "{lock:?}");
+        }
+        self.clone.write("message.txt", "fourth\n")?;
+        let pushed = self.clone.commit_and_push("Fourth page").await?;
+        let audit = format!("/audit?action=deploy.create&target=workload/{}", self.name);
+        let refused = until("the push is refused", LIMIT, || async {
+            let page: Page<AuditEntry> = self.hermez.get(&audit).await?;
+            let of_push = |entry: &AuditEntry| entry.detail["commit"] == pushed.as_str();
+            Ok(page.items.into_iter().find(of_push))
+        })
+        .await?;
+        let why = refused.detail["error"].as_str().unwrap_or_default();
+        anyhow::ensure!(
+            refused.outcome == "failed" && why.contains("ocked by owner since"),
+            "{refused:?}"
+        );
+        let asked = self.deploy(commit).await?;
+        self.succeeds(asked.id).await?;
+        for _ in 0..2 {
+            let path = format!("/workloads/{}/lock", self.name);
+            self.hermez.delete(&path).await?;
+        }
+        Ok(())
+    }
+
+    /// Pushes a new page to `main`; gives the deploy that comes of it.
+    async fn push(&self, page: &str) -> Result<DeploySummary> {
+        self.clone.write("message.txt", format!("{page}\n"))?;
+        let commit = self
+            .clone
+            .commit_and_push(&format!("The {page} page"))
+            .await?;
+        until("the push is asked for", LIMIT, || async {
+            let page: Page<DeploySummary> = self.get("deploys?limit=1").await?;
+            let newest = page.items.into_iter().next();
+            Ok(newest.filter(|newest| newest.commit == commit))
+        })
+        .await
+    }
+
+    /// Waits until a deploy is queued and says that this rule holds it.
+    async fn held(&self, id: i64, rule: HoldingRule) -> Result<Deploy> {
+        until("it says what it waits for", LIMIT, || async {
+            let deploy: Deploy = self.hermez.get(&format!("/deploys/{id}")).await?;
+            let summary = &deploy.summary;
+            let held = summary.held.as_ref();
+            let says = held.is_some_and(|it| it.rule == rule && it.message == summary.message);
+            anyhow::ensure!(
+                summary.started_at.is_none() && summary.finished_at.is_none(),
+                "{summary:?} should wait"
+            );
+            Ok(says.then_some(deploy))
+        })
+        .await
+    }
+
+    async fn refused(&self, path: &str) -> Result<Refused> {
+        let body = json!({ "reason": "a journey" });
+        let body = if path.ends_with("reject") {
+            body
+        } else {
+            json!({})
+        };
+        match self.hermez.post::<_, DeploySummary>(path, &body).await {
+            Ok(deploy) => anyhow::bail!("{path} should have been refused: {deploy:?}"),
+            Err(error) => error.downcast::<Refused>(),
+        }
+    }
+
+    async fn deploy(&self, commit: &str) -> Result<DeploySummary> {
+        let body = CreateDeploy {
+            commit: Some(commit.to_owned()),
+            latest: false,
+            branch: None,
+            reason: None,
+            override_bad: None,
+        };
+        let path = format!("/workloads/{}/deploys", self.name);
+        self.hermez.post(&path, &body).await
+    }
+
+    async fn succeeds(&self, id: i64) -> Result<Deploy> {
+        let deploy = self.hermez.deploy_ends(id, LIMIT).await?;
+        anyhow::ensure!(
+            deploy.summary.state == DeployState::Succeeded,
+            "{deploy:#?}"
+        );
+        Ok(deploy)
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, what: &str) -> Result<T> {
+        let path = format!("/workloads/{}/{what}", self.name);
+        self.hermez.get(&path).await
+    }
+
+    async fn put<B, T>(&self, what: &str, body: &B) -> Result<T>
+    where
+        B: serde::Serialize + Sync,
+        T: serde::de::DeserializeOwned,
+    {
+        let path = format!("/workloads/{}/{what}", self.name);
+        self.hermez.put(&path, body).await
+    }
+
+    async fn clean_up(&self, sandbox: &Sandbox) -> Result<()> {
+        self.hermez
+            .delete(&format!("/workloads/{}", self.name))
+            .await?;
+        self.forge.delete_repository(&self.name).await?;
+        let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> =
+            kube::Api::all(sandbox.kube().await?);
+        namespaces
+            .delete(&self.name, &kube::api::DeleteParams::default())
+            .await?;
+        Ok(())
+    }
+}
