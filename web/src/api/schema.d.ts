@@ -131,6 +131,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deploys/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve a deploy
+         * @description Counts once for each person, for exactly this deploy, and never for the one who asked for it.
+         */
+        post: operations["approveDeploy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deploys/{id}/cancel": {
         parameters: {
             query?: never;
@@ -213,6 +233,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deploys/{id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject a deploy
+         * @description It ends as canceled, with the reason. One that was rejected already stays as it is.
+         */
+        post: operations["rejectDeploy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deploys/{id}/resume": {
         parameters: {
             query?: never;
@@ -249,6 +289,67 @@ export interface paths {
         get: operations["watchDeploy"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/freezes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List freezes */
+        get: operations["listFreezes"];
+        put?: never;
+        /**
+         * Freeze deploys
+         * @description Of a project or of everything. What is asked for meanwhile waits until the freeze is over.
+         */
+        post: operations["createFreeze"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/freezes/{id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a freeze
+         * @description What it held goes on. One that is over stays as it is.
+         */
+        post: operations["endFreeze"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/freezes/{id}/exceptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Grant an exception from a freeze
+         * @description For a workload as long as the freeze lasts, or for one deploy.
+         */
+        post: operations["exceptFromFreeze"];
         delete?: never;
         options?: never;
         head?: never;
@@ -396,6 +497,59 @@ export interface paths {
         /** Let the rollout of the runtime profile go on */
         post: operations["resumeProfileRollout"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See which rules are set for a project */
+        get: operations["getProjectRules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/rules/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Set who must approve deploys of a project's workloads */
+        put: operations["setProjectApprovals"];
+        post?: never;
+        /** Let deploys of a project's workloads begin without approvals */
+        delete: operations["clearProjectApprovals"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/rules/windows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Set when deploys of a project's workloads may begin */
+        put: operations["setProjectWindows"];
+        post?: never;
+        /** Let deploys of a project's workloads begin at any time */
+        delete: operations["clearProjectWindows"];
         options?: never;
         head?: never;
         patch?: never;
@@ -641,6 +795,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workloads/{name}/gates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See what new versions of a workload must pass */
+        get: operations["getGates"];
+        /**
+         * Set what new versions of a workload must pass
+         * @description After all pods are ready: staying so, few restarts, and metrics that are right. Deploys that have
+         *     begun keep their gates.
+         */
+        put: operations["setGates"];
+        post?: never;
+        /**
+         * Take a workload's gates away
+         * @description What holds without being set holds again.
+         */
+        delete: operations["clearGates"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workloads/{name}/hotfix-plan": {
         parameters: {
             query?: never;
@@ -678,6 +858,30 @@ export interface paths {
          */
         post: operations["createHotfix"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Lock a workload
+         * @description Nobody else deploys it until the lock comes off. One's own lock gets the new reason and end.
+         */
+        put: operations["lockWorkload"];
+        post?: never;
+        /**
+         * Take a workload's lock off
+         * @description One that is not locked stays as it is.
+         */
+        delete: operations["unlockWorkload"];
         options?: never;
         head?: never;
         patch?: never;
@@ -781,6 +985,70 @@ export interface paths {
          */
         post: operations["rollback"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See which rules apply to a workload
+         * @description Windows, approvals, freezes and the lock, with what they would say to a deploy that the caller
+         *     asked for now. Changes nothing.
+         */
+        get: operations["getWorkloadRules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/rules/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set who must approve deploys of a workload
+         * @description Never the one who asked. What its project asks for must be met, too.
+         */
+        put: operations["setWorkloadApprovals"];
+        post?: never;
+        /** Let deploys of a workload begin without approvals */
+        delete: operations["clearWorkloadApprovals"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/rules/windows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set when deploys of a workload may begin
+         * @description Outside of its windows a deploy waits, and goes on by itself when one opens. The windows of its
+         *     project must be open, too.
+         */
+        put: operations["setWorkloadWindows"];
+        post?: never;
+        /** Let deploys of a workload begin at any time */
+        delete: operations["clearWorkloadWindows"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1065,6 +1333,46 @@ export interface components {
              */
             revoked_at?: string | null;
         };
+        /** @description An approval that was given. */
+        Approval: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description Who approved. */
+            by: string;
+            /** @description What they said. */
+            comment?: string | null;
+        };
+        /** @description How many must approve a deploy, and who may. Never the one who asked for it. */
+        ApprovalRule: {
+            /**
+             * Format: int32
+             * @description Approvals that a deploy needs (1 to 20).
+             */
+            count: number;
+            /** @description Names of those who may approve (at most 50); either these or `role`. */
+            people?: string[];
+            /** @description Everybody with this role may approve, for example `owner`. */
+            role?: string | null;
+            /** @description Whether rollbacks need approvals, too. */
+            rollback_needs_approval?: boolean;
+        };
+        /** @description How far the approvals of a deploy are. */
+        ApprovalState: {
+            /** @description Those that count, oldest first. */
+            given: components["schemas"]["Approval"][];
+            /**
+             * Format: int32
+             * @description Approvals that it needs.
+             */
+            needed: number;
+            /** @description Names of those who may still approve; empty where a role may. */
+            people: string[];
+            /** @description The role whose members may approve, where it is a role. */
+            role?: string | null;
+        };
         /** @description An image of an artifact. */
         ArtifactImage: {
             /** @description Whether Hermez built it (else it was only pinned). */
@@ -1310,6 +1618,11 @@ export interface components {
             /** @description First line of the message (at most 200 characters). */
             title: string;
         };
+        /**
+         * @description How a value is compared with its limit.
+         * @enum {string}
+         */
+        Comparison: "<" | "<=" | ">" | ">=";
         /** @description One line of a container's log. */
         ContainerLogLine: {
             /**
@@ -1356,6 +1669,11 @@ export interface components {
             /** @description `waiting`, `running` or `terminated`. */
             state: string;
         };
+        /** @description Approves a deploy. */
+        CreateApproval: {
+            /** @description What there is to say (at most 1,000 characters). */
+            comment?: string | null;
+        };
         /** @description Asks for a build of a commit; the commit's one build is returned if there is one already. */
         CreateBuild: {
             /** @description Commit id (4 to 40 hexadecimal digits), branch or tag. */
@@ -1379,6 +1697,35 @@ export interface components {
             /** @description Why, in the asker's words (at most 1,000 characters). */
             reason?: string | null;
         };
+        /** @description Asks for a freeze: no deploys until it is over. */
+        CreateFreeze: {
+            /**
+             * Format: date-time
+             * @description When it begins; now when absent.
+             */
+            from?: string | null;
+            /** @description Project whose workloads are frozen; all workloads when absent. */
+            project?: string | null;
+            /** @description Why (1 to 1,000 characters). */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When it is over; when somebody ends it when absent.
+             */
+            until?: string | null;
+        };
+        /** @description Asks for an exception from a freeze: for a workload or for one deploy. */
+        CreateFreezeException: {
+            /**
+             * Format: int64
+             * @description Deploy that may begin.
+             */
+            deploy_id?: number | null;
+            /** @description Why (1 to 1,000 characters). */
+            reason: string;
+            /** @description Workload that may be deployed as long as the freeze lasts. */
+            workload?: string | null;
+        };
         /** @description Asks for a hotfix: picks commits onto what runs, builds that, and deploys it. */
         CreateHotfix: {
             /** @description Branch that they are pushed as; `hotfix/WORKLOAD-…` when absent. */
@@ -1390,6 +1737,21 @@ export interface components {
             commits: string[];
             /** @description Why, in the asker's words (at most 1,000 characters). */
             reason?: string | null;
+        };
+        /** @description Asks for a workload's lock. */
+        CreateLock: {
+            /** @description Why nobody else is to deploy (1 to 1,000 characters). */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When it comes off by itself; never when absent.
+             */
+            until?: string | null;
+        };
+        /** @description Rejects a deploy, which ends it. */
+        CreateRejection: {
+            /** @description Why (1 to 1,000 characters). */
+            reason: string;
         };
         /** @description Asks for a restart: pods are replaced, the version stays. */
         CreateRestart: {
@@ -1456,7 +1818,7 @@ export interface components {
             build_id?: number | null;
             /**
              * @description Why it failed: a stable word such as `image_pull`, `crash_loop`, `unschedulable`, `probe`,
-             *     `quota`, `admission`, `build`, `deadline`.
+             *     `quota`, `admission`, `build`, `health_gate`, `deadline`.
              */
             failure_cause?: string | null;
             /** @description What to do about it. */
@@ -1531,7 +1893,7 @@ export interface components {
          * @description How far a deploy is.
          * @enum {string}
          */
-        DeployState: "pending" | "building" | "queued" | "applying" | "rolling_out" | "succeeded" | "failed" | "canceled" | "superseded";
+        DeployState: "pending" | "building" | "queued" | "applying" | "rolling_out" | "verifying" | "succeeded" | "failed" | "canceled" | "superseded";
         /** @description A deploy as lists show it. */
         DeploySummary: {
             /** @description The commit's author. */
@@ -1548,6 +1910,7 @@ export interface components {
              * @description When it ended.
              */
             finished_at?: string | null;
+            held?: components["schemas"]["HeldDeploy"] | null;
             /**
              * Format: int64
              * @description Number of the deploy.
@@ -1584,6 +1947,22 @@ export interface components {
             title: string;
             /** @description Workload. */
             workload: string;
+        };
+        /** @description Times of a week in which deploys may begin. */
+        DeployWindow: {
+            /** @description Days on which it opens (1 to 7). */
+            days: components["schemas"]["Weekday"][];
+            /** @description When it opens, by the clocks of the time zone: `HH:MM`, from `00:00` to `23:59`. */
+            from: string;
+            /** @description When it closes: `HH:MM`, up to `24:00`. Earlier than `from` means on the next day. */
+            to: string;
+        };
+        /** @description When deploys of a workload, or of a project's workloads, may begin: in any of the windows. */
+        DeployWindows: {
+            /** @description An IANA time zone, for example `Europe/Berlin`. */
+            time_zone: string;
+            /** @description The windows (1 to 20). */
+            windows: components["schemas"]["DeployWindow"][];
         };
         /** @description What was found when a deploy failed. Secrets are masked as `***`; as JSON it is at most 256 KiB. */
         Evidence: {
@@ -1653,11 +2032,122 @@ export interface components {
             /** @description As Kubernetes says it, for example `CrashLoopBackOff`. */
             state: string;
         };
+        /** @description No deploys for a while. */
+        Freeze: {
+            /** @description Who asked for it. */
+            by: string;
+            /**
+             * Format: date-time
+             * @description When they did.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When somebody ended it.
+             */
+            ended_at?: string | null;
+            /** @description Who ended it. */
+            ended_by?: string | null;
+            /** @description What may be deployed all the same. */
+            exceptions: components["schemas"]["FreezeException"][];
+            /**
+             * Format: date-time
+             * @description When it begins.
+             */
+            from: string;
+            /**
+             * Format: int64
+             * @description Rising number.
+             */
+            id: number;
+            /** @description Project whose workloads are frozen; all workloads when absent. */
+            project?: string | null;
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When it is over; when somebody ends it when absent.
+             */
+            until?: string | null;
+        };
+        /** @description What may be deployed in spite of a freeze. */
+        FreezeException: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description Who granted it. */
+            by: string;
+            /**
+             * Format: int64
+             * @description The one deploy that is meant; all of the workload when absent.
+             */
+            deploy_id?: number | null;
+            /** @description Why. */
+            reason: string;
+            /** @description Workload that may be deployed. */
+            workload: string;
+        };
         /**
          * @description How a workload does.
          * @enum {string}
          */
         Health: "healthy" | "progressing" | "degraded" | "not_deployed" | "unknown";
+        /** @description What must be true of a new version, after all its pods are ready, before its deploy succeeds. */
+        HealthGates: {
+            /** @description Whether a deploy that fails after it changed the cluster is rolled back by itself. */
+            auto_rollback?: boolean;
+            /** @description Metrics that must be right (at most 10). */
+            checks?: components["schemas"]["MetricCheck"][];
+            /**
+             * Format: int32
+             * @description Most restarts of containers of the new version's pods since the deploy began; any number
+             *     when absent.
+             */
+            max_restarts?: number | null;
+            /**
+             * Format: int32
+             * @description Seconds that all pods must stay ready without a break (0 to 3,600).
+             */
+            ready_seconds?: number;
+        };
+        /** @description What a deploy waits for. */
+        HeldDeploy: {
+            approvals?: components["schemas"]["ApprovalState"] | null;
+            /** @description What to do about it. */
+            hint?: string | null;
+            /** @description What the rules say. */
+            message: string;
+            /** @description The first of the rules that hold it. */
+            rule: components["schemas"]["HoldingRule"];
+            /**
+             * Format: date-time
+             * @description When it goes on by itself; absent where somebody has to do something.
+             */
+            until?: string | null;
+        };
+        /** @description One rule that holds a deploy back now. */
+        Hold: {
+            /**
+             * Format: date-time
+             * @description When this rule allows it by itself; absent where somebody has to do something.
+             */
+            allowed_at?: string | null;
+            /** @description What to do about it. */
+            hint?: string | null;
+            /** @description What it says. */
+            message: string;
+            /** @description The kind of rule. */
+            rule: components["schemas"]["HoldingRule"];
+            /** @description What it is set for. */
+            scope: components["schemas"]["RuleScope"];
+        };
+        /**
+         * @description A kind of rule that can hold back a deploy that was asked for.
+         * @enum {string}
+         */
+        HoldingRule: "lock" | "freeze" | "window" | "approval";
         /** @description What a deploy of a hotfix was made of. */
         Hotfix: {
             /** @description Its commit, which the others were put on (40 hexadecimal digits). */
@@ -1744,6 +2234,30 @@ export interface components {
             server_version: string;
             /** @description How they signed in: `token` or `session`. */
             via: string;
+        };
+        /** @description A metric that must be right while a new version is verified: `value COMPARISON limit`. */
+        MetricCheck: {
+            /** @description How the value is compared with the limit. */
+            comparison: components["schemas"]["Comparison"];
+            /**
+             * Format: int32
+             * @description Seconds for which it must be right after all pods are ready (0 to 3,600).
+             */
+            for_seconds?: number;
+            /** @description A name for people, unique among the workload's checks (1 to 60 characters). */
+            name: string;
+            /** @description A Prometheus query with one value for its answer (1 to 2,000 characters). */
+            query: string;
+            /**
+             * Format: double
+             * @description The limit in percent of what the query gave before the rollout.
+             */
+            relative_to_old_percent?: number | null;
+            /**
+             * Format: double
+             * @description The limit as it is; either this or `relative_to_old_percent`.
+             */
+            threshold?: number | null;
         };
         /** @description State of a repository's mirror. */
         MirrorStatus: {
@@ -1948,6 +2462,7 @@ export interface components {
                  * @description When it ended.
                  */
                 finished_at?: string | null;
+                held?: components["schemas"]["HeldDeploy"] | null;
                 /**
                  * Format: int64
                  * @description Number of the deploy.
@@ -1984,6 +2499,49 @@ export interface components {
                 title: string;
                 /** @description Workload. */
                 workload: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest (or first in order) first. */
+        Page_Freeze: {
+            /** @description The items of this page; at most the `limit` asked for (1 to 200, default 50). */
+            items: {
+                /** @description Who asked for it. */
+                by: string;
+                /**
+                 * Format: date-time
+                 * @description When they did.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description When somebody ended it.
+                 */
+                ended_at?: string | null;
+                /** @description Who ended it. */
+                ended_by?: string | null;
+                /** @description What may be deployed all the same. */
+                exceptions: components["schemas"]["FreezeException"][];
+                /**
+                 * Format: date-time
+                 * @description When it begins.
+                 */
+                from: string;
+                /**
+                 * Format: int64
+                 * @description Rising number.
+                 */
+                id: number;
+                /** @description Project whose workloads are frozen; all workloads when absent. */
+                project?: string | null;
+                /** @description Why. */
+                reason: string;
+                /**
+                 * Format: date-time
+                 * @description When it is over; when somebody ends it when absent.
+                 */
+                until?: string | null;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
@@ -2324,6 +2882,11 @@ export interface components {
              */
             workloads: number;
         };
+        /** @description The rules of a project. */
+        ProjectRules: components["schemas"]["ScopeRules"] & {
+            /** @description The project. */
+            project: string;
+        };
         /** @description Whether the server can do its work. */
         Readiness: {
             /**
@@ -2373,6 +2936,19 @@ export interface components {
          * @enum {string}
          */
         RolloutPhase: "complete" | "rolling" | "paused" | "stopped";
+        /**
+         * @description What a rule is set for.
+         * @enum {string}
+         */
+        RuleScope: "workload" | "project" | "everywhere";
+        /** @description What would become of a deploy that the caller asked for now. */
+        RulesVerdict: {
+            /** @description Whether it could begin at once. */
+            allowed: boolean;
+            held?: components["schemas"]["HeldDeploy"] | null;
+            /** @description Each rule that would hold it. */
+            holds: components["schemas"]["Hold"][];
+        };
         /** @description One execution of a cron job. */
         Run: {
             /** @description Who started it, when a person did by Hermez. */
@@ -2564,6 +3140,18 @@ export interface components {
             /** @description IANA time zone of the schedule. */
             timezone: string;
         };
+        /** @description The rules that are set for one workload, or for one project. */
+        ScopeRules: {
+            approvals?: components["schemas"]["ApprovalRule"] | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            changed_at?: string | null;
+            /** @description Who changed them last. */
+            changed_by?: string | null;
+            windows?: components["schemas"]["DeployWindows"] | null;
+        };
         /** @description Asks that the number of pods follows their load. */
         SetAutoscaling: components["schemas"]["AutoscalingSettings"] & {
             /** @description Why (1 to 1,000 characters). */
@@ -2605,6 +3193,11 @@ export interface components {
          * @enum {string}
          */
         WebhookState: "installed" | "missing";
+        /**
+         * @description A day of the week.
+         * @enum {string}
+         */
+        Weekday: "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
         /** @description A workload in full. */
         Workload: components["schemas"]["WorkloadSummary"] & {
             /** @description Branch whose pushes are deployed by themselves. */
@@ -2627,6 +3220,37 @@ export interface components {
              * @description Version of the record, also sent as `ETag`.
              */
             version: number;
+        };
+        /** @description The gates of a workload. */
+        WorkloadGates: components["schemas"]["HealthGates"] & {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            changed_at?: string | null;
+            /** @description Who set them last. */
+            changed_by?: string | null;
+            /** @description Whether this server can ask a Prometheus. */
+            has_prometheus: boolean;
+            /** @description Whether nothing is set for the workload. */
+            is_default: boolean;
+        };
+        /** @description Only one person may deploy a workload. */
+        WorkloadLock: {
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            at: string;
+            /** @description Who may. */
+            by: string;
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When it comes off by itself; never when absent.
+             */
+            until?: string | null;
         };
         /** @description What Hermez read from the repository and the config file, to be confirmed before creating. */
         WorkloadPlan: {
@@ -2664,6 +3288,22 @@ export interface components {
             warnings: string[];
             /** @description One of the six kinds, from `kind`. */
             workload_type: string;
+        };
+        /** @description The rules of a workload. */
+        WorkloadRules: {
+            /** @description Freezes that hold it now or will, of the project and everywhere. */
+            freezes: components["schemas"]["Freeze"][];
+            lock?: components["schemas"]["WorkloadLock"] | null;
+            /** @description What is set for its project; both must allow a deploy. */
+            of_project: components["schemas"]["ScopeRules"];
+            /** @description What is set for the workload itself. */
+            own: components["schemas"]["ScopeRules"];
+            /** @description Its project. */
+            project: string;
+            /** @description What would become of a deploy that the caller asked for now. */
+            verdict: components["schemas"]["RulesVerdict"];
+            /** @description The workload. */
+            workload: string;
         };
         /** @description A workload's live status. */
         WorkloadStatus: {
@@ -3203,6 +3843,87 @@ export interface operations {
             };
         };
     };
+    approveDeploy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deploy's number. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateApproval"];
+            };
+        };
+        responses: {
+            /** @description It goes on when nothing else holds it. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploySummary"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     cancelDeploy: {
         parameters: {
             query?: never;
@@ -3459,6 +4180,87 @@ export interface operations {
             };
         };
     };
+    rejectDeploy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deploy's number. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateRejection"];
+            };
+        };
+        responses: {
+            /** @description It ends at its next step. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploySummary"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     resumeDeploy: {
         parameters: {
             query?: never;
@@ -3571,6 +4373,272 @@ export interface operations {
             };
             /** @description The cluster does not answer, or too many streams are open. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFreezes: {
+        parameters: {
+            query?: {
+                /** @description Also those that are over. */
+                all?: boolean;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Most items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Freezes, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Freeze"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createFreeze: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request freezes once. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateFreeze"];
+            };
+        };
+        responses: {
+            /** @description The freeze. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Freeze"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endFreeze: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The freeze's number. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The freeze. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Freeze"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exceptFromFreeze: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The freeze's number. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateFreezeException"];
+            };
+        };
+        responses: {
+            /** @description The freeze with its exceptions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Freeze"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4030,6 +5098,309 @@ export interface operations {
             };
             /** @description The cluster does not answer, or too many streams are open. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProjectRules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project's name. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rules. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectRules"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setProjectApprovals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project's name. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApprovalRule"];
+            };
+        };
+        responses: {
+            /** @description What is set for the project. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopeRules"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    clearProjectApprovals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project's name. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is set for the project. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopeRules"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setProjectWindows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project's name. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeployWindows"];
+            };
+        };
+        responses: {
+            /** @description What is set for the project. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopeRules"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    clearProjectWindows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project's name. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is set for the project. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopeRules"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5345,6 +6716,205 @@ export interface operations {
             };
         };
     };
+    getGates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The gates. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadGates"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setGates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HealthGates"];
+            };
+        };
+        responses: {
+            /** @description The gates. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadGates"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    clearGates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What holds now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadGates"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     planHotfix: {
         parameters: {
             query?: never;
@@ -5492,6 +7062,158 @@ export interface operations {
             };
             /** @description The body, or what it names, cannot be used; `places` says where. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lockWorkload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateLock"];
+            };
+        };
+        responses: {
+            /** @description The lock. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadLock"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unlockWorkload: {
+        parameters: {
+            query?: {
+                /** @description Take the lock off also if it is somebody else's; that is on record as `lock.break`. */
+                break?: boolean;
+                /** @description Why, for the record of changes. */
+                reason?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has no lock. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5956,6 +7678,327 @@ export interface operations {
             };
             /** @description The body, or what it names, cannot be used; `places` says where. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWorkloadRules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rules, and their verdict. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadRules"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setWorkloadApprovals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApprovalRule"];
+            };
+        };
+        responses: {
+            /** @description What is set for the workload. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopeRules"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    clearWorkloadApprovals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is set for the workload. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopeRules"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setWorkloadWindows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeployWindows"];
+            };
+        };
+        responses: {
+            /** @description What is set for the workload. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopeRules"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    clearWorkloadWindows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is set for the workload. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopeRules"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
