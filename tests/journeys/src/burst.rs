@@ -1,0 +1,388 @@
+//! A thousand deploys at once on played pods: all finish, and none is done twice. And what Hermez adds
+//! to an apply: from the request to the write of the Deployment, against the same resource applied to
+//! the cluster directly, in the same run.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use futures::{StreamExt, TryStreamExt, stream};
+use hermez_api::{CreateDeploy, DeployState, DeploySummary, Page};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::forge::{Clone, Forge};
+use crate::hermez::{Hermez, ask};
+use crate::played::Played;
+use crate::sandbox::{Sandbox, unique};
+use crate::usage::{server, usage};
+use crate::wait::until;
+
+/// Deploys that are asked for at once, each of a workload of its own.
+const DEPLOYS: usize = 1_000;
+/// Deploys of the second figure.
+const TIMED: usize = 200;
+/// Workloads that take turns in the second figure.
+const TAKING_TURNS: usize = 20;
+/// Requests under way at the same time.
+const AT_ONCE: usize = 16;
+/// Longest time for all to end.
+const LIMIT: Duration = Duration::from_mins(30);
+
+/// Runs the journey. Times are in milliseconds, CPU in seconds, memory in MiB.
+///
+/// # Errors
+/// When anything is not as it should be.
+pub async fn run(sandbox: &Sandbox) -> Result<Value> {
+    let (hermez, forge) = (sandbox.hermez()?, sandbox.forge()?);
+    let played = Played::start(sandbox, unique("burst")).await?;
+    let (repository, url, clone) = Clone::of_new(&forge, "burst").await?;
+    let burst = Burst {
+        hermez,
+        forge,
+        clone,
+        client: played.client.clone(),
+        namespace: played.namespace.clone(),
+        repository,
+        url,
+    };
+    let figures = burst.travel().await;
+    let cleaned = burst.clean_up().await;
+    played.clean_up().await?;
+    cleaned?;
+    figures
+}
+
+struct Burst {
+    hermez: Hermez,
+    forge: Forge,
+    clone: Clone,
+    client: Client,
+    namespace: String,
+    repository: String,
+    url: String,
+}
+
+impl Burst {
+    async fn travel(&self) -> Result<Value> {
+        let created = Instant::now();
+        let first = self.create_all().await?;
+        let created = created.elapsed();
+        let all = self.all_at_once(&first).await?;
+        let added = self.added(&first).await?;
+        let mut figures = json!({
+            "journey": "burst",
+            "deploys": DEPLOYS,
+            "created_and_built_ms": created.as_millis() as u64,
+        });
+        if let Some(figures) = figures.as_object_mut() {
+            for more in [all, added] {
+                figures.extend(more.as_object().cloned().unwrap_or_default());
+            }
+        }
+        Ok(figures)
+    }
+
+    fn name(&self, index: usize) -> String {
+        format!("{}-{index}", self.namespace)
+    }
+
+    /// A thousand workloads of one repository, each with its artifact; gives the commit.
+    async fn create_all(&self) -> Result<String> {
+        for index in 0..DEPLOYS {
+            let config = format!(
+                "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: {}\n  namespace: {}\n  project: burst\nspec:\n  replicas: 1\n  configs:\n    VERSION: first\n  template:\n    spec:\n      nodeselector:\n        type: kwok\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n        - name: played\n          image: played\n",
+                self.name(index),
+                self.namespace
+            );
+            self.clone.write(&format!("s{index}.yaml"), config)?;
+        }
+        // One image for all: the build of the second is the cache's.
+        self.clone
+            .write("Dockerfile", "FROM scratch\nCOPY message.txt /\n")?;
+        self.clone.write("message.txt", "played\n")?;
+        let first = self.clone.commit_and_push("First").await?;
+        stream::iter(0..DEPLOYS)
+            .map(|index| async move {
+                let create = ask(&self.url, &format!("s{index}.yaml"));
+                self.hermez.create_workload(&create).await.map(drop)
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        self.built(&first).await?;
+        Ok(first)
+    }
+
+    /// Waits until every workload has the artifact of a commit.
+    async fn built(&self, commit: &str) -> Result<()> {
+        stream::iter(0..DEPLOYS)
+            .map(|index| async move {
+                let name = self.name(index);
+                self.hermez
+                    .artifact_available(&name, commit, LIMIT)
+                    .await
+                    .map(drop)
+            })
+            .buffer_unordered(4)
+            .try_collect()
+            .await
+    }
+
+    /// Asks for all of them, and asks for some of them twice.
+    async fn all_at_once(&self, commit: &str) -> Result<Value> {
+        let process = server()?;
+        let before = usage(process)?;
+        let begun = Instant::now();
+        let asked: Vec<DeploySummary> = stream::iter(0..DEPLOYS)
+            .map(|index| async move {
+                let path = format!("/workloads/{}/deploys", self.name(index));
+                let body = of(commit);
+                let asked: DeploySummary = self.hermez.post_once(&path, &body, &path).await?;
+                if index % 10 == 0 {
+                    let again: DeploySummary = self.hermez.post_once(&path, &body, &path).await?;
+                    anyhow::ensure!(again.id == asked.id, "asked twice under one key: {again:?}");
+                }
+                Ok(asked)
+            })
+            .buffer_unordered(64)
+            .try_collect()
+            .await?;
+        let requested = begun.elapsed();
+        for deploy in &asked {
+            let ended = self.hermez.deploy_ends(deploy.id, LIMIT).await?;
+            let state = ended.summary.state;
+            anyhow::ensure!(state == DeployState::Succeeded, "{ended:#?}");
+        }
+        let took = begun.elapsed();
+        let after = usage(process)?;
+        self.none_twice(&asked).await?;
+        Ok(json!({
+            "all_requested_ms": requested.as_millis() as u64,
+            "all_succeeded_ms": took.as_millis() as u64,
+            "server_cpu_s": after.cpu_s - before.cpu_s,
+            "server_peak_mib": after.peak_mib,
+        }))
+    }
+
+    /// Each workload has its one deploy, and its resource was written once.
+    async fn none_twice(&self, asked: &[DeploySummary]) -> Result<()> {
+        let resources = self.resources().list(&ListParams::default()).await?;
+        anyhow::ensure!(
+            resources.items.len() == DEPLOYS,
+            "{}",
+            resources.items.len()
+        );
+        let by_name: HashMap<String, i64> = asked
+            .iter()
+            .map(|deploy| (deploy.workload.clone(), deploy.id))
+            .collect();
+        for resource in &resources.items {
+            let name = resource.name_any();
+            let marked = resource.annotations().get("hermez.dev/deploy").cloned();
+            anyhow::ensure!(
+                marked == by_name.get(&name).map(i64::to_string)
+                    && resource.metadata.generation == Some(1),
+                "{name}: {marked:?}, generation {:?}",
+                resource.metadata.generation
+            );
+        }
+        let path = format!("/workloads/{}/deploys", self.name(0));
+        let history: Page<DeploySummary> = self.hermez.get(&path).await?;
+        anyhow::ensure!(history.items.len() == 1, "{history:?}");
+        Ok(())
+    }
+
+    fn resources(&self) -> Api<DynamicObject> {
+        let kind = hermez_kinds::Kind::Service.api_resource();
+        Api::namespaced_with(self.client.clone(), &self.namespace, &kind)
+    }
+
+    /// From the request to the Deployment's write: through Hermez, and by an apply of the resource.
+    async fn added(&self, first: &str) -> Result<Value> {
+        for index in 0..TAKING_TURNS {
+            let file = format!("s{index}.yaml");
+            let text = std::fs::read_to_string(self.clone.path().join(&file))?;
+            let changed = text.replace("VERSION: first", "VERSION: second");
+            self.clone.write(&file, changed)?;
+        }
+        let second = self.clone.commit_and_push("Second").await?;
+        for index in 0..TAKING_TURNS {
+            let name = self.name(index);
+            self.hermez
+                .artifact_available(&name, &second, LIMIT)
+                .await?;
+        }
+        let seen = Seen::watch(&self.client, &self.namespace);
+        until("the watch has begun", LIMIT, || async {
+            let all = (0..TAKING_TURNS).all(|index| seen.newest(&self.name(index)).is_some());
+            Ok(all.then_some(()))
+        })
+        .await?;
+        let (mut by_hermez, mut by_apply) = (Vec::new(), Vec::new());
+        for round in 0..TIMED {
+            let name = self.name(round % TAKING_TURNS);
+            let turn = round / TAKING_TURNS;
+            let commit = if turn.is_multiple_of(2) {
+                &second
+            } else {
+                first
+            };
+            let begun = Instant::now();
+            let mark = seen.generation(&name);
+            let path = format!("/workloads/{name}/deploys");
+            let asked: DeploySummary = self.hermez.post(&path, &of(commit)).await?;
+            by_hermez.push(seen.newer(&name, mark, begun).await?);
+            self.hermez.deploy_ends(asked.id, LIMIT).await?;
+            // The same change by hand, on a resource whose deploy has ended.
+            let mark = seen.generation(&name);
+            let begun = Instant::now();
+            self.apply(&name, round).await?;
+            by_apply.push(seen.newer(&name, mark, begun).await?);
+        }
+        let (hermez, apply) = (Percentiles::of(by_hermez), Percentiles::of(by_apply));
+        Ok(json!({
+            "timed_deploys": TIMED,
+            "request_to_deployment_p50_ms": hermez.p50,
+            "request_to_deployment_p99_ms": hermez.p99,
+            "apply_to_deployment_p50_ms": apply.p50,
+            "apply_to_deployment_p99_ms": apply.p99,
+            "added_p50_ms": hermez.p50 - apply.p50,
+            "added_p99_ms": hermez.p99 - apply.p99,
+        }))
+    }
+
+    /// Changes a field of the resource as `kubectl apply --server-side` does.
+    async fn apply(&self, name: &str, round: usize) -> Result<()> {
+        let body = json!({
+            "apiVersion": "pinterest.com/v1", "kind": "PinterestService",
+            "metadata": {"name": name},
+            "spec": {"configs": {"BY_HAND": round.to_string()}},
+        });
+        let params = PatchParams::apply("kubectl").force();
+        self.resources()
+            .patch(name, &params, &Patch::Apply(&body))
+            .await?;
+        Ok(())
+    }
+
+    async fn clean_up(&self) -> Result<()> {
+        stream::iter(0..DEPLOYS)
+            .map(|index| async move {
+                let path = format!("/workloads/{}", self.name(index));
+                // Where it was never created there is nothing to delete.
+                let _ = self.hermez.delete(&path).await;
+            })
+            .buffer_unordered(AT_ONCE)
+            .collect::<()>()
+            .await;
+        self.forge.delete_repository(&self.repository).await
+    }
+}
+
+fn of(commit: &str) -> CreateDeploy {
+    CreateDeploy {
+        commit: Some(commit.to_owned()),
+        latest: false,
+        branch: None,
+        reason: None,
+        override_bad: None,
+    }
+}
+
+/// Two points of a distribution, in milliseconds.
+struct Percentiles {
+    p50: f64,
+    p99: f64,
+}
+
+impl Percentiles {
+    fn of(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        let at = |share: f64| {
+            let place = ((times.len() as f64 - 1.0) * share).round() as usize;
+            times
+                .get(place)
+                .map_or(0.0, |time| (time.as_secs_f64() * 10_000.0).round() / 10.0)
+        };
+        Self {
+            p50: at(0.5),
+            p99: at(0.99),
+        }
+    }
+}
+
+/// Generations of Deployments, as a watch sees them, with the time at which each was seen first.
+struct Seen {
+    newest: Arc<Mutex<HashMap<String, (i64, Instant)>>>,
+    changed: Arc<Notify>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Seen {
+    fn watch(client: &Client, namespace: &str) -> Self {
+        let newest: Arc<Mutex<HashMap<String, (i64, Instant)>>> = Arc::default();
+        let changed = Arc::new(Notify::new());
+        let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+        let (map, wake) = (newest.clone(), changed.clone());
+        let task = tokio::spawn(async move {
+            let mut events = std::pin::pin!(watcher(deployments, watcher::Config::default()));
+            while let Some(event) = events.next().await {
+                let (Ok(Event::Apply(deployment)) | Ok(Event::InitApply(deployment))) = event
+                else {
+                    continue;
+                };
+                let generation = deployment.metadata.generation.unwrap_or(0);
+                let mut map = map.lock().unwrap_or_else(PoisonError::into_inner);
+                let known = map.get(&deployment.name_any());
+                if known.is_none_or(|(known, _)| *known < generation) {
+                    map.insert(deployment.name_any(), (generation, Instant::now()));
+                    wake.notify_waiters();
+                }
+            }
+        });
+        Self {
+            newest,
+            changed,
+            task,
+        }
+    }
+
+    fn newest(&self, name: &str) -> Option<(i64, Instant)> {
+        let map = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        map.get(name).copied()
+    }
+
+    fn generation(&self, name: &str) -> i64 {
+        self.newest(name).map_or(0, |(generation, _)| generation)
+    }
+
+    /// How long after `begun` a generation after `mark` was seen.
+    async fn newer(&self, name: &str, mark: i64, begun: Instant) -> Result<Duration> {
+        let wait = async {
+            loop {
+                let changed = self.changed.notified();
+                if let Some((generation, at)) = self.newest(name)
+                    && generation > mark
+                {
+                    return at.saturating_duration_since(begun);
+                }
+                changed.await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), wait)
+            .await
+            .with_context(|| format!("no write of the Deployment {name}"))
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
