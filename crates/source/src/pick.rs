@@ -27,7 +27,7 @@ const LINE_CHARS: usize = 300;
 const FILE_BYTES: usize = 1024 * 1024;
 /// Most that one command may say, in bytes.
 const ANSWER_BYTES: usize = 4 * 1024 * 1024;
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// Whom commits are from that Hermez makes.
 const EMAIL: &str = "hermez@localhost";
 
@@ -49,7 +49,9 @@ pub struct Picked {
 
 impl std::fmt::Debug for Picked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Picked").field("head", &self.head).finish()
+        f.debug_struct("Picked")
+            .field("head", &self.head)
+            .finish_non_exhaustive()
     }
 }
 

@@ -333,8 +333,7 @@ impl Seen {
         let task = tokio::spawn(async move {
             let mut events = std::pin::pin!(watcher(deployments, watcher::Config::default()));
             while let Some(event) = events.next().await {
-                let (Ok(Event::Apply(deployment)) | Ok(Event::InitApply(deployment))) = event
-                else {
+                let Ok(Event::Apply(deployment) | Event::InitApply(deployment)) = event else {
                     continue;
                 };
                 let generation = deployment.metadata.generation.unwrap_or(0);
