@@ -169,16 +169,13 @@ impl From<RoadError> for ApiError {
                 Self::new(catalog::CONFIG_OF_ANOTHER, sentence(error)).maybe_hint(hint)
             }
             RoadError::Held(_) => Self::new(catalog::DEPLOY_HELD, sentence(error)).maybe_hint(hint),
-            RoadError::Window(_) => {
-                Self::new(catalog::INVALID_BODY, sentence(error)).maybe_hint(hint)
-            }
             RoadError::CannotRollBack(_) => {
                 Self::new(catalog::NOTHING_TO_ROLL_BACK, sentence(error)).maybe_hint(hint)
             }
             RoadError::NotNow { .. } => {
                 Self::new(catalog::CONFLICT, sentence(error)).maybe_hint(hint)
             }
-            RoadError::Invalid { .. } => {
+            RoadError::Invalid { .. } | RoadError::Window(_) => {
                 Self::new(catalog::INVALID_BODY, sentence(error)).maybe_hint(hint)
             }
         }

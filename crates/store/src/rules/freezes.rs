@@ -252,6 +252,6 @@ impl Store {
         }
         transaction.commit().await?;
         self.announce(Change::Rules);
-        Ok(self.freeze(id).await?)
+        self.freeze(id).await
     }
 }
