@@ -257,13 +257,11 @@ fn later_at(text: &str, now: Timestamp) -> Result<Timestamp, String> {
 
 /// The address of what rules are set for, and its name for people.
 async fn address(app: &App, of: Of) -> Result<(&'static str, String, String), CliError> {
-    match of.project {
-        Some(project) => Ok(("projects", project.clone(), format!("project {project}"))),
-        None => {
-            let name = choose::workload(app, of.workload).await?;
-            Ok(("workloads", name.clone(), name))
-        }
+    if let Some(project) = of.project {
+        return Ok(("projects", project.clone(), format!("project {project}")));
     }
+    let name = choose::workload(app, of.workload).await?;
+    Ok(("workloads", name.clone(), name))
 }
 
 /// Runs `rules …`.

@@ -215,9 +215,8 @@ pub(crate) async fn write_failure(
     write.rollback = Some(Box::new(planned));
     let act = store.write_deploy(lease, &write, Timestamp::now());
     let (gate, hermez) = (&road.parts().gate, Principal::system());
-    let changed = gate
-        .change(&hermez, Action::DeployRollback, target, detail, act)
-        .await;
+    let changed = gate.change(&hermez, Action::DeployRollback, target, detail, act);
+    let changed = Box::pin(changed).await;
     match changed {
         Ok(written) => Ok(written),
         Err(GateError::Act(error)) => Err(error),

@@ -181,6 +181,12 @@ fn a_lock_holds_everybody_else_and_everything() {
         ..mk_wanted()
     };
     assert!(!verdict(&rollback, &rules, &[], at(0)).holds.is_empty());
+    // What the owner's own deploy has broken comes back by itself.
+    let automatic = Wanted {
+        by: crate::gates::AUTOMATIC,
+        ..rollback
+    };
+    assert!(verdict(&automatic, &rules, &[], at(0)).holds.is_empty());
     let ends = RulesRecord {
         lock: Some(mk_lock(Some(60))),
         ..RulesRecord::default()

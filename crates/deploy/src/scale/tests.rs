@@ -144,12 +144,11 @@ proptest! {
         let change = mk_change(until);
         let written = if ended { Scaled::Overtaken } else { Scaled::Written };
         let write = after(&change, Ok(written), time(now));
-        match write.state {
-            ScaleChangeState::Active => {
-                prop_assert_eq!(write.due_at, change.until);
-                prop_assert!(change.until.is_none_or(|until| until > time(now)));
-            }
-            _ => prop_assert_eq!(write.due_at, None),
+        if write.state == ScaleChangeState::Active {
+            prop_assert_eq!(write.due_at, change.until);
+            prop_assert!(change.until.is_none_or(|until| until > time(now)));
+        } else {
+            prop_assert_eq!(write.due_at, None);
         }
     }
 }

@@ -177,16 +177,13 @@ impl From<RoadError> for ApiError {
             RoadError::Pick(_) => Self::new(catalog::HOTFIX_CONFLICT, sentence(error))
                 .places(places)
                 .maybe_hint(hint),
-            RoadError::Window(_) => {
-                Self::new(catalog::INVALID_BODY, sentence(error)).maybe_hint(hint)
-            }
             RoadError::CannotRollBack(_) => {
                 Self::new(catalog::NOTHING_TO_ROLL_BACK, sentence(error)).maybe_hint(hint)
             }
             RoadError::NotNow { .. } => {
                 Self::new(catalog::CONFLICT, sentence(error)).maybe_hint(hint)
             }
-            RoadError::Invalid { .. } => {
+            RoadError::Invalid { .. } | RoadError::Window(_) => {
                 Self::new(catalog::INVALID_BODY, sentence(error)).maybe_hint(hint)
             }
         }

@@ -24,13 +24,14 @@ pub(super) fn up(backend: DbBackend) -> Vec<String> {
          changed_by TEXT NOT NULL, changed_at_ms BIGINT NOT NULL)"
             .to_owned(),
         format!(
-            "CREATE TABLE freeze ({id}, project TEXT, from_ms BIGINT NOT NULL, until_ms BIGINT, \
+            "CREATE TABLE deploy_freeze ({id}, project TEXT, from_ms BIGINT NOT NULL, until_ms BIGINT, \
              reason TEXT NOT NULL, created_by TEXT NOT NULL, created_at_ms BIGINT NOT NULL, \
              ended_at_ms BIGINT, ended_by TEXT)"
         ),
-        "CREATE INDEX freeze_open ON freeze (id) WHERE ended_at_ms IS NULL".to_owned(),
+        "CREATE INDEX deploy_freeze_open ON deploy_freeze (id) WHERE ended_at_ms IS NULL"
+            .to_owned(),
         format!(
-            "CREATE TABLE freeze_exception ({id}, freeze_id BIGINT NOT NULL REFERENCES freeze (id), \
+            "CREATE TABLE freeze_exception ({id}, freeze_id BIGINT NOT NULL REFERENCES deploy_freeze (id), \
              workload_id BIGINT NOT NULL REFERENCES workload (id), deploy_id BIGINT, \
              reason TEXT NOT NULL, granted_by TEXT NOT NULL, granted_at_ms BIGINT NOT NULL)"
         ),

@@ -27,7 +27,7 @@ pub mod freeze {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "freeze")]
+    #[sea_orm(table_name = "deploy_freeze")]
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i64,

@@ -61,12 +61,12 @@ fn freeze(model: Model, exceptions: Vec<FreezeException>) -> Result<Freeze, Stor
     Ok(Freeze {
         id: model.id,
         project: model.project,
-        from: at("freeze.from_ms", model.from_ms)?,
-        until: maybe_at("freeze.until_ms", model.until_ms)?,
+        from: at("deploy_freeze.from_ms", model.from_ms)?,
+        until: maybe_at("deploy_freeze.until_ms", model.until_ms)?,
         reason: model.reason,
         by: model.created_by,
-        created_at: at("freeze.created_at_ms", model.created_at_ms)?,
-        ended_at: maybe_at("freeze.ended_at_ms", model.ended_at_ms)?,
+        created_at: at("deploy_freeze.created_at_ms", model.created_at_ms)?,
+        ended_at: maybe_at("deploy_freeze.ended_at_ms", model.ended_at_ms)?,
         ended_by: model.ended_by,
         exceptions,
     })
