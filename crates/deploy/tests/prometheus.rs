@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hermez_deploy::gates::prometheus::{Prometheus, QueryError};
 
 /// Longest time until it has measured itself.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const CONFIG: &str = "
 global:

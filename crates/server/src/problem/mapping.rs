@@ -156,7 +156,7 @@ impl From<RoadError> for ApiError {
             RoadError::Store(error) => error.into(),
             RoadError::Key(error) => Self::internal(error),
             RoadError::Url(error) => error.into(),
-            RoadError::Source(error) => error.into(),
+            RoadError::Source(error) | RoadError::Pick(PickError::Source(error)) => error.into(),
             RoadError::Cluster(error) => error.into(),
             RoadError::Config(_) | RoadError::HermezYaml { .. } => {
                 Self::new(catalog::CONFIG_INVALID, sentence(error))
@@ -170,22 +170,20 @@ impl From<RoadError> for ApiError {
                 Self::new(catalog::CONFIG_OF_ANOTHER, sentence(error)).maybe_hint(hint)
             }
             RoadError::Held(_) => Self::new(catalog::DEPLOY_HELD, sentence(error)).maybe_hint(hint),
-            RoadError::Pick(PickError::Source(error)) => error.into(),
-            RoadError::Pick(PickError::Count { .. }) => {
-                Self::new(catalog::INVALID_BODY, sentence(error)).maybe_hint(hint)
-            }
-            RoadError::Pick(_) => Self::new(catalog::HOTFIX_CONFLICT, sentence(error))
-                .places(places)
-                .maybe_hint(hint),
             RoadError::CannotRollBack(_) => {
                 Self::new(catalog::NOTHING_TO_ROLL_BACK, sentence(error)).maybe_hint(hint)
             }
             RoadError::NotNow { .. } => {
                 Self::new(catalog::CONFLICT, sentence(error)).maybe_hint(hint)
             }
-            RoadError::Invalid { .. } | RoadError::Window(_) => {
+            RoadError::Invalid { .. }
+            | RoadError::Pick(PickError::Count { .. })
+            | RoadError::Window(_) => {
                 Self::new(catalog::INVALID_BODY, sentence(error)).maybe_hint(hint)
             }
+            RoadError::Pick(_) => Self::new(catalog::HOTFIX_CONFLICT, sentence(error))
+                .places(places)
+                .maybe_hint(hint),
         }
     }
 }
