@@ -153,6 +153,16 @@ pub enum Action {
     DeployResume,
     /// Take a workload's pin off.
     WorkloadUnpin,
+    /// Deploy a pull request beside what runs.
+    PreviewDeploy,
+    /// Let the commit of a fork be deployed.
+    PreviewAllow,
+    /// Let a preview sleep, or wake it.
+    PreviewSleep,
+    /// Remove a preview.
+    PreviewRemove,
+    /// Share a preview with whoever has a link, or end that.
+    PreviewShare,
 }
 
 impl Action {
@@ -187,6 +197,11 @@ impl Action {
             Self::DeployPause => "deploy.pause",
             Self::DeployResume => "deploy.resume",
             Self::WorkloadUnpin => "workload.unpin",
+            Self::PreviewDeploy => "preview.deploy",
+            Self::PreviewAllow => "preview.allow",
+            Self::PreviewSleep => "preview.sleep",
+            Self::PreviewRemove => "preview.remove",
+            Self::PreviewShare => "preview.share",
         }
     }
 }
@@ -303,6 +318,11 @@ mod tests {
             A::DeployPause,
             A::DeployResume,
             A::WorkloadUnpin,
+            A::PreviewDeploy,
+            A::PreviewAllow,
+            A::PreviewSleep,
+            A::PreviewRemove,
+            A::PreviewShare,
         ];
         for action in all {
             match action {
@@ -333,7 +353,12 @@ mod tests {
                 | A::DeployRestart
                 | A::DeployPause
                 | A::DeployResume
-                | A::WorkloadUnpin => {}
+                | A::WorkloadUnpin
+                | A::PreviewDeploy
+                | A::PreviewAllow
+                | A::PreviewSleep
+                | A::PreviewRemove
+                | A::PreviewShare => {}
             }
         }
         all.to_vec()

@@ -223,6 +223,9 @@ pub struct DeploySummary {
     /// Who holds the rollout, while somebody does.
     #[serde(default)]
     pub paused_by: Option<String>,
+    /// The pull request whose preview it changes; absent for the workload itself.
+    #[serde(default)]
+    pub pull_request: Option<i64>,
 }
 
 /// A deploy in full.

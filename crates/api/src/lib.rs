@@ -8,6 +8,7 @@
 pub mod access;
 pub mod build;
 pub mod deploy;
+pub mod preview;
 pub mod problem;
 pub mod profile;
 pub mod receipt;
@@ -19,6 +20,7 @@ pub mod workload;
 pub use access::*;
 pub use build::*;
 pub use deploy::*;
+pub use preview::*;
 pub use problem::*;
 pub use profile::*;
 pub use receipt::*;

@@ -7,6 +7,7 @@ pub mod deploy;
 pub mod generate;
 pub mod login;
 pub mod logs;
+pub mod preview;
 pub mod profile;
 pub mod receipt;
 pub mod rollouts;
@@ -36,6 +37,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Unpin(args) => rollouts::unpin(&app()?, args).await,
         Command::Diff(args) => rollouts::diff(&app()?, &args).await,
         Command::Receipt(args) => receipt::run(&app()?, &args).await,
+        Command::Pr(command) => preview::run(&app()?, command).await,
         Command::Deploys(command) => deploy::run(&app()?, command).await,
         Command::Run(args) => run::start(&app()?, args).await,
         Command::Runs(args) => run::list(&app()?, args).await,

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod build;
 pub mod deploy;
+pub mod preview;
 pub mod profile;
 pub mod receipt;
 pub mod rollouts;

@@ -14,6 +14,7 @@ mod engine;
 mod error;
 mod inspect;
 pub mod policy;
+pub mod preview;
 mod progress;
 pub mod receipt;
 mod requests;

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::engine::Drivers;
+use crate::preview::sweep;
 use crate::{RoadError, builder, engine};
 
 /// What a road is joined to.
@@ -41,6 +42,8 @@ pub struct RoadConfig {
     pub work_dir: PathBuf,
     /// URL under which forges reach this server.
     pub public_url: Url,
+    /// URL below whose host each preview has its own; nothing without a preview gateway.
+    pub preview_url: Option<Url>,
     /// Builds that run at the same time (1 to 64).
     pub build_concurrency: usize,
 }
@@ -111,7 +114,11 @@ impl Road {
                 }
             }
         }
-        tokio::join!(builder::run(self, &shutdown), engine::run(self, &shutdown));
+        tokio::join!(
+            builder::run(self, &shutdown),
+            engine::run(self, &shutdown),
+            sweep::run(self, &shutdown)
+        );
     }
 
     pub(crate) fn parts(&self) -> &RoadConfig {

@@ -62,6 +62,7 @@ impl Server {
                 cluster,
                 work_dir: data_dir.join("builds"),
                 public_url: "http://127.0.0.1/".parse().unwrap(),
+                preview_url: None,
                 build_concurrency: 2,
             });
             road.run(ending).await;

@@ -99,6 +99,8 @@ impl Gathered {
             Ok(Change::Build(id)) => self.builds.insert(id),
             Ok(Change::Deploy(id)) => self.deploys.insert(id),
             Ok(Change::Workload(name)) => self.records.insert(name),
+            // Its deploys and pods tell the rest.
+            Ok(Change::Preview(_)) => true,
             Err(RecvError::Lagged(_)) => {
                 self.everything = true;
                 true

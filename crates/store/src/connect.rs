@@ -40,6 +40,8 @@ pub enum Change {
     Deploy(i64),
     /// A workload's row or its repository's, by the workload's name.
     Workload(String),
+    /// A preview's row.
+    Preview(i64),
 }
 
 /// The database. Cheap to clone.

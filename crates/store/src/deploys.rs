@@ -15,7 +15,10 @@ use crate::entity::{deploy_event, workload};
 use crate::page::MapPage;
 use crate::words::{at, maybe_at, ms, value, word};
 use crate::workloads::require_living;
-use crate::{Change, DeployRecord, PageRequest, Store, StoreError, bad_artifacts, workloads};
+use crate::{
+    Change, DeployRecord, NewPreview, PageRequest, Store, StoreError, bad_artifacts, previews,
+    workloads,
+};
 
 /// A deploy to ask for.
 #[derive(Debug, Clone)]
@@ -70,6 +73,8 @@ pub struct DeployFilter {
     pub since: Option<Timestamp>,
     /// Asked for before this time.
     pub until: Option<Timestamp>,
+    /// Of this pull request.
+    pub pull_request: Option<i64>,
 }
 
 /// What errors call a row.
@@ -146,6 +151,7 @@ impl Row {
             override_reason: deploy.override_reason,
             paused_by: deploy.paused_by,
             applied_paused: deploy.applied_paused,
+            pull_request: deploy.pull_request,
         })
     }
 }
@@ -200,6 +206,8 @@ fn newest_of(workloads: &[i64], state: Option<DeployState>) -> SelectStatement {
         .and_where(
             Expr::col(("d", Column::WorkloadId)).equals((workload::Entity, workload::Column::Id)),
         )
+        // What becomes of pull requests is not what becomes of the workload.
+        .and_where(Expr::col(("d", Column::PullRequest)).is_null())
         .to_owned();
     if let Some(state) = state {
         newest.and_where(Expr::col(("d", Column::State)).eq(word(&state)));
@@ -221,7 +229,18 @@ impl Store {
         new: &NewDeploy,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
-        self.request(new, None, now).await
+        self.request(new, None, None, now).await
+    }
+
+    /// Keeps a new deploy of a pull request; with it, all or nothing, its preview is made, or takes
+    /// the new head and is awake again.
+    pub async fn request_preview(
+        &self,
+        new: &NewDeploy,
+        preview: &NewPreview,
+        now: Timestamp,
+    ) -> Result<DeployRecord, StoreError> {
+        self.request(new, None, Some(preview), now).await
     }
 
     /// Keeps a new rollback; with it, all or nothing, the workload is pinned, what is left is marked
@@ -232,13 +251,14 @@ impl Store {
         aftermath: &Aftermath,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
-        self.request(new, Some(aftermath), now).await
+        self.request(new, Some(aftermath), None, now).await
     }
 
     async fn request(
         &self,
         new: &NewDeploy,
         aftermath: Option<&Aftermath>,
+        preview: Option<&NewPreview>,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
         let state = word(&DeployState::Pending);
@@ -251,6 +271,7 @@ impl Store {
             manifest: Set(new.of.as_ref().map(|(_, manifest)| manifest.clone())),
             override_reason: Set(new.override_reason.clone()),
             applied_paused: Set(false),
+            pull_request: Set(preview.map(|preview| preview.pull_request)),
             state: Set(state.clone()),
             commit_id: Set(new.commit.clone()),
             title: Set(new.title.clone()),
@@ -269,6 +290,13 @@ impl Store {
         };
         let transaction = self.begin().await?;
         require_living(&transaction, new.workload_id).await?;
+        let previewed = match preview {
+            Some(preview) => {
+                let by = &new.requested_by;
+                Some(previews::upsert(&transaction, new, preview, by, now).await?)
+            }
+            None => None,
+        };
         let model = Entity::insert(row)
             .exec_with_returning(&transaction)
             .await?;
@@ -290,6 +318,9 @@ impl Store {
         }
         transaction.commit().await?;
         self.announce(Change::Deploy(record.id));
+        if let Some(id) = previewed {
+            self.announce(Change::Preview(id));
+        }
         if let Some(aftermath) = aftermath {
             self.announce(Change::Deploy(aftermath.left.id));
             self.announce(Change::Workload(record.workload.clone()));
@@ -297,7 +328,7 @@ impl Store {
         Ok(record)
     }
 
-    /// Deploys of a workload that were written to the cluster, newest first, at most `limit`.
+    /// Deploys of a workload itself that were written to the cluster, newest first, at most `limit`.
     pub async fn applied_deploys(
         &self,
         workload_id: i64,
@@ -305,6 +336,7 @@ impl Store {
     ) -> Result<Vec<DeployRecord>, StoreError> {
         let find = with_workload()
             .filter(Column::WorkloadId.eq(workload_id))
+            .filter(Column::PullRequest.is_null())
             .filter(Column::AppliedAtMs.is_not_null())
             .order_by_desc(Column::Id)
             .limit(limit);
@@ -406,6 +438,9 @@ impl Store {
         if let Some(until) = filter.until {
             find = find.filter(Column::CreatedAtMs.lt(ms(until)));
         }
+        if let Some(number) = filter.pull_request {
+            find = find.filter(Column::PullRequest.eq(number));
+        }
         if let Some(after) = page.after_id(LIST)? {
             find = find.filter(Column::Id.lt(after));
         }
@@ -414,20 +449,21 @@ impl Store {
             .try_map(Row::record)
     }
 
-    /// The last deploy of a workload that succeeded.
+    /// The last deploy of a workload itself that succeeded.
     pub async fn current_deploy(
         &self,
         workload_id: i64,
     ) -> Result<Option<DeployRecord>, StoreError> {
         let find = with_workload()
             .filter(Column::WorkloadId.eq(workload_id))
+            .filter(Column::PullRequest.is_null())
             .filter(Column::State.eq(word(&DeployState::Succeeded)))
             .order_by_desc(Column::Id);
         let row = find.into_model::<Row>().one(&self.read).await?;
         row.map(Row::record).transpose()
     }
 
-    /// The newest deploy of a workload before this one that succeeded.
+    /// The newest deploy of a workload itself before this one that succeeded.
     pub async fn good_deploy_before(
         &self,
         workload_id: i64,
@@ -435,6 +471,7 @@ impl Store {
     ) -> Result<Option<DeployRecord>, StoreError> {
         let find = with_workload()
             .filter(Column::WorkloadId.eq(workload_id))
+            .filter(Column::PullRequest.is_null())
             .filter(Column::State.eq(word(&DeployState::Succeeded)))
             .filter(Column::Id.lt(before))
             .order_by_desc(Column::Id);
@@ -521,6 +558,27 @@ async fn cancel(
         append_event(transaction, &deploy, &deploy.state, &message, now).await?;
     }
     Ok(true)
+}
+
+/// Wants every deploy of one instance of a workload stopped that has not ended; gives their numbers.
+pub(crate) async fn cancel_all_of_instance(
+    transaction: &DatabaseTransaction,
+    workload_id: i64,
+    instance: &str,
+    by: &str,
+    now: Timestamp,
+) -> Result<Vec<i64>, StoreError> {
+    let find = Entity::find()
+        .filter(Column::WorkloadId.eq(workload_id))
+        .filter(Column::Instance.eq(instance))
+        .filter(Column::State.is_in(open()))
+        .order_by_asc(Column::Id);
+    let mut canceled = Vec::new();
+    for deploy in find.all(transaction).await? {
+        cancel(transaction, deploy.id, by, now).await?;
+        canceled.push(deploy.id);
+    }
+    Ok(canceled)
 }
 
 /// Wants every deploy of a workload stopped that has not ended; gives their numbers.

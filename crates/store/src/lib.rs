@@ -26,6 +26,8 @@ mod error;
 mod idempotency;
 mod migration;
 mod page;
+mod preview_access;
+mod previews;
 mod principals;
 mod receipts;
 mod records;
@@ -44,9 +46,10 @@ pub use deploys::{Aftermath, DeployFilter, NewDeploy};
 pub use error::StoreError;
 pub use idempotency::Begun;
 pub use page::PageRequest;
+pub use previews::{Allowance, NewPreview, PreviewRecord, PreviewWrite};
 pub use records::{
     ArtifactRecord, BuildRecord, DeployRecord, Lease, PrincipalRecord, RepositoryRecord,
     SessionRecord, TokenRecord, WorkloadRecord, WorkloadRow,
 };
 pub use repositories::NewRepository;
-pub use workloads::{NewWorkload, WorkloadFilter, WorkloadSettings};
+pub use workloads::{NewWorkload, PreviewChanges, WorkloadFilter, WorkloadSettings};

@@ -2,7 +2,7 @@
 
 use hermez_api::{
     ArtifactImage, ArtifactSummary, BuildState, BuildSummary, Category, DeployKind, DeployState,
-    DeploySummary, MirrorStatus, Pin, WebhookState,
+    DeploySummary, MirrorStatus, Pin, PreviewSettings, WebhookState,
 };
 use jiff::Timestamp;
 
@@ -109,6 +109,8 @@ pub struct WorkloadRecord {
     pub auto_deploy: Option<String>,
     /// Why automatic deploys wait, while they do.
     pub pin: Option<Pin>,
+    /// How its pull requests are previewed.
+    pub previews: PreviewSettings,
 }
 
 /// A workload as lists and pages show it, without what only the cluster knows.
@@ -293,6 +295,8 @@ pub struct DeployRecord {
     pub paused_by: Option<String>,
     /// Whether what was written to the cluster last holds the rollout.
     pub applied_paused: bool,
+    /// The pull request whose preview it changes; nothing for the workload itself.
+    pub pull_request: Option<i64>,
 }
 
 impl DeployRecord {
@@ -315,6 +319,7 @@ impl DeployRecord {
             pods_ready: self.pods_ready,
             pods_desired: self.pods_desired,
             paused_by: self.paused_by.clone(),
+            pull_request: self.pull_request,
         }
     }
 }

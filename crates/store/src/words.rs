@@ -68,7 +68,7 @@ pub(crate) fn from_json<T: DeserializeOwned>(
 
 #[cfg(test)]
 mod tests {
-    use hermez_api::{BuildState, Category, DeployKind, DeployState, WebhookState};
+    use hermez_api::{BuildState, Category, DeployKind, DeployState, PreviewState, WebhookState};
 
     use super::*;
 
@@ -98,6 +98,8 @@ mod tests {
             DeployKind::Rollback,
             DeployKind::Restart,
         ]);
+        use PreviewState as P;
+        check(&[P::Active, P::Sleeping, P::Waking, P::Removing, P::Removed]);
         check(&[Category::Production, Category::NonProduction]);
         check(&[WebhookState::Installed, WebhookState::Missing]);
     }

@@ -13,6 +13,7 @@ pub mod hermez;
 pub mod jobset;
 pub mod main_job;
 pub mod proxy;
+pub mod pull_request;
 pub mod rollback;
 pub mod sample;
 pub mod sandbox;
@@ -22,6 +23,7 @@ pub mod statefulset;
 pub mod streaming;
 pub mod thousand;
 pub mod training;
+pub mod visitor;
 pub mod wait;
 
 use serde_json::Value;
@@ -69,6 +71,10 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "a bad version comes by itself with a push, and goes with one action; pin, mark, override, restart, hold",
     ),
     (
+        "pull-request",
+        "a pull request gets a preview with a URL, a comment and a status; it follows pushes, sleeps, wakes, is shared and goes; a fork's waits for a word",
+    ),
+    (
         "failure-receipt",
         "deploys fail in nine ways; each receipt names the cause, shows last lines without secrets and what came, and brings back what ran",
     ),
@@ -91,6 +97,7 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
         "thousand" => thousand::run(&sandbox).await,
         "streaming" => streaming::run(&sandbox).await,
         "rollback" => rollback::run(&sandbox).await,
+        "pull-request" => pull_request::run(&sandbox).await,
         "failure-receipt" => failure_receipt::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",

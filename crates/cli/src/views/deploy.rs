@@ -31,6 +31,14 @@ pub fn kind(kind: DeployKind) -> &'static str {
     }
 }
 
+/// What a deploy does: its kind, or the pull request that it brings out.
+pub fn what(deploy: &DeploySummary) -> String {
+    match deploy.pull_request {
+        Some(number) => format!("pr {number}"),
+        None => kind(deploy.kind).to_owned(),
+    }
+}
+
 /// Whether nothing more happens to a deploy in this state.
 pub fn is_over(state: DeployState) -> bool {
     use DeployState::{Canceled, Failed, Succeeded, Superseded};
@@ -46,7 +54,7 @@ pub fn list(deploys: &List<DeploySummary>, page: &Page) -> String {
         vec![
             deploy.id.to_string(),
             cell(&deploy.workload),
-            kind(deploy.kind).to_owned(),
+            what(deploy),
             state(deploy.state).to_owned(),
             short(&deploy.commit),
             cut(&deploy.title, 40),
@@ -109,6 +117,9 @@ pub fn show(deploy: &Deploy, page: &Page) -> String {
     ]);
     if let (DeployKind::Rollback, Some(of)) = (summary.kind, deploy.of_deploy) {
         facts.push(("Rolls back to", format!("deploy {of}")));
+    }
+    if let Some(number) = summary.pull_request {
+        facts.push(("Pull request", format!("{number}, as a preview")));
     }
     if summary.kind == DeployKind::Restart {
         facts.push(("Restarts", "the pods; the version stays".to_owned()));

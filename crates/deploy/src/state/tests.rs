@@ -46,6 +46,7 @@ pub(crate) fn mk_deploy(state: DeployState) -> DeployRecord {
         override_reason: None,
         paused_by: None,
         applied_paused: false,
+        pull_request: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod access;
 mod builds;
 mod changes;
 mod openapi;
+mod previews;
 mod problems;
 mod receipts;
 mod rollouts;
@@ -120,6 +121,7 @@ impl TestServer {
             cluster: cluster.receiver(),
             work_dir: at("builds"),
             public_url: public_url.clone(),
+            preview_url: None,
             build_concurrency: 1,
         });
         let live = Live::start(store.clone(), cluster.clone(), shutdown.clone());
@@ -137,6 +139,7 @@ impl TestServer {
             refresher: Refresher::default(),
             live,
             public_url,
+            preview_url: None,
             stream_places: Arc::new(Semaphore::new(limits.streams)),
             push_places: Arc::new(Semaphore::new(1)),
             limits,

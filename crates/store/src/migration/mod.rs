@@ -8,6 +8,7 @@
 mod m0001_main_job;
 mod m0002_deploys;
 mod m0003_receipts;
+mod m0005_previews;
 
 use sea_orm::sea_query::{Alias, ColumnDef, Expr, Query, Table};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
@@ -35,6 +36,10 @@ const ALL: &[Migration] = &[
     Migration {
         name: "0003_receipts",
         up: m0003_receipts::up,
+    },
+    Migration {
+        name: "0005_previews",
+        up: m0005_previews::up,
     },
 ];
 

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod builds;
 pub mod deploys;
+pub mod previews;
 pub mod receipts;
 pub mod rollbacks;
 pub mod workloads;
@@ -33,6 +34,10 @@ macro_rules! tests {
             a_receipt_knows_when_something_newer_came);
         $crate::bodies::tests!(@ rollbacks: a_rollback_pins_marks_and_stops_in_one, a_mark_finds_every_workload,
             a_pause_is_idempotent, what_ran_is_listed, deploys_are_filtered, automatic_deploys_are_set);
+        $crate::bodies::tests!(@ previews: a_pull_request_has_one_preview,
+            a_preview_is_not_what_runs_of_its_workload, a_preview_sleeps_and_wakes_once,
+            a_preview_is_leased_to_one, a_removed_preview_makes_room, a_fork_s_commit_is_allowed_alone,
+            a_ticket_and_a_link_open_one_preview, preview_settings_are_set);
     };
     (@ $module:ident: $($name:ident),* $(,)?) => {
         $(

@@ -107,6 +107,24 @@ impl Gitea {
         marker: &str,
     ) -> Result<Option<i64>, ForgeError> {
         let base = format!("{}/issues/{number}/comments", self.api(repository)?);
+        // Whoever writes the marker into a comment of theirs keeps their words.
+        let me = match self
+            .send(repository, Method::GET, "api/v1/user", None::<&()>)
+            .await
+        {
+            Ok(answer) => {
+                serde_json::from_slice::<User>(&answer)
+                    .map_err(|error| self.unexpected(&error))?
+                    .login
+            }
+            // A token that may not read who it belongs to finds nothing again.
+            Err(ForgeError::Forbidden { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let is_ours = |comment: &&Comment| {
+            let by = comment.user.as_ref().map(|user| user.login.as_str());
+            by == Some(me.as_str()) && comment.body.contains(marker)
+        };
         for page in 1..=COMMENT_PAGES {
             let path = format!("{base}?page={page}&limit={PAGE}");
             let answer = self
@@ -114,7 +132,7 @@ impl Gitea {
                 .await?;
             let found: Vec<Comment> =
                 serde_json::from_slice(&answer).map_err(|error| self.unexpected(&error))?;
-            if let Some(ours) = found.iter().find(|comment| comment.body.contains(marker)) {
+            if let Some(ours) = found.iter().find(is_ours) {
                 return Ok(Some(ours.id));
             }
             if found.len() < PAGE {
@@ -203,6 +221,7 @@ struct Side {
 #[derive(Deserialize)]
 struct Comment {
     id: i64,
+    user: Option<User>,
     #[serde(default)]
     body: String,
 }
