@@ -114,6 +114,11 @@ impl Road {
                 }
             }
         }
+        if store.engine() == Engine::Sqlite
+            && let Err(error) = store.end_preview_leases().await
+        {
+            tracing::warn!(%error, "previews that the server before worked on go on in two minutes");
+        }
         tokio::join!(
             builder::run(self, &shutdown),
             engine::run(self, &shutdown),

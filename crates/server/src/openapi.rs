@@ -35,6 +35,10 @@ pub fn base() -> OpenApi {
         ),
         ("builds", "From a commit to an artifact."),
         ("deploys", "From an artifact to running pods."),
+        (
+            "pull requests",
+            "Pull requests, and their previews beside what runs.",
+        ),
         ("runs", "Runs of cron jobs, by schedule and by hand."),
         ("access", "Who may do what, and who did what."),
         ("webhooks", "What forges tell."),

@@ -560,6 +560,17 @@ impl Store {
         Ok(())
     }
 
+    /// Ends all leases of previews: for a server that is alone on its database (SQLite) and has just
+    /// started.
+    pub async fn end_preview_leases(&self) -> Result<(), StoreError> {
+        Entity::update_many()
+            .col_expr(Column::LeaseUntilMs, Expr::val(Option::<i64>::None))
+            .filter(Column::LeaseUntilMs.is_not_null())
+            .exec(&self.write)
+            .await?;
+        Ok(())
+    }
+
     /// Gives a preview's lease back.
     pub async fn release_preview(&self, lease: Lease) -> Result<(), StoreError> {
         Entity::update_many()

@@ -12,10 +12,11 @@ use hermez_source::{CommitId, RepositoryUrl};
 use hermez_store::{Change, Lease, PreviewRecord, PreviewWrite, StoreError, WorkloadRecord};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::decide::{self, Facts, Step};
-use super::news::{Places, news};
+use super::news::{News, Places, news};
 use crate::{Road, RoadError};
 
 /// Longest time between two looks at all previews.
@@ -35,7 +36,8 @@ const MAX_TRIES: i32 = 10;
 /// Works on previews until `shutdown`.
 pub(crate) async fn run(road: &Road, shutdown: &CancellationToken) {
     let mut changes = road.parts().store.changes();
-    let mut pace = Duration::ZERO;
+    // The next look at all; at the next one at the latest what was missed is found.
+    let mut due = Instant::now();
     loop {
         let mut some: HashSet<i64> = HashSet::new();
         let mut all = false;
@@ -45,7 +47,7 @@ pub(crate) async fn run(road: &Road, shutdown: &CancellationToken) {
                 Err(RecvError::Lagged(_)) => all = true,
                 Err(RecvError::Closed) => return,
             },
-            () = tokio::time::sleep(pace) => all = true,
+            () = tokio::time::sleep_until(due) => all = true,
             () = shutdown.cancelled() => return,
         }
         // What was announced meanwhile is looked at with it.
@@ -59,7 +61,12 @@ pub(crate) async fn run(road: &Road, shutdown: &CancellationToken) {
         } else {
             look_at(road, some.into_iter().collect(), shutdown).await
         };
-        pace = if waking { WHILE_WAKING } else { LOOK_AGAIN };
+        if all {
+            due = Instant::now() + LOOK_AGAIN;
+        }
+        if waking {
+            due = due.min(Instant::now() + WHILE_WAKING);
+        }
     }
 }
 
@@ -123,6 +130,22 @@ async fn look_at(road: &Road, ids: Vec<i64>, shutdown: &CancellationToken) -> bo
 /// Takes one preview as far as it goes now; whether it wakes.
 async fn one(road: &Road, id: i64) -> Result<bool, RoadError> {
     let store = &road.parts().store;
+    let Some(preview) = store.preview_by_id(id).await? else {
+        return Ok(false);
+    };
+    let Some(workload) = store.workload_by_id(preview.workload_id).await? else {
+        return Ok(false);
+    };
+    // Most have nothing to be done: they cost no write.
+    let now = Timestamp::now();
+    let facts = see(road, &preview, &workload).await?;
+    if decide::next(&preview, &facts, now) == Step::Wait {
+        let (_, digest) = news_of(road, &preview, &workload).await?;
+        let told = digest == preview.told && preview.state != PreviewState::Removed;
+        if told || now < preview.retry_at {
+            return Ok(preview.state == PreviewState::Waking);
+        }
+    }
     let Some((lease, _)) = store.lease_preview(id, Timestamp::now(), LEASE_MS).await? else {
         return Ok(false);
     };
@@ -239,6 +262,22 @@ async fn act(
     Ok(())
 }
 
+/// What the forge is to be told, and its digest.
+async fn news_of(
+    road: &Road,
+    preview: &PreviewRecord,
+    workload: &WorkloadRecord,
+) -> Result<(News, String), StoreError> {
+    let deploy = road.parts().store.latest_deploy_of(preview).await?;
+    let places = Places {
+        preview: road.preview_url(preview),
+        hermez: road.parts().public_url.clone(),
+    };
+    let news = news(preview, workload, deploy.as_ref(), &places);
+    let digest = news.digest(&preview.head_commit);
+    Ok((news, digest))
+}
+
 /// Tells the forge what is new; what cannot be told is told later.
 async fn tell(
     road: &Road,
@@ -249,13 +288,7 @@ async fn tell(
     let store = &road.parts().store;
     let now = Timestamp::now();
     let removed = preview.state == PreviewState::Removed;
-    let deploy = store.latest_deploy_of(preview).await?;
-    let places = Places {
-        preview: road.preview_url(preview),
-        hermez: road.parts().public_url.clone(),
-    };
-    let news = news(preview, workload, deploy.as_ref(), &places);
-    let digest = news.digest(&preview.head_commit);
+    let (news, digest) = news_of(road, preview, workload).await?;
     let mut write = PreviewWrite::default();
     if digest == preview.told {
         write.settled = removed;

@@ -26,6 +26,10 @@ impl Gitea {
         repository: &RepositoryUrl,
         number: i64,
     ) -> Result<PullRequest, ForgeError> {
+        if number < 1 {
+            let url = repository.to_string();
+            return Err(ForgeError::NoPullRequest { url, number });
+        }
         let path = format!("{}/pulls/{number}", self.api(repository)?);
         let found = self.send(repository, Method::GET, &path, None::<&()>).await;
         let answer = found.map_err(|error| match error {
