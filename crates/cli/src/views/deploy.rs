@@ -162,8 +162,12 @@ pub fn event_line(event: &DeployEvent, page: &Page) -> String {
 /// How a deploy that was watched ended well.
 pub fn success(deploy: &Deploy, url: Option<&str>, page: &Page) -> String {
     let summary = &deploy.summary;
+    let whose = match summary.pull_request {
+        Some(number) => format!("The preview of pull request {number} of "),
+        None => String::new(),
+    };
     let mut text = format!(
-        "{} runs {} (deploy {}, {})",
+        "{whose}{} runs {} (deploy {}, {})",
         cell(&summary.workload),
         short(&summary.commit),
         summary.id,
@@ -201,6 +205,7 @@ pub(crate) mod tests {
             pods_ready: 3,
             pods_desired: 3,
             paused_by: None,
+            pull_request: None,
         }
     }
 
