@@ -177,6 +177,16 @@ pub enum Action {
     DeployApprove,
     /// Reject a deploy.
     DeployReject,
+    /// Deploy a pull request beside what runs.
+    PreviewDeploy,
+    /// Let the commit of a fork be deployed.
+    PreviewAllow,
+    /// Let a preview sleep, or wake it.
+    PreviewSleep,
+    /// Remove a preview.
+    PreviewRemove,
+    /// Share a preview with whoever has a link, or end that.
+    PreviewShare,
 }
 
 impl Action {
@@ -223,6 +233,11 @@ impl Action {
             Self::LockBreak => "lock.break",
             Self::DeployApprove => "deploy.approve",
             Self::DeployReject => "deploy.reject",
+            Self::PreviewDeploy => "preview.deploy",
+            Self::PreviewAllow => "preview.allow",
+            Self::PreviewSleep => "preview.sleep",
+            Self::PreviewRemove => "preview.remove",
+            Self::PreviewShare => "preview.share",
         }
     }
 }
@@ -357,6 +372,11 @@ mod tests {
             A::LockBreak,
             A::DeployApprove,
             A::DeployReject,
+            A::PreviewDeploy,
+            A::PreviewAllow,
+            A::PreviewSleep,
+            A::PreviewRemove,
+            A::PreviewShare,
         ];
         for action in all {
             match action {
@@ -399,7 +419,12 @@ mod tests {
                 | A::WorkloadUnlock
                 | A::LockBreak
                 | A::DeployApprove
-                | A::DeployReject => {}
+                | A::DeployReject
+                | A::PreviewDeploy
+                | A::PreviewAllow
+                | A::PreviewSleep
+                | A::PreviewRemove
+                | A::PreviewShare => {}
             }
         }
         all.to_vec()

@@ -230,6 +230,9 @@ pub struct DeploySummary {
     /// Which rule it waits for, while it does.
     #[serde(default)]
     pub held: Option<HeldDeploy>,
+    /// The pull request whose preview it changes; absent for the workload itself.
+    #[serde(default)]
+    pub pull_request: Option<i64>,
 }
 
 /// A deploy in full.

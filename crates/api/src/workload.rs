@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ArtifactSummary, BuildSummary, DeploySummary, Health, Pin};
+use crate::{
+    ArtifactSummary, BuildSummary, DeploySummary, Health, Pin, PreviewSettings,
+    UpdatePreviewSettings,
+};
 
 /// Whether production traffic depends on the workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -138,6 +141,9 @@ pub struct Workload {
     /// Branch whose pushes are deployed by themselves.
     #[serde(default)]
     pub auto_deploy: Option<String>,
+    /// How its pull requests are previewed.
+    #[serde(default)]
+    pub previews: PreviewSettings,
     /// Version of the record, also sent as `ETag`.
     pub version: i64,
 }
@@ -176,6 +182,9 @@ pub struct UpdateWorkload {
     /// Branch whose pushes are deployed by themselves; an empty text turns it off.
     #[serde(default)]
     pub auto_deploy: Option<String>,
+    /// How its pull requests are previewed.
+    #[serde(default)]
+    pub previews: Option<UpdatePreviewSettings>,
 }
 
 /// A commit with what Hermez made of it.

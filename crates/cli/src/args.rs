@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    access, build, config_file, deploy, gates, generate, hotfix, login, logs, profile, receipt,
-    rollouts, rules, run, scale, server, status, workload,
+    access, build, config_file, deploy, gates, generate, hotfix, login, logs, preview, profile,
+    receipt, rollouts, rules, run, scale, server, status, workload,
 };
 use crate::print::Format;
 use crate::settings::Flags;
@@ -79,7 +79,7 @@ pub enum Command {
     /// Start, watch and cancel builds
     #[command(subcommand)]
     Build(build::Command),
-    /// Deploy a commit, building it first where needed
+    /// Deploy a commit or a pull request, building it first where needed
     Deploy(deploy::DeployArgs),
     /// Bring back what ran before, with one action and no build
     Rollback(rollouts::RollbackArgs),
@@ -110,6 +110,9 @@ pub enum Command {
     Diff(rollouts::DiffArgs),
     /// Show why a deploy failed: last lines, events, what came with it, what to do
     Receipt(receipt::Args),
+    /// List pull requests; show, allow, share, sleep, wake and remove their previews
+    #[command(subcommand)]
+    Pr(preview::Command),
     /// List, show, watch, approve, reject, pause, resume and cancel deploys
     #[command(subcommand)]
     Deploys(deploy::Command),
@@ -187,6 +190,14 @@ mod tests {
             "hermez deploy 95f6178 --watch",
             "hermez deploy 95f6178 --workload hello --watch --reason why",
             "hermez deploy --latest --branch main --override-bad why",
+            "hermez deploy --pr 12 --watch --replicas 2",
+            "hermez pr list --workload hello",
+            "hermez pr show 12",
+            "hermez pr allow 12",
+            "hermez pr share 12 --stop",
+            "hermez pr run 12 -- --day yesterday",
+            "hermez history hello --pr 12",
+            "hermez workload set hello --previews on --preview-idle 10",
             "hermez rollback hello --to 3 --dry-run",
             "hermez rollback hello --reason why --watch",
             "hermez restart hello --watch",

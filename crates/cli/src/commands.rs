@@ -9,6 +9,7 @@ pub mod generate;
 pub mod hotfix;
 pub mod login;
 pub mod logs;
+pub mod preview;
 pub mod profile;
 pub mod receipt;
 pub mod rollouts;
@@ -48,6 +49,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Lock(args) => rules::lock(&app()?, args).await,
         Command::Unlock(args) => rules::unlock(&app()?, args).await,
         Command::Receipt(args) => receipt::run(&app()?, &args).await,
+        Command::Pr(command) => preview::run(&app()?, command).await,
         Command::Deploys(command) => deploy::run(&app()?, command).await,
         Command::Run(args) => run::start(&app()?, args).await,
         Command::Runs(args) => run::list(&app()?, args).await,

@@ -4,6 +4,7 @@ pub mod access;
 pub mod build;
 pub mod deploy;
 pub mod gates;
+pub mod preview;
 pub mod profile;
 pub mod receipt;
 pub mod rollouts;

@@ -9,6 +9,7 @@ use futures::Stream;
 use hermez_api::{ContainerLogLine, Run, WorkloadStatus};
 use hermez_kinds::{Kind, Resource};
 use jiff::Timestamp;
+use kube::api::Portforwarder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::sync::{broadcast, watch};
@@ -23,7 +24,7 @@ use crate::logs::{self, LogRequest};
 use crate::rollout::{self, Late, RolloutInput};
 use crate::runs::{self, RunRequest};
 use crate::scale::{self, Scaled, Scaling};
-use crate::{ClusterError, Rollout, WorkloadKey, status};
+use crate::{ClusterError, Rollout, WorkloadKey, preview, status};
 
 /// Longest wait for a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -218,6 +219,40 @@ impl Cluster {
     /// [`ClusterError`] when the API server does not do it.
     pub async fn delete(&self, kind: Kind, key: &WorkloadKey) -> Result<(), ClusterError> {
         apply::delete(&self.client, kind, key).await
+    }
+
+    /// Names of a workload's pods that take traffic, those of the newest version only where there
+    /// are any; from what the watches have seen.
+    pub fn ready_pods(&self, key: &WorkloadKey) -> Vec<String> {
+        preview::ready_pods(&self.shared.index().workload(key))
+    }
+
+    /// Tells a resource that is there how many pods it has. The number stays the deploys' own: the
+    /// next deploy writes its own again.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFound`] when there is no such resource.
+    pub async fn set_replicas(
+        &self,
+        kind: Kind,
+        key: &WorkloadKey,
+        replicas: i32,
+    ) -> Result<(), ClusterError> {
+        preview::set_replicas(&self.client, kind, key, replicas).await
+    }
+
+    /// Opens a connection to a port of a pod, through the API server: it reaches pods wherever this
+    /// process runs.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFound`] when there is no such pod.
+    pub async fn forward(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+    ) -> Result<Portforwarder, ClusterError> {
+        preview::forward(&self.client, namespace, pod, port).await
     }
 
     /// The runs of a cron job that are remembered, newest first, from what the watches have seen.

@@ -37,6 +37,10 @@ const BESIDE: &[(&str, &[Right])] = &[
         ],
     ),
     (
+        "The way of the preview gateway to pods.",
+        &[("", "pods/portforward", &["get"])],
+    ),
+    (
         "Events that tell people what the controllers did.",
         &[("events.k8s.io", "events", &["create", "patch"])],
     ),

@@ -100,7 +100,7 @@ pub(crate) async fn attempt(
     let workload = workload.ok_or_else(|| missing("workload", build.workload_id))?;
     let repository = store.repository(workload.repository_id).await?;
     let repository = repository.ok_or_else(|| missing("repository", workload.repository_id))?;
-    let (url, commit) = road.resolve(&repository, &build.commit).await?;
+    let (url, commit) = road.commit_of_build(&repository, &build.commit).await?;
     let Read { config, plan } = road.read(&url, &commit.id, &workload.config_path).await?;
     belongs(&config, &workload)?;
 

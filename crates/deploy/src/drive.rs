@@ -6,6 +6,7 @@ use hermez_api::{DeployKind, DeployState};
 use hermez_artifact::ArtifactError;
 use hermez_cluster::{Cluster, ClusterError, DeployMark, Rollout, WorkloadKey};
 use hermez_kinds::Config;
+use hermez_kinds::preview::PreviewOf;
 use hermez_store::{Applied, DeployRecord, DeployWrite, Lease, Store, StoreError};
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -273,17 +274,6 @@ struct NotApplied {
     transient: bool,
 }
 
-impl From<StoreError> for NotApplied {
-    fn from(error: StoreError) -> Self {
-        NotApplied {
-            cause: "database",
-            message: error.to_string(),
-            hint: None,
-            transient: true,
-        }
-    }
-}
-
 impl From<ArtifactError> for NotApplied {
     fn from(error: ArtifactError) -> Self {
         let (hint, transient) = (error.hint(), error.is_transient());
@@ -310,6 +300,54 @@ impl From<ClusterError> for NotApplied {
             hint,
             transient,
         }
+    }
+}
+
+impl From<StoreError> for NotApplied {
+    fn from(error: StoreError) -> Self {
+        NotApplied {
+            cause: "database",
+            transient: error.is_transient(),
+            message: error.to_string(),
+            hint: None,
+        }
+    }
+}
+
+impl Road {
+    /// What a deploy brings out: the config as it is, or a pull request's own instance of it.
+    async fn shaped(&self, deploy: &DeployRecord, config: Config) -> Result<Config, NotApplied> {
+        let Some(number) = deploy.pull_request else {
+            return Ok(config);
+        };
+        let store = &self.parts().store;
+        let preview = store.preview(deploy.workload_id, number).await?;
+        let gone = || NotApplied {
+            cause: "preview",
+            message: format!("the preview of pull request {number} was removed"),
+            hint: Some(format!("deploy it again: hermez deploy --pr {number}")),
+            transient: false,
+        };
+        let preview = preview.ok_or_else(gone)?;
+        let of = PreviewOf {
+            instance: &deploy.instance,
+            pull_request: number,
+            replicas: preview.replicas,
+            deploy_id: deploy.id,
+        };
+        // The load balancer says which port is meant, and goes.
+        let port = config.port();
+        let config = hermez_kinds::preview::preview(&config, of).map_err(|error| NotApplied {
+            cause: "manifest",
+            message: format!("the config file cannot become a preview: {error}"),
+            hint: None,
+            transient: false,
+        })?;
+        // Before it is written: whoever removes the preview knows that there may be something.
+        store
+            .preview_applied(deploy.workload_id, number, preview.replicas, port)
+            .await?;
+        Ok(config)
     }
 }
 
@@ -347,6 +385,7 @@ async fn apply(
             hint: Some("build the commit again, then deploy it".to_owned()),
             transient: false,
         })?;
+        let config = road.shaped(deploy, config).await?;
         witness.manifest = Some(config.resource.to_json());
         gates::prepare(road, lease, deploy, key, &config).await?;
         let mark = DeployMark {

@@ -5,6 +5,7 @@ use hermez_api::Place;
 use hermez_build::{ConfigProblem, PlanError};
 use hermez_cluster::ClusterError;
 use hermez_kinds::ConfigError;
+use hermez_source::forge::ForgeError;
 use hermez_source::pick::{ConflictFile, PickError};
 use hermez_source::{RepositoryUrlError, SourceError};
 use hermez_store::StoreError;
@@ -69,6 +70,19 @@ pub enum RoadError {
     /// There is nothing to roll back to.
     #[error(transparent)]
     CannotRollBack(#[from] CannotRollBack),
+    /// The forge does not know it, or did not answer.
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
+    /// The pull request comes from a fork, and nobody allowed its newest commit.
+    #[error(
+        "pull request {number} comes from a fork; its commit {commit} is deployed when a maintainer has allowed it"
+    )]
+    ForkNotAllowed {
+        /// The pull request's number.
+        number: i64,
+        /// Its newest commit, shortened.
+        commit: String,
+    },
     /// It cannot be done to this workload as it is now.
     #[error("{message}")]
     NotNow {
@@ -115,6 +129,10 @@ impl RoadError {
             RoadError::Pick(error) => error.hint(),
             RoadError::Window(error) => Some(error.hint()),
             RoadError::CannotRollBack(error) => Some(error.hint()),
+            RoadError::Forge(error) => error.hint(),
+            RoadError::ForkNotAllowed { number, .. } => Some(format!(
+                "read what it changes, then allow this commit: hermez pr allow {number}"
+            )),
             RoadError::NotNow { hint, .. } => Some(hint.clone()),
             RoadError::Store(_) | RoadError::Key(_) | RoadError::Config(_) => None,
         }
@@ -147,6 +165,7 @@ impl RoadError {
                 error.is_transient()
             }
             RoadError::Cluster(error) => error.is_transient(),
+            RoadError::Forge(ForgeError::Unreachable { .. }) => true,
             _ => false,
         }
     }

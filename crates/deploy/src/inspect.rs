@@ -150,6 +150,22 @@ impl Road {
         let commit = mirrors.commit(&url, &found).await?;
         Ok((url, commit))
     }
+
+    /// The commit of a build, which was found when it was asked for. One that only a pull request
+    /// has is no revision that could be found again; it is there all the same.
+    pub(crate) async fn commit_of_build(
+        &self,
+        repository: &hermez_store::RepositoryRecord,
+        commit: &str,
+    ) -> Result<(RepositoryUrl, hermez_source::Commit), RoadError> {
+        let url = RepositoryUrl::parse(&repository.url)?;
+        if let Ok(id) = CommitId::parse(commit)
+            && let Ok(found) = self.parts().mirrors.commit(&url, &id).await
+        {
+            return Ok((url, found));
+        }
+        self.resolve(repository, commit).await
+    }
 }
 
 impl Road {

@@ -16,6 +16,7 @@ pub mod gates;
 mod hotfix;
 mod inspect;
 pub mod policy;
+pub mod preview;
 mod progress;
 pub mod receipt;
 mod requests;

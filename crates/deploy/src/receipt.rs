@@ -323,7 +323,7 @@ impl Road {
         &self,
         deploy: &DeployRecord,
     ) -> Result<Option<RollbackTarget>, RoadError> {
-        if deploy.applied_at.is_none() {
+        if deploy.applied_at.is_none() || deploy.pull_request.is_some() {
             return Ok(None);
         }
         match self.rollback_of(&deploy.workload).await {

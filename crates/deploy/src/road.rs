@@ -19,6 +19,7 @@ use url::Url;
 
 use crate::engine::Drivers;
 use crate::gates::prometheus::Prometheus;
+use crate::preview::sweep;
 use crate::{RoadError, builder, engine};
 
 /// What a road is joined to.
@@ -44,6 +45,8 @@ pub struct RoadConfig {
     pub public_url: Url,
     /// The Prometheus that checks of metrics are asked of.
     pub prometheus: Option<Prometheus>,
+    /// URL below whose host each preview has its own; nothing without a preview gateway.
+    pub preview_url: Option<Url>,
     /// Builds that run at the same time (1 to 64).
     pub build_concurrency: usize,
 }
@@ -117,10 +120,16 @@ impl Road {
                 }
             }
         }
+        if store.engine() == Engine::Sqlite
+            && let Err(error) = store.end_preview_leases().await
+        {
+            tracing::warn!(%error, "previews that the server before worked on go on in two minutes");
+        }
         tokio::join!(
             builder::run(self, &shutdown),
             engine::run(self, &shutdown),
             self.keep_scales(&shutdown),
+            sweep::run(self, &shutdown)
         );
     }
 

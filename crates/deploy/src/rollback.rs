@@ -214,6 +214,7 @@ impl Road {
             && applied.iter().all(|deploy| deploy.id != id)
             && let Some(older) = store.deploy(id).await?
             && older.workload_id == workload.id
+            && older.pull_request.is_none()
             && older.applied_at.is_some()
         {
             applied.push(older);

@@ -159,6 +159,8 @@ fn queued(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     if let Some(bad) = &seen.bad
         && deploy.override_reason.is_none()
         && deploy.kind != DeployKind::Restart
+        // A pull request is looked at beside what runs, and may well be the way to mend it.
+        && deploy.pull_request.is_none()
     {
         let hint = "deploy another commit, or say why this one is right: --override-bad REASON";
         let message = bad_message(bad, now);

@@ -49,6 +49,13 @@ impl Road {
             }
             .into());
         }
+        if store.preview_of_instance(&plan.name).await?.is_some() {
+            return Err(RoadError::NotNow {
+                message: format!("a pull request's preview is called `{}`", plan.name),
+                hint: "change metadata.name in the config file, or remove the preview: hermez pr remove"
+                    .to_owned(),
+            });
+        }
         let sealed = match &inspected.credential {
             Some(credential) if inspected.credential_is_new => Some(self.seal(url, credential)?),
             _ => None,
@@ -89,7 +96,7 @@ impl Road {
     }
 
     /// Installs the repository's webhook, and notes whether that worked and why not.
-    async fn install_webhook(
+    pub(crate) async fn install_webhook(
         &self,
         repository: &RepositoryRecord,
         url: &RepositoryUrl,
@@ -123,7 +130,7 @@ impl Road {
         Ok(())
     }
 
-    fn forge_of(&self, url: &RepositoryUrl) -> Option<Result<Gitea, String>> {
+    pub(crate) fn forge_of(&self, url: &RepositoryUrl) -> Option<Result<Gitea, String>> {
         let config = self
             .parts()
             .forges
@@ -159,7 +166,7 @@ impl Road {
         }
     }
 
-    fn webhook_target(&self, repository_id: i64) -> Url {
+    pub(crate) fn webhook_target(&self, repository_id: i64) -> Url {
         let mut target = self.parts().public_url.clone();
         let base = target.path().trim_end_matches('/').to_owned();
         target.set_path(&format!("{base}/api/v1/webhooks/{repository_id}"));

@@ -63,6 +63,7 @@ impl Server {
                 work_dir: data_dir.join("builds"),
                 public_url: "http://127.0.0.1/".parse().unwrap(),
                 prometheus: None,
+                preview_url: None,
                 build_concurrency: 2,
             });
             road.run(ending).await;

@@ -10,6 +10,7 @@ pub mod cronjob;
 pub mod jobset;
 pub mod kind;
 pub mod names;
+pub mod preview;
 pub mod profile;
 pub mod run;
 mod schema;

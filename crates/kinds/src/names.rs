@@ -32,6 +32,11 @@ pub const WORKLOAD_LABEL: &str = "pinterest.com/workload";
 /// Label that names the project (`metadata.project` of the config file).
 pub const PROJECT_LABEL: &str = "pinterest.com/project";
 
+/// Label of a pull request's own instance with the name of the workload that it is of.
+pub const PREVIEW_OF_LABEL: &str = "hermez.dev/preview-of";
+/// Label of a pull request's own instance with the pull request's number.
+pub const PULL_REQUEST_LABEL: &str = "hermez.dev/pull-request";
+
 /// Label that tells the groups of a workload's pods from each other (`jobmanager`, `taskmanager`).
 pub const ROLE_LABEL: &str = "pinterest.com/role";
 /// Label of a pod with the revision of its workload's spec that it was made from.

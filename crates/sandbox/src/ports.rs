@@ -21,6 +21,9 @@ pub struct Ports {
     pub forge: u16,
     /// Hermez.
     pub server: u16,
+    /// Hermez' preview gateway; not there in settings of earlier clusters.
+    #[serde(default)]
+    pub previews: u16,
 }
 
 /// No port of the range was free.
@@ -35,7 +38,13 @@ impl Ports {
         let width = u64::from(RANGE.end - RANGE.start);
         let mut candidates = (0..width)
             .map(|step| RANGE.start + u16::try_from((seed % width + step) % width).unwrap_or(0));
-        let mut taken = vec![self.api, self.registry, self.forge, self.server];
+        let mut taken = vec![
+            self.api,
+            self.registry,
+            self.forge,
+            self.server,
+            self.previews,
+        ];
         let mut keep_or_choose = |port: u16| -> Result<u16, NoneFree> {
             if port != 0 && is_free(port) {
                 return Ok(port);
@@ -51,6 +60,7 @@ impl Ports {
             forge: keep_or_choose(self.forge)?,
             registry: keep_or_choose(self.registry)?,
             api: keep_or_choose(self.api)?,
+            previews: keep_or_choose(self.previews)?,
         })
     }
 }
@@ -73,7 +83,8 @@ mod tests {
                 server: 18_005,
                 forge: 18_006,
                 registry: 18_007,
-                api: 18_008
+                api: 18_008,
+                previews: 18_009,
             }
         );
     }
@@ -85,12 +96,13 @@ mod tests {
             forge: 18_006,
             registry: 18_007,
             api: 18_008,
+            previews: 18_009,
         };
         let after = before.choose(5, |port| port != 18_006).unwrap();
         assert_eq!(
             after,
             Ports {
-                forge: 18_009,
+                forge: 18_010,
                 ..before
             }
         );

@@ -120,6 +120,16 @@ async fn authenticate(
     })
 }
 
+/// Whose browser asks, by the session cookie alone.
+pub async fn browser(state: &AppState, headers: &HeaderMap) -> Result<Principal, ApiError> {
+    match credential(headers)? {
+        Credential::Session(secret) => {
+            Ok(state.gate.authenticate(Presented::Session(&secret)).await?)
+        }
+        Credential::Bearer(_) => Err(unauthenticated("A browser's session is needed.")),
+    }
+}
+
 /// Finds the credentials of a request. A token wins over a cookie.
 fn credential(headers: &HeaderMap) -> Result<Credential, ApiError> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {

@@ -29,6 +29,10 @@ pub struct ServerConfig {
     pub public_url: Option<Url>,
     /// Prometheus that checks of metrics are asked of.
     pub prometheus_url: Option<Url>,
+    /// Where the preview gateway listens; there is none when absent. Port 0 takes a free one.
+    pub preview_listen: Option<SocketAddr>,
+    /// URL below whose host each preview has its own; `http://preview.localhost:<port>` when absent.
+    pub preview_url: Option<Url>,
     /// File that the first owner's token is written to (mode 0600); `owner-token` in the data
     /// folder when absent.
     pub bootstrap_token_file: Option<PathBuf>,

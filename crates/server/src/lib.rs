@@ -17,6 +17,7 @@ mod cluster_link;
 mod config;
 mod controllers;
 mod etag;
+mod gateway;
 mod headers;
 mod json;
 mod live;

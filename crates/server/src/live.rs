@@ -100,7 +100,8 @@ impl Gathered {
             Ok(Change::Deploy(id)) => self.deploys.insert(id),
             Ok(Change::Workload(name)) => self.records.insert(name),
             // What it means for a deploy is told by the deploy's own change.
-            Ok(Change::Rules) => true,
+            // Its deploys and pods tell the rest.
+            Ok(Change::Rules | Change::Preview(_)) => true,
             Err(RecvError::Lagged(_)) => {
                 self.everything = true;
                 true

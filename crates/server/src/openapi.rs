@@ -40,6 +40,10 @@ pub fn base() -> OpenApi {
             "rules",
             "What holds deploys back: windows, freezes, approvals, locks.",
         ),
+        (
+            "pull requests",
+            "Pull requests, and their previews beside what runs.",
+        ),
         ("runs", "Runs of cron jobs, by schedule and by hand."),
         ("access", "Who may do what, and who did what."),
         ("webhooks", "What forges tell."),

@@ -31,7 +31,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::refresh::Refresher;
 use crate::state::{AppState, Shared};
-use crate::{ServerConfig, catch_up, controllers, lock, profile_file, routes, serve};
+use crate::{ServerConfig, catch_up, controllers, gateway, lock, profile_file, routes, serve};
 
 /// Pushes that are followed or wait at the same time.
 const PUSHES: usize = 1_000;
@@ -54,13 +54,23 @@ pub async fn run(config: ServerConfig, shutdown: CancellationToken) -> anyhow::R
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
+    let previews = match config.preview_listen {
+        Some(listen) => Some(listen_for_previews(&config, listen).await?),
+        None => None,
+    };
+    let preview_url = previews.as_ref().map(|(_, url)| url.clone());
     let tasks = Background::default();
     // Ends with `run`, however it ends: no task is left behind by an error.
     let ending = shutdown.child_token();
     let _end = ending.clone().drop_guard();
 
-    let state = build_state(&config, address, offer, &tasks, &ending).await?;
+    let state = build_state(&config, (address, preview_url), offer, &tasks, &ending).await?;
     start_work(&state, &tasks);
+    if let Some((listener, url)) = previews {
+        tracing::info!(%url, "the preview gateway answers");
+        let gateway = gateway::serve(listener, url, state.clone(), ending.clone());
+        tasks.spawn("previews", gateway);
+    }
     tracing::info!(%address, public_url = %state.public_url, "Hermez answers");
     serve::serve(listener, routes::app(state), &ending).await;
 
@@ -76,7 +86,7 @@ pub async fn run(config: ServerConfig, shutdown: CancellationToken) -> anyhow::R
 
 async fn build_state(
     config: &ServerConfig,
-    address: SocketAddr,
+    (address, preview_url): (SocketAddr, Option<Url>),
     offer: Offer,
     tasks: &Background,
     shutdown: &CancellationToken,
@@ -133,6 +143,7 @@ async fn build_state(
             .map(Prometheus::new)
             .transpose()
             .map_err(anyhow::Error::msg)?,
+        preview_url: preview_url.clone(),
         build_concurrency: config.build_concurrency.clamp(1, 64),
     });
     let live = Live::start(store.clone(), cluster.clone(), shutdown.clone());
@@ -145,6 +156,7 @@ async fn build_state(
         refresher: Refresher::default(),
         live,
         public_url,
+        preview_url,
         own_namespace: config.own_namespace.clone(),
         limits: config.limits.clone(),
         metrics,
@@ -223,6 +235,27 @@ fn start_work(state: &AppState, tasks: &Background) {
     tasks.spawn("road", async move { road.run(shutdown).await });
     tasks.spawn("catch-up", catch_up::catch_up(state.clone()));
     tasks.spawn("housekeeping", keep_house(state.clone()));
+}
+
+/// Takes the preview gateway's port, and says below which URL previews are found.
+async fn listen_for_previews(
+    config: &ServerConfig,
+    listen: SocketAddr,
+) -> anyhow::Result<(TcpListener, Url)> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen} for previews"))?;
+    let port = listener.local_addr()?.port();
+    let url = match &config.preview_url {
+        Some(url) => url.clone(),
+        None => Url::parse(&format!("http://preview.localhost:{port}/"))?,
+    };
+    let named = matches!(url.host(), Some(url::Host::Domain(_)));
+    anyhow::ensure!(
+        named && matches!(url.scheme(), "http" | "https"),
+        "--preview-url must name a host below which each preview has its own, such as https://preview.example.com"
+    );
+    Ok((listener, url))
 }
 
 /// Deletes what has expired.

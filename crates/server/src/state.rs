@@ -38,6 +38,8 @@ pub struct Shared {
     pub live: Live,
     /// URL under which people and forges reach the server.
     pub public_url: Url,
+    /// URL below whose host each preview has its own; nothing without a preview gateway.
+    pub preview_url: Option<Url>,
     /// Hermez' own namespace in the cluster.
     pub own_namespace: String,
     /// Bounds of what comes from outside.

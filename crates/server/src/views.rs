@@ -29,6 +29,7 @@ pub fn workload(row: &WorkloadRow, cluster: &ClusterLink) -> Workload {
         url: status.url,
         mirror: row.repository.mirror_status(),
         auto_deploy: row.workload.auto_deploy.clone(),
+        previews: row.workload.previews,
         version: row.workload.version,
     }
 }

@@ -20,6 +20,7 @@ mod export;
 mod git;
 mod object;
 mod path;
+mod pull;
 mod read;
 mod remote;
 mod revision;

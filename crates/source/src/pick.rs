@@ -11,6 +11,7 @@ use crate::commit::{Commit, CommitId};
 use crate::disk::Staged;
 use crate::git::Git;
 use crate::revision::{check_branch, shorten};
+use crate::sync::remote_of;
 use crate::{Credential, Mirrors, RepositoryUrl, SourceError, stderr};
 
 /// Most commits of one call.
@@ -238,7 +239,7 @@ impl Mirrors {
             objects: picked.objects.0.clone(),
         };
         let name = format!("refs/heads/{branch}");
-        let remote = self.remote_of(url).await;
+        let remote = remote_of(&bench.mirror, url).await;
         let output = bench
             .set(Git::new(Some(&bench.mirror), "push a branch"))
             .credential(url, credential)

@@ -66,6 +66,7 @@ impl Mirrors {
                         kind: Kind::Commit, ..
                     } = batch.ask(&id, 0).await?
                         && let Ok(id) = CommitId::parse(&id)
+                        && !self.is_of_pull_only(&folder, &id).await?
                     {
                         found.ids.push(id);
                     }

@@ -87,6 +87,19 @@ impl Mirrors {
         remote: &str,
         credential: Option<&Credential>,
     ) -> Result<(), SourceError> {
+        let all = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+        self.fetch_refs(folder, url, remote, credential, &all).await
+    }
+
+    /// Fetches references into a mirror, and watches its size meanwhile.
+    pub(crate) async fn fetch_refs(
+        &self,
+        folder: &Path,
+        url: &RepositoryUrl,
+        remote: &str,
+        credential: Option<&Credential>,
+        references: &[&str],
+    ) -> Result<(), SourceError> {
         let mut group = Git::new(Some(folder), "fetch")
             .credential(url, credential)
             .args([
@@ -101,9 +114,8 @@ impl Mirrors {
                 "--no-show-forced-updates",
                 "--",
                 remote,
-                "+refs/heads/*:refs/heads/*",
-                "+refs/tags/*:refs/tags/*",
             ])
+            .args(references)
             .spawn()?;
         let io = |e: std::io::Error| SourceError::io("read from git", &e);
         drop(group.stdin());

@@ -159,7 +159,7 @@ impl Mirrors {
             return Err(self.too_large(url));
         }
         let before = self.heads(&folder).await?;
-        let remote = self.remote_of(url).await;
+        let remote = remote_of(&folder, url).await;
         // Asking for HEAD beside the fetch costs no time; the first to fail ends both.
         let both = tokio::try_join!(
             self.probe(url, &remote, credential),
@@ -213,15 +213,6 @@ impl Mirrors {
             .collect())
     }
 
-    /// The spelling of the repository's URL that its server answered last.
-    pub(crate) async fn remote_of(&self, url: &RepositoryUrl) -> String {
-        tokio::fs::read_to_string(self.folder(url).join(REMOTE_FILE))
-            .await
-            .ok()
-            .filter(|remote| url.remotes().contains(remote))
-            .unwrap_or_else(|| url.remotes()[0].clone())
-    }
-
     /// Makes the mirror's HEAD name the default branch.
     async fn point_head(
         &self,
@@ -245,6 +236,15 @@ impl Mirrors {
             .await
             .map(drop)
     }
+}
+
+/// The spelling of the URL that the server answered to last.
+pub(crate) async fn remote_of(folder: &Path, url: &RepositoryUrl) -> String {
+    tokio::fs::read_to_string(folder.join(REMOTE_FILE))
+        .await
+        .ok()
+        .filter(|remote| url.remotes().contains(remote))
+        .unwrap_or_else(|| url.remotes()[0].clone())
 }
 
 /// Folds many small packs into one, where Git finds it worth while; nobody waits for it.

@@ -1,6 +1,6 @@
 //! Webhooks at a forge that speaks Gitea's API (played by a mock; the real one is in `gitea.rs`).
 
-use hermez_source::forge::{ForgeConfig, ForgeError, ForgeKind, Gitea};
+use hermez_source::forge::{ForgeConfig, ForgeError, ForgeKind, Gitea, PullState};
 use hermez_source::{RepositoryUrl, SecretString};
 use serde_json::json;
 use wiremock::matchers::{body_partial_json, header, method, path, query_param};
@@ -83,7 +83,7 @@ async fn a_missing_webhook_is_made() {
         .expect(
             "POST",
             "/api/v1/repos/team/app/hooks",
-            json!({"type": "gitea", "events": ["push"], "active": true,
+            json!({"type": "gitea", "events": ["push", "pull_request"], "active": true,
                    "config": {"url": TARGET, "content_type": "json", "secret": "hook-secret"}}),
         )
         .await;
@@ -165,4 +165,90 @@ async fn what_keeps_a_webhook_from_being_made_is_told_apart() {
         gone.ensure_webhook(&url, &target, "x").await.unwrap_err(),
         "Unreachable",
     );
+}
+
+/// A pull request as Gitea gives it.
+fn mk_pull(number: i64, state: &str, merged: bool, head_repository: i64) -> serde_json::Value {
+    json!({
+        "number": number, "title": "Say\nhello", "state": state, "merged": merged,
+        "html_url": "http://forge/team/app/pulls/12", "user": {"login": "ada"},
+        "head": {"ref": "topic", "sha": "a".repeat(40), "repo_id": head_repository, "repo": null},
+        "base": {"ref": "main", "sha": "b".repeat(40), "repo_id": 7},
+    })
+}
+
+#[tokio::test]
+async fn a_pull_request_is_read_as_it_is() {
+    let given = given(Some("s3cret")).await;
+    let answers = [
+        (12, mk_pull(12, "open", false, 7)),
+        (13, mk_pull(13, "closed", true, 8)),
+        (14, mk_pull(14, "closed", false, 0)),
+    ];
+    for (number, pull) in answers {
+        Mock::given(method("GET"))
+            .and(path(format!("/api/v1/repos/team/app/pulls/{number}")))
+            .respond_with(ResponseTemplate::new(200).set_body_json(pull))
+            .mount(&given.server)
+            .await;
+    }
+    let read = async |number| given.gitea.pull_request(&given.url, number).await;
+    let open = read(12).await.unwrap();
+    assert_eq!(
+        (open.title.as_str(), open.state, open.from_fork),
+        ("Say hello", PullState::Open, false)
+    );
+    let merged = read(13).await.unwrap();
+    assert_eq!((merged.state, merged.from_fork), (PullState::Merged, true));
+    let orphan = read(14).await.unwrap();
+    assert_eq!(
+        (orphan.state, orphan.from_fork),
+        (PullState::Closed, true),
+        "its fork is gone"
+    );
+    for number in [15, 0, -1] {
+        let none = read(number).await.unwrap_err();
+        assert!(matches!(none, ForgeError::NoPullRequest { .. }), "{none}");
+    }
+}
+
+#[tokio::test]
+async fn one_comment_is_kept_up_to_date() {
+    let given = given(Some("s3cret")).await;
+    let get = |at: &str, body: serde_json::Value| {
+        Mock::given(method("GET"))
+            .and(path(at.to_owned()))
+            .respond_with(ResponseTemplate::new(200).set_body_json(body))
+            .mount(&given.server)
+    };
+    get("/api/v1/user", json!({"login": "hermez"})).await;
+    let comments = "/api/v1/repos/team/app/issues/12/comments";
+    get(
+        comments,
+        json!([
+            {"id": 1, "body": "<!-- mark --> mine", "user": {"login": "mallory"}},
+            {"id": 2, "body": "<!-- mark --> ours", "user": {"login": "hermez"}},
+        ]),
+    )
+    .await;
+    let body = json!({"body": "<!-- mark --> new"});
+    given
+        .expect("PATCH", "/api/v1/repos/team/app/issues/comments/2", body)
+        .await;
+    let set = |known, marker: &'static str| {
+        let text = format!("{marker} new");
+        let (gitea, url) = (given.gitea.clone(), given.url.clone());
+        async move { gitea.set_comment(&url, 12, known, marker, &text).await }
+    };
+    let ours = set(None, "<!-- mark -->").await.unwrap();
+    assert_eq!(ours, 2, "nobody else's words are touched");
+
+    // One that is gone is made anew.
+    Mock::given(method("POST"))
+        .and(path(comments))
+        .respond_with(ResponseTemplate::new(201).set_body_json(json!({"id": 9})))
+        .expect(1)
+        .mount(&given.server)
+        .await;
+    assert_eq!(set(Some(3), "<!-- mark -->").await.unwrap(), 9);
 }

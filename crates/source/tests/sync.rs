@@ -518,3 +518,69 @@ async fn leftovers_of_a_killed_server_are_cleared() {
     let report = mirrors.sync(&url, None).await.unwrap();
     assert_eq!(report.changed_branches, ["main"]);
 }
+
+#[tokio::test]
+async fn a_pull_request_is_fetched_by_its_number_and_is_no_revision() {
+    let server = GitServer::start().await;
+    let repository = server.create("app.git");
+    Push::new()
+        .commit("main", b"one", FILE)
+        .commit("topic", b"two", FILE)
+        .commit("other", b"three", FILE)
+        .into(&repository);
+    let of = |name: &str| git(&repository, &["rev-parse", name]);
+    let (two, three) = (of("topic"), of("other"));
+    git(&repository, &["update-ref", "refs/pull/12/head", &two]);
+    for branch in ["topic", "other"] {
+        git(&repository, &["branch", "-D", branch]);
+    }
+    let (mirrors, _root) = mirrors(Limits::default());
+    let url = server.url("app.git");
+    let early = mirrors.fetch_pull(&url, None, 12).await.unwrap_err();
+    assert!(matches!(early, SourceError::NotMirrored { .. }), "{early}");
+    mirrors.sync(&url, None).await.unwrap();
+
+    let head = mirrors.fetch_pull(&url, None, 12).await.unwrap();
+    assert_eq!(head.as_str(), two);
+    let file = mirrors.read_file(&url, &head, "service.yaml").await;
+    assert_eq!(file.unwrap(), b"kind: X\n");
+    for revision in [
+        two.as_str(),
+        &two[..12],
+        "refs/pull/12/head",
+        "pull/12/head",
+        "12/head",
+    ] {
+        let unknown = mirrors.resolve(&url, revision).await.unwrap_err();
+        assert!(
+            matches!(unknown, SourceError::UnknownRevision { .. }),
+            "{revision}: {unknown}"
+        );
+    }
+    let names = mirrors.branches(&url).await.unwrap();
+    assert_eq!(names.len(), 1, "{names:?}");
+    for number in [13, 0, -1] {
+        let unknown = mirrors.fetch_pull(&url, None, number).await.unwrap_err();
+        assert!(
+            matches!(unknown, SourceError::UnknownRevision { .. }),
+            "{number}: {unknown}"
+        );
+    }
+
+    // It moves on; what it had is still nobody's revision, and a later sync keeps all of it.
+    git(&repository, &["update-ref", "refs/pull/12/head", &three]);
+    let report = mirrors.sync(&url, None).await.unwrap();
+    assert!(report.changed_branches.is_empty(), "{report:?}");
+    let moved = mirrors.fetch_pull(&url, None, 12).await.unwrap();
+    assert_eq!(moved.as_str(), three);
+    assert!(mirrors.resolve(&url, &two).await.is_err());
+    assert!(
+        mirrors.commit(&url, &head).await.is_ok(),
+        "what runs can be looked at"
+    );
+
+    // Merged, it is a commit like any other.
+    git(&repository, &["update-ref", "refs/heads/main", &three]);
+    mirrors.sync(&url, None).await.unwrap();
+    assert_eq!(mirrors.resolve(&url, &three).await.unwrap(), moved);
+}

@@ -42,6 +42,8 @@ pub enum Change {
     Workload(String),
     /// A rule that may hold deploys back.
     Rules,
+    /// A preview's row.
+    Preview(i64),
 }
 
 /// The database. Cheap to clone.

@@ -333,14 +333,14 @@ impl Store {
             .ok_or_else(|| missing(lease.id))?;
         let mut rollback = None;
         if let Some(FailedRollback { new, aftermath }) = write.rollback.as_deref() {
-            let asked =
+            let (asked, _) =
                 request_in(&transaction, new, With::Aftermath(aftermath), None, now).await?;
             rollback = Some((asked, aftermath));
         }
         transaction.commit().await?;
         self.announce(Change::Deploy(lease.id));
         if let Some((asked, aftermath)) = rollback {
-            self.announce_request(&asked, With::Aftermath(aftermath));
+            self.announce_request(&asked, With::Aftermath(aftermath), None);
         }
         if has_ended(state) {
             self.announce(Change::Workload(record.workload.clone()));

@@ -16,7 +16,8 @@ use crate::page::MapPage;
 use crate::words::{at, from_json, json, maybe_at, ms, value, word};
 use crate::workloads::{Hold, require_living};
 use crate::{
-    Change, DeployRecord, PageRequest, Store, StoreError, bad_artifacts, hotfixes, workloads,
+    Change, DeployRecord, NewPreview, PageRequest, Store, StoreError, bad_artifacts, hotfixes,
+    previews, workloads,
 };
 
 /// A deploy to ask for.
@@ -69,6 +70,7 @@ pub struct Aftermath {
 pub(crate) enum With<'a> {
     Nothing,
     Hotfix(&'a Hotfix),
+    Preview(&'a NewPreview),
     Aftermath(&'a Aftermath),
 }
 
@@ -89,6 +91,8 @@ pub struct DeployFilter {
     pub since: Option<Timestamp>,
     /// Asked for before this time.
     pub until: Option<Timestamp>,
+    /// Of this pull request.
+    pub pull_request: Option<i64>,
 }
 
 /// What errors call a row.
@@ -182,6 +186,7 @@ impl Row {
             rejection: deploy.rejection,
             gate: deploy.gate,
             verify_until: maybe_at("deploy.verify_until_ms", deploy.verify_until_ms)?,
+            pull_request: deploy.pull_request,
         })
     }
 }
@@ -236,6 +241,8 @@ fn newest_of(workloads: &[i64], state: Option<DeployState>) -> SelectStatement {
         .and_where(
             Expr::col(("d", Column::WorkloadId)).equals((workload::Entity, workload::Column::Id)),
         )
+        // What becomes of pull requests is not what becomes of the workload.
+        .and_where(Expr::col(("d", Column::PullRequest)).is_null())
         .to_owned();
     if let Some(state) = state {
         newest.and_where(Expr::col(("d", Column::State)).eq(word(&state)));
@@ -280,6 +287,17 @@ impl Store {
         self.request(new, With::Nothing, Some(held), now).await
     }
 
+    /// Keeps a new deploy of a pull request; with it, all or nothing, its preview is made, or takes
+    /// the new head and is awake again.
+    pub async fn request_preview(
+        &self,
+        new: &NewDeploy,
+        preview: &NewPreview,
+        now: Timestamp,
+    ) -> Result<DeployRecord, StoreError> {
+        self.request(new, With::Preview(preview), None, now).await
+    }
+
     /// Keeps a new rollback; with it, all or nothing, the workload is pinned, what is left is marked
     /// as bad, and a deploy that still brings it out is stopped.
     pub async fn request_rollback(
@@ -300,22 +318,30 @@ impl Store {
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
         let transaction = self.begin().await?;
-        let record = request_in(&transaction, new, with, held, now).await?;
+        let (record, preview) = request_in(&transaction, new, with, held, now).await?;
         transaction.commit().await?;
-        self.announce_request(&record, with);
+        self.announce_request(&record, with, preview);
         Ok(record)
     }
 
     /// Announces a deploy that was asked for.
-    pub(crate) fn announce_request(&self, record: &DeployRecord, with: With<'_>) {
+    pub(crate) fn announce_request(
+        &self,
+        record: &DeployRecord,
+        with: With<'_>,
+        preview: Option<i64>,
+    ) {
         self.announce(Change::Deploy(record.id));
+        if let Some(id) = preview {
+            self.announce(Change::Preview(id));
+        }
         if let With::Aftermath(aftermath) = with {
             self.announce(Change::Deploy(aftermath.left.id));
             self.announce(Change::Workload(record.workload.clone()));
         }
     }
 
-    /// Deploys of a workload that were written to the cluster, newest first, at most `limit`.
+    /// Deploys of a workload itself that were written to the cluster, newest first, at most `limit`.
     pub async fn applied_deploys(
         &self,
         workload_id: i64,
@@ -323,6 +349,7 @@ impl Store {
     ) -> Result<Vec<DeployRecord>, StoreError> {
         let find = with_workload()
             .filter(Column::WorkloadId.eq(workload_id))
+            .filter(Column::PullRequest.is_null())
             .filter(Column::AppliedAtMs.is_not_null())
             .order_by_desc(Column::Id)
             .limit(limit);
@@ -429,6 +456,9 @@ impl Store {
         if let Some(until) = filter.until {
             find = find.filter(Column::CreatedAtMs.lt(ms(until)));
         }
+        if let Some(number) = filter.pull_request {
+            find = find.filter(Column::PullRequest.eq(number));
+        }
         if let Some(after) = page.after_id(LIST)? {
             find = find.filter(Column::Id.lt(after));
         }
@@ -437,20 +467,21 @@ impl Store {
             .try_map(Row::record)
     }
 
-    /// The last deploy of a workload that succeeded.
+    /// The last deploy of a workload itself that succeeded.
     pub async fn current_deploy(
         &self,
         workload_id: i64,
     ) -> Result<Option<DeployRecord>, StoreError> {
         let find = with_workload()
             .filter(Column::WorkloadId.eq(workload_id))
+            .filter(Column::PullRequest.is_null())
             .filter(Column::State.eq(word(&DeployState::Succeeded)))
             .order_by_desc(Column::Id);
         let row = find.into_model::<Row>().one(&self.read).await?;
         row.map(Row::record).transpose()
     }
 
-    /// The newest deploy of a workload before this one that succeeded.
+    /// The newest deploy of a workload itself before this one that succeeded.
     pub async fn good_deploy_before(
         &self,
         workload_id: i64,
@@ -458,6 +489,7 @@ impl Store {
     ) -> Result<Option<DeployRecord>, StoreError> {
         let find = with_workload()
             .filter(Column::WorkloadId.eq(workload_id))
+            .filter(Column::PullRequest.is_null())
             .filter(Column::State.eq(word(&DeployState::Succeeded)))
             .filter(Column::Id.lt(before))
             .order_by_desc(Column::Id);
@@ -530,7 +562,7 @@ pub(crate) async fn request_in(
     with: With<'_>,
     held: Option<&HeldDeploy>,
     now: Timestamp,
-) -> Result<DeployRecord, StoreError> {
+) -> Result<(DeployRecord, Option<i64>), StoreError> {
     let state = word(&DeployState::Pending);
     let message = format!("{} asked for it", new.requested_by);
     let row = ActiveModel {
@@ -542,6 +574,10 @@ pub(crate) async fn request_in(
         override_reason: Set(new.override_reason.clone()),
         held: Set(held.map(json)),
         applied_paused: Set(false),
+        pull_request: Set(match with {
+            With::Preview(preview) => Some(preview.pull_request),
+            _ => None,
+        }),
         state: Set(state.clone()),
         commit_id: Set(new.commit.clone()),
         title: Set(new.title.clone()),
@@ -559,6 +595,13 @@ pub(crate) async fn request_in(
         ..Default::default()
     };
     require_living(transaction, new.workload_id, Hold::Shared).await?;
+    let previewed = match with {
+        With::Preview(preview) => {
+            let by = &new.requested_by;
+            Some(previews::upsert(transaction, new, preview, by, now).await?)
+        }
+        _ => None,
+    };
     let model = Entity::insert(row).exec_with_returning(transaction).await?;
     append_event(transaction, &model, &state, &message, now).await?;
     let record = one(transaction, model.id)
@@ -579,7 +622,7 @@ pub(crate) async fn request_in(
         };
         workloads::pin(transaction, new.workload_id, &pin).await?;
     }
-    Ok(record)
+    Ok((record, previewed))
 }
 
 /// Wants a deploy stopped if it has not ended; says whether there is such a deploy.
@@ -603,6 +646,27 @@ pub(crate) async fn cancel(
         append_event(transaction, &deploy, &deploy.state, &message, now).await?;
     }
     Ok(true)
+}
+
+/// Wants every deploy of one instance of a workload stopped that has not ended; gives their numbers.
+pub(crate) async fn cancel_all_of_instance(
+    transaction: &DatabaseTransaction,
+    workload_id: i64,
+    instance: &str,
+    by: &str,
+    now: Timestamp,
+) -> Result<Vec<i64>, StoreError> {
+    let find = Entity::find()
+        .filter(Column::WorkloadId.eq(workload_id))
+        .filter(Column::Instance.eq(instance))
+        .filter(Column::State.is_in(open()))
+        .order_by_asc(Column::Id);
+    let mut canceled = Vec::new();
+    for deploy in find.all(transaction).await? {
+        cancel(transaction, deploy.id, by, now).await?;
+        canceled.push(deploy.id);
+    }
+    Ok(canceled)
 }
 
 /// Wants every deploy of a workload stopped that has not ended; gives their numbers.

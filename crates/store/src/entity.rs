@@ -167,6 +167,10 @@ pub mod workload {
         pub pin_deploy_id: Option<i64>,
         pub scale_min: i32,
         pub scale_max: i32,
+        pub auto_preview: bool,
+        pub preview_replicas: i32,
+        pub preview_idle_minutes: i32,
+        pub preview_expiry_days: i32,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -348,6 +352,7 @@ pub mod deploy {
         pub rejection: Option<String>,
         pub gate: Option<String>,
         pub verify_until_ms: Option<i64>,
+        pub pull_request: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -459,6 +464,116 @@ pub mod idempotency_key {
         pub status: Option<i32>,
         pub body: Option<String>,
         pub begun_at_ms: i64,
+        pub expires_at_ms: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Previews of pull requests.
+pub mod preview {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "preview")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+        pub workload_id: i64,
+        pub instance: String,
+        pub pull_request: i64,
+        pub title: String,
+        pub author: String,
+        pub head_commit: String,
+        pub head_branch: String,
+        pub from_fork: bool,
+        pub forge_url: String,
+        pub state: String,
+        pub replicas: i32,
+        pub applied_replicas: Option<i32>,
+        pub port: Option<i32>,
+        pub created_at_ms: i64,
+        pub created_by: String,
+        pub last_used_at_ms: i64,
+        pub checked_at_ms: i64,
+        pub waking_since_ms: Option<i64>,
+        pub last_wake_ms: Option<i64>,
+        pub removed_at_ms: Option<i64>,
+        pub removed_why: Option<String>,
+        pub share_hash: Option<String>,
+        pub comment_id: Option<i64>,
+        pub told: String,
+        pub tries: i32,
+        pub retry_at_ms: i64,
+        pub settled: bool,
+        pub lease_until_ms: Option<i64>,
+        pub fence: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Commits of forks that a maintainer allowed.
+pub mod pull_allowance {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "pull_allowance")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub workload_id: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub pull_request: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub commit_id: String,
+        pub allowed_by: String,
+        pub allowed_at_ms: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// One-time tickets that let a signed-in browser into a preview, by their hash.
+pub mod preview_ticket {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "preview_ticket")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub hash: String,
+        pub preview_id: i64,
+        pub session_id: i64,
+        pub expires_at_ms: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Browsers that were let into a preview, by the hash of their cookie.
+pub mod preview_session {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "preview_session")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub hash: String,
+        pub preview_id: i64,
+        pub session_id: Option<i64>,
+        pub share_hash: Option<String>,
         pub expires_at_ms: i64,
     }
 

@@ -28,6 +28,8 @@ mod hotfixes;
 mod idempotency;
 mod migration;
 mod page;
+mod preview_access;
+mod previews;
 mod principals;
 mod receipts;
 mod records;
@@ -49,6 +51,7 @@ pub use error::StoreError;
 pub use gates::GatesRecord;
 pub use idempotency::Begun;
 pub use page::PageRequest;
+pub use previews::{Allowance, NewPreview, PreviewRecord, PreviewWrite};
 pub use records::{
     ArtifactRecord, BuildRecord, DeployRecord, Lease, PrincipalRecord, RepositoryRecord,
     SessionRecord, TokenRecord, WorkloadRecord, WorkloadRow,
@@ -56,4 +59,4 @@ pub use records::{
 pub use repositories::NewRepository;
 pub use rules::{ApprovalRecord, NewApproval, NewException, NewFreeze, RulesRecord, Scope};
 pub use scales::{NewScaleChange, ScaleChangeRecord, ScaleWrite};
-pub use workloads::{NewWorkload, WorkloadFilter, WorkloadSettings};
+pub use workloads::{NewWorkload, PreviewChanges, WorkloadFilter, WorkloadSettings};

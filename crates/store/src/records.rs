@@ -2,7 +2,7 @@
 
 use hermez_api::{
     ArtifactImage, ArtifactSummary, BuildState, BuildSummary, Category, DeployKind, DeployState,
-    DeploySummary, HeldDeploy, MirrorStatus, Pin, ScaleBounds, WebhookState,
+    DeploySummary, HeldDeploy, MirrorStatus, Pin, PreviewSettings, ScaleBounds, WebhookState,
 };
 use jiff::Timestamp;
 
@@ -111,6 +111,8 @@ pub struct WorkloadRecord {
     pub scale_bounds: ScaleBounds,
     /// Why automatic deploys wait, while they do.
     pub pin: Option<Pin>,
+    /// How its pull requests are previewed.
+    pub previews: PreviewSettings,
 }
 
 /// A workload as lists and pages show it, without what only the cluster knows.
@@ -304,6 +306,8 @@ pub struct DeployRecord {
     pub gate: Option<String>,
     /// When its health gates are passed, if nothing happens until then.
     pub verify_until: Option<Timestamp>,
+    /// The pull request whose preview it changes; nothing for the workload itself.
+    pub pull_request: Option<i64>,
 }
 
 impl DeployRecord {
@@ -327,6 +331,7 @@ impl DeployRecord {
             pods_desired: self.pods_desired,
             paused_by: self.paused_by.clone(),
             held: self.held.clone(),
+            pull_request: self.pull_request,
         }
     }
 }

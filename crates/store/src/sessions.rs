@@ -5,7 +5,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use crate::entity::{idempotency_key, login_link, session};
+use crate::entity::{idempotency_key, login_link, preview_session, preview_ticket, session};
 use crate::words::{at, ms};
 use crate::{PrincipalRecord, SessionRecord, Store, StoreError};
 
@@ -117,7 +117,7 @@ impl Store {
         }
     }
 
-    /// Deletes sessions, login links and idempotency keys that expired before `now`; says how many.
+    /// Deletes sessions, login links, tickets and idempotency keys that expired before `now`; says how many.
     pub async fn delete_expired(&self, now: Timestamp) -> Result<u64, StoreError> {
         let now = ms(now);
         let sessions = session::Entity::delete_many()
@@ -132,6 +132,15 @@ impl Store {
             .filter(idempotency_key::Column::ExpiresAtMs.lt(now))
             .exec(&self.write)
             .await?;
-        Ok(sessions.rows_affected + links.rows_affected + keys.rows_affected)
+        let tickets = preview_ticket::Entity::delete_many()
+            .filter(preview_ticket::Column::ExpiresAtMs.lt(now))
+            .exec(&self.write)
+            .await?;
+        let visits = preview_session::Entity::delete_many()
+            .filter(preview_session::Column::ExpiresAtMs.lt(now))
+            .exec(&self.write)
+            .await?;
+        let all = [sessions, links, keys, tickets, visits];
+        Ok(all.iter().map(|deleted| deleted.rows_affected).sum())
     }
 }

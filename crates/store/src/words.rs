@@ -68,7 +68,7 @@ pub(crate) fn from_json<T: DeserializeOwned>(
 
 #[cfg(test)]
 mod tests {
-    use hermez_api::{BuildState, Category, DeployKind, DeployState, WebhookState};
+    use hermez_api::{BuildState, Category, DeployKind, DeployState, PreviewState, WebhookState};
 
     use super::*;
 
@@ -81,6 +81,7 @@ mod tests {
         }
         use BuildState as B;
         use DeployState as D;
+        use PreviewState as P;
         check(&[B::Queued, B::Running, B::Succeeded, B::Failed, B::Canceled]);
         check(&[
             D::Pending,
@@ -100,6 +101,7 @@ mod tests {
             DeployKind::Restart,
             DeployKind::Hotfix,
         ]);
+        check(&[P::Active, P::Sleeping, P::Waking, P::Removing, P::Removed]);
         check(&[Category::Production, Category::NonProduction]);
         check(&[WebhookState::Installed, WebhookState::Missing]);
     }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use hermez_api::{Category, DeployState, Page, Pin, ScaleBounds, ScaleChangeState};
+use hermez_api::{
+    Category, DeployState, Page, Pin, PreviewSettings, ScaleBounds, ScaleChangeState,
+};
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr};
@@ -16,7 +18,7 @@ use crate::entity::workload::{ActiveModel, Column, Entity, Model};
 use crate::words::{at, maybe_at, ms, value, word};
 use crate::{
     Change, DeployRecord, PageRequest, RepositoryRecord, Store, StoreError, WorkloadRecord,
-    WorkloadRow, builds, deploys, scales,
+    WorkloadRow, builds, deploys, previews, scales,
 };
 
 /// A workload to create.
@@ -47,6 +49,28 @@ pub struct WorkloadSettings {
     pub category: Option<Category>,
     /// Branch whose pushes are deployed by themselves; `Some(None)` turns it off.
     pub auto_deploy: Option<Option<String>>,
+    /// How its pull requests are previewed.
+    pub previews: PreviewChanges,
+}
+
+/// What changes in how a workload's pull requests are previewed; absent fields stay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PreviewChanges {
+    /// Whether they are deployed by themselves.
+    pub auto: Option<bool>,
+    /// Pods of a new preview.
+    pub replicas: Option<i32>,
+    /// Minutes without a request after which one sleeps.
+    pub idle_minutes: Option<i32>,
+    /// Days without a request after which one is removed.
+    pub expiry_days: Option<i32>,
+}
+
+impl PreviewChanges {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Which workloads are wanted; absent fields match everything.
@@ -97,6 +121,12 @@ impl WorkloadRecord {
                     deploy_id: model.pin_deploy_id,
                 }),
                 _ => None,
+            },
+            previews: PreviewSettings {
+                auto: model.auto_preview,
+                replicas: model.preview_replicas,
+                idle_minutes: model.preview_idle_minutes,
+                expiry_days: model.preview_expiry_days,
             },
         })
     }
@@ -248,6 +278,20 @@ impl Store {
         if let Some(branch) = &settings.auto_deploy {
             change = change.col_expr(Column::AutoDeploy, Expr::val(branch.clone()));
         }
+        let previews = &settings.previews;
+        if let Some(auto) = previews.auto {
+            change = change.col_expr(Column::AutoPreview, Expr::val(auto));
+        }
+        let numbers = [
+            (Column::PreviewReplicas, previews.replicas),
+            (Column::PreviewIdleMinutes, previews.idle_minutes),
+            (Column::PreviewExpiryDays, previews.expiry_days),
+        ];
+        for (column, number) in numbers {
+            if let Some(number) = number {
+                change = change.col_expr(column, Expr::val(number));
+            }
+        }
         let changed = change_one(&transaction, name, expected_version, change).await?;
         transaction.commit().await?;
         self.announce(Change::Workload(name.to_owned()));
@@ -290,6 +334,7 @@ impl Store {
         let builds = builds::cancel_all_of(&transaction, deleted.id, now).await?;
         let (ended, gone) = (ScaleChangeState::Ended, "the workload was deleted");
         scales::end_standing(&transaction, deleted.id, ended, gone).await?;
+        let previews = previews::remove_all_of(&transaction, deleted.id).await?;
         transaction.commit().await?;
         self.announce(Change::Workload(name.to_owned()));
         for id in deploys {
@@ -297,6 +342,9 @@ impl Store {
         }
         for id in builds {
             self.announce(Change::Build(id));
+        }
+        for id in previews {
+            self.announce(Change::Preview(id));
         }
         Ok(deleted)
     }

@@ -87,7 +87,11 @@ impl Forge {
         Ok(answer.as_array().cloned().unwrap_or_default())
     }
 
-    async fn call(
+    /// Calls the forge's API.
+    ///
+    /// # Errors
+    /// When Gitea refuses.
+    pub async fn call(
         &self,
         method: reqwest::Method,
         path: &str,

@@ -17,6 +17,7 @@ pub mod jobset;
 pub mod main_job;
 pub mod played;
 pub mod proxy;
+pub mod pull_request;
 pub mod rollback;
 pub mod rules;
 pub mod sample;
@@ -29,6 +30,7 @@ pub mod streaming;
 pub mod thousand;
 pub mod training;
 pub mod usage;
+pub mod visitor;
 pub mod wait;
 
 use serde_json::Value;
@@ -84,6 +86,10 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "a version crashes after its pods were ready: health gates fail the deploy, and what ran comes back by itself, once",
     ),
     (
+        "pull-request",
+        "a pull request gets a preview with a URL, a comment and a status; it follows pushes, sleeps, wakes, is shared and goes; a fork's waits for a word",
+    ),
+    (
         "failure-receipt",
         "deploys fail in nine ways; each receipt names the cause, shows last lines without secrets and what came, and brings back what ran",
     ),
@@ -123,6 +129,7 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
         "scale" => scale::run(&sandbox).await,
         "rules" => rules::run(&sandbox).await,
         "gates" => gates::run(&sandbox).await,
+        "pull-request" => pull_request::run(&sandbox).await,
         "failure-receipt" => failure_receipt::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",

@@ -1,7 +1,10 @@
 //! `hermez deploy`, `hermez deploys …` and `hermez history`.
 
 use clap::{Subcommand, ValueEnum};
-use hermez_api::{CreateDeploy, Deploy, DeployEvent, DeployState, DeploySummary, Workload};
+use hermez_api::{
+    CreateDeploy, CreatePullRequestDeploy, Deploy, DeployEvent, DeployState, DeploySummary,
+    Workload,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,8 +23,17 @@ use crate::views;
 #[derive(Debug, clap::Args)]
 pub struct DeployArgs {
     /// Commit id (4 to 40 digits), branch, tag, or HEAD for the current folder's commit
-    #[arg(required_unless_present = "latest", conflicts_with = "latest")]
+    #[arg(
+        required_unless_present_any = ["latest", "pr"],
+        conflicts_with_all = ["latest", "pr"]
+    )]
     commit: Option<String>,
+    /// The newest commit of this pull request, as a preview beside what runs
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["latest", "override_bad"])]
+    pr: Option<i64>,
+    /// Pods of the preview [default: 1, or what the workload's settings say]
+    #[arg(long, value_name = "N", requires = "pr")]
+    replicas: Option<i32>,
     /// The newest commit of the default branch, or of --branch
     #[arg(long)]
     latest: bool,
@@ -127,6 +139,9 @@ pub struct HistoryArgs {
     /// Only deploys of commits whose id begins like this
     #[arg(long, value_name = "ID")]
     commit: Option<String>,
+    /// Only deploys of this pull request
+    #[arg(long, value_name = "NUMBER")]
+    pr: Option<i64>,
     /// Only those asked for since then: a time (RFC 3339), or how long ago (30m, 12h, 2d)
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<Timestamp>,
@@ -208,6 +223,13 @@ pub enum State {
 /// Runs `deploy`.
 pub async fn start(app: &App, args: DeployArgs) -> Result<(), CliError> {
     let workload = choose::workload(app, args.workload).await?;
+    if let Some(number) = args.pr {
+        let body = CreatePullRequestDeploy {
+            reason: args.reason,
+            replicas: args.replicas,
+        };
+        return super::preview::deploy(app, &workload, number, &body, args.watch).await;
+    }
     let commit = match &args.commit {
         Some(commit) => Some(choose::commit(commit).await?),
         None => None,
@@ -307,6 +329,7 @@ pub async fn history(app: &App, args: HistoryArgs) -> Result<(), CliError> {
     query.extend(word(args.kind).map(|kind| ("kind", kind)));
     query.extend(args.by.map(|by| ("by", by)));
     query.extend(args.commit.map(|commit| ("commit", commit)));
+    query.extend(args.pr.map(|number| ("pull_request", number.to_string())));
     query.extend(args.since.map(|since| ("since", since.to_string())));
     query.extend(args.until.map(|until| ("until", until.to_string())));
     let path = ["workloads", name.as_str(), "deploys"];
@@ -335,7 +358,10 @@ pub(super) async fn watch_to_the_end(app: &App, id: i64, is_known: bool) -> Resu
         .get_patiently(&["workloads", &summary.workload])
         .await;
     let workload = workload.and_then(|answer| answer.read::<Workload>()).ok();
-    let url = workload.and_then(|workload| workload.url);
+    // A preview has an address of its own.
+    let url = workload
+        .filter(|_| summary.pull_request.is_none())
+        .and_then(|workload| workload.url);
     print::line(&views::deploy::success(
         &deploy,
         url.as_deref(),

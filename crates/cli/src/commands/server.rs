@@ -79,6 +79,17 @@ pub struct Args {
     /// Prometheus that health gates ask about metrics
     #[arg(long, env = "HERMEZ_PROMETHEUS_URL", value_name = "URL")]
     prometheus_url: Option<Url>,
+    /// Address that the preview gateway listens on; without it there is none
+    #[arg(long, env = "HERMEZ_PREVIEW_LISTEN", value_name = "ADDRESS")]
+    preview_listen: Option<SocketAddr>,
+    /// URL below whose host each preview has its own [default: http://preview.localhost:<port>]
+    #[arg(
+        long,
+        env = "HERMEZ_PREVIEW_URL",
+        value_name = "URL",
+        requires = "preview_listen"
+    )]
+    preview_url: Option<Url>,
     /// File that the first owner's token is written to [default: owner-token in the data folder]
     #[arg(long, env = "HERMEZ_BOOTSTRAP_TOKEN_FILE", value_name = "FILE")]
     bootstrap_token_file: Option<PathBuf>,
@@ -223,6 +234,8 @@ fn config(args: Args) -> Result<ServerConfig, CliError> {
         buildctl: args.buildctl,
         public_url: args.public_url,
         prometheus_url: args.prometheus_url,
+        preview_listen: args.preview_listen,
+        preview_url: args.preview_url,
         bootstrap_token_file: args.bootstrap_token_file,
         forges,
         build_concurrency: usize::from(args.build_concurrency),

@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read, Write};
 
 use clap::{Subcommand, ValueEnum};
-use hermez_api::{CreateWorkload, UpdateWorkload, WorkloadPlan};
+use hermez_api::{CreateWorkload, UpdatePreviewSettings, UpdateWorkload, WorkloadPlan};
 
 use crate::app::{self, App};
 use crate::args::Limit;
@@ -92,11 +92,38 @@ pub struct SetArgs {
     /// Workload; may be left out where it is clear
     workload: Option<String>,
     /// Deploy every push to this branch by itself; `off` stops that
-    #[arg(long, value_name = "BRANCH", required_unless_present = "category")]
+    #[arg(
+        long,
+        value_name = "BRANCH",
+        required_unless_present_any = [
+            "category", "previews", "preview_replicas", "preview_idle", "preview_expiry"
+        ]
+    )]
     auto_deploy: Option<String>,
+    /// Deploy every pull request to a preview by itself
+    #[arg(long, value_enum)]
+    previews: Option<Switch>,
+    /// Pods of a preview (1 to 10)
+    #[arg(long, value_name = "N")]
+    preview_replicas: Option<i32>,
+    /// Minutes without a visit after which a preview sleeps
+    #[arg(long, value_name = "MINUTES")]
+    preview_idle: Option<i32>,
+    /// Days without a visit after which a preview is removed (1 to 90)
+    #[arg(long, value_name = "DAYS")]
+    preview_expiry: Option<i32>,
     /// Whether production traffic depends on it
     #[arg(long, value_enum)]
     category: Option<Category>,
+}
+
+/// Whether something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    /// It is
+    On,
+    /// It is not
+    Off,
 }
 
 /// Arguments of `workload list`.
@@ -242,6 +269,12 @@ async fn set(app: &App, args: SetArgs) -> Result<(), CliError> {
     let body = UpdateWorkload {
         category: args.category.map(Into::into),
         auto_deploy,
+        previews: Some(UpdatePreviewSettings {
+            auto: args.previews.map(|switch| switch == Switch::On),
+            replicas: args.preview_replicas,
+            idle_minutes: args.preview_idle,
+            expiry_days: args.preview_expiry,
+        }),
     };
     let answer = app.client.patch(&["workloads", &name], &body).await?;
     let workload: hermez_api::Workload = answer.read()?;

@@ -33,6 +33,14 @@ pub fn kind(kind: DeployKind) -> &'static str {
     }
 }
 
+/// What a deploy does: its kind, or the pull request that it brings out.
+pub fn what(deploy: &DeploySummary) -> String {
+    match deploy.pull_request {
+        Some(number) => format!("pr {number}"),
+        None => kind(deploy.kind).to_owned(),
+    }
+}
+
 /// Whether nothing more happens to a deploy in this state.
 pub fn is_over(state: DeployState) -> bool {
     use DeployState::{Canceled, Failed, Succeeded, Superseded};
@@ -48,7 +56,7 @@ pub fn list(deploys: &List<DeploySummary>, page: &Page) -> String {
         vec![
             deploy.id.to_string(),
             cell(&deploy.workload),
-            kind(deploy.kind).to_owned(),
+            what(deploy),
             state(deploy.state).to_owned(),
             short(&deploy.commit),
             cut(&deploy.title, 40),
@@ -112,6 +120,9 @@ pub fn show(deploy: &Deploy, page: &Page) -> String {
     if let (DeployKind::Rollback, Some(of)) = (summary.kind, deploy.of_deploy) {
         facts.push(("Rolls back to", format!("deploy {of}")));
     }
+    if let Some(number) = summary.pull_request {
+        facts.push(("Pull request", format!("{number}, as a preview")));
+    }
     if summary.kind == DeployKind::Restart {
         facts.push(("Restarts", "the pods; the version stays".to_owned()));
     }
@@ -169,8 +180,12 @@ pub fn event_line(event: &DeployEvent, page: &Page) -> String {
 /// How a deploy that was watched ended well.
 pub fn success(deploy: &Deploy, url: Option<&str>, page: &Page) -> String {
     let summary = &deploy.summary;
+    let whose = match summary.pull_request {
+        Some(number) => format!("The preview of pull request {number} of "),
+        None => String::new(),
+    };
     let mut text = format!(
-        "{} runs {} (deploy {}, {})",
+        "{whose}{} runs {} (deploy {}, {})",
         cell(&summary.workload),
         short(&summary.commit),
         summary.id,
@@ -209,6 +224,7 @@ pub(crate) mod tests {
             pods_desired: 3,
             paused_by: None,
             held: None,
+            pull_request: None,
         }
     }
 

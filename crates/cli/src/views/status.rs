@@ -304,6 +304,7 @@ mod tests {
                 webhook_reason: None,
             },
             auto_deploy: None,
+            previews: hermez_api::PreviewSettings::default(),
             version: 1,
         }
     }

@@ -105,6 +105,11 @@ pub fn show(workload: &Workload, page: &Page) -> String {
     if let Some(branch) = &workload.auto_deploy {
         facts.push(("Auto-deploy", format!("every push to {branch}")));
     }
+    if workload.previews.auto {
+        let minutes = workload.previews.idle_minutes;
+        let text = format!("every pull request; asleep after {minutes} min");
+        facts.push(("Previews", text));
+    }
     if let Some(pin) = &summary.pin {
         facts.push(("Pinned", rollouts::pin(pin, page)));
     }

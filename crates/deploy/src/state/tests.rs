@@ -51,6 +51,7 @@ pub(crate) fn mk_deploy(state: DeployState) -> DeployRecord {
         rejection: None,
         gate: None,
         verify_until: None,
+        pull_request: None,
     }
 }
 

@@ -281,6 +281,10 @@ fn hermez(context: &Context) -> Option<Component> {
             .needs(&["bootstrap", "registry", "buildkitd", "forge-account"])
             .args(["server", "--listen"])
             .args([local(ports.server).to_string()])
+            .args([
+                "--preview-listen".to_owned(),
+                local(ports.previews).to_string(),
+            ])
             .args(["--data-dir"])
             .args([layout.root().join("hermez")])
             .args(["--kubeconfig"])

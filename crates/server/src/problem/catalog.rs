@@ -52,6 +52,12 @@ catalog! {
     DEPLOY_NOT_FOUND = NOT_FOUND, "deploy-not-found", "There is no such deploy";
     /// The deploy did not fail, or failed before there were receipts.
     RECEIPT_NOT_FOUND = NOT_FOUND, "receipt-not-found", "This deploy has no receipt";
+    /// No pull request of that number.
+    PULL_REQUEST_NOT_FOUND = NOT_FOUND, "pull-request-not-found", "There is no such pull request";
+    /// The pull request has no preview.
+    PREVIEW_NOT_FOUND = NOT_FOUND, "preview-not-found", "There is no such preview";
+    /// A fork's commit that nobody has allowed.
+    FORK_NOT_ALLOWED = FORBIDDEN, "fork-not-allowed", "Nobody has allowed this commit of a fork";
     /// No token of that id.
     TOKEN_NOT_FOUND = NOT_FOUND, "token-not-found", "There is no such token";
     /// No freeze of that number.
@@ -122,6 +128,8 @@ catalog! {
     CLUSTER_UNAVAILABLE = SERVICE_UNAVAILABLE, "cluster-unavailable", "The cluster does not answer";
     /// The cluster said no.
     CLUSTER_REFUSED = BAD_GATEWAY, "cluster-refused", "The cluster refused";
+    /// The forge does not answer, or refuses.
+    FORGE_REFUSED = BAD_GATEWAY, "forge-refused", "The forge refused, or did not answer";
     /// No pod (or container) of that name.
     POD_NOT_FOUND = NOT_FOUND, "pod-not-found", "There is no such pod or container";
 }

@@ -4,6 +4,7 @@ use hermez_access::AccessError;
 use hermez_cluster::ClusterError;
 use hermez_controller::ControllerError;
 use hermez_deploy::RoadError;
+use hermez_source::forge::ForgeError;
 use hermez_source::pick::PickError;
 use hermez_source::{RepositoryUrlError, SourceError};
 use hermez_store::StoreError;
@@ -45,6 +46,7 @@ impl From<StoreError> for ApiError {
                     "workload" => catalog::WORKLOAD_NOT_FOUND,
                     "build" => catalog::BUILD_NOT_FOUND,
                     "deploy" => catalog::DEPLOY_NOT_FOUND,
+                    "preview" => catalog::PREVIEW_NOT_FOUND,
                     "token" => catalog::TOKEN_NOT_FOUND,
                     "freeze" => catalog::FREEZE_NOT_FOUND,
                     _ => catalog::NOT_FOUND,
@@ -168,6 +170,15 @@ impl From<RoadError> for ApiError {
                 .places(places),
             RoadError::AnotherWorkload { .. } => {
                 Self::new(catalog::CONFIG_OF_ANOTHER, sentence(error)).maybe_hint(hint)
+            }
+            RoadError::Forge(ForgeError::NoPullRequest { .. }) => {
+                Self::new(catalog::PULL_REQUEST_NOT_FOUND, sentence(error)).maybe_hint(hint)
+            }
+            RoadError::Forge(_) => {
+                Self::new(catalog::FORGE_REFUSED, sentence(error)).maybe_hint(hint)
+            }
+            RoadError::ForkNotAllowed { .. } => {
+                Self::new(catalog::FORK_NOT_ALLOWED, sentence(error)).maybe_hint(hint)
             }
             RoadError::Held(_) => Self::new(catalog::DEPLOY_HELD, sentence(error)).maybe_hint(hint),
             RoadError::CannotRollBack(_) => {

@@ -62,6 +62,8 @@ struct HistoryQuery {
     /// Asked for before this time (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]
     until: Option<Timestamp>,
+    /// Of this pull request.
+    pull_request: Option<i64>,
 }
 
 /// Which deploys are wanted.
@@ -93,6 +95,7 @@ async fn page_of(
         commit: query.commit.filter(|commit| !commit.is_empty()),
         since: query.since,
         until: query.until,
+        pull_request: query.pull_request,
     };
     let page = state.store.deploys(&filter, &paging.request()).await?;
     let items = page.items.iter().map(DeployRecord::summary).collect();

@@ -15,6 +15,7 @@ mod hotfixes;
 mod login;
 mod logs;
 mod meta;
+mod previews;
 mod profiles;
 mod receipts;
 mod rollouts;
@@ -48,12 +49,13 @@ use crate::{auth, headers, metrics, openapi as common, problem, request_id, trac
 const BODY_SILENCE: Duration = Duration::from_secs(30);
 
 /// Routes that anybody may use, each with a reason: health for load balancers; a sign-in link and
-/// a webhook carry their own proof.
+/// a webhook carry their own proof; the door to previews asks for a session by itself.
 fn open(limits: &Limits) -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(health::router())
         .merge(login::router())
         .merge(webhooks::router(limits.webhook_bytes))
+        .merge(previews::door())
 }
 
 /// Routes below `/api/v1` for authenticated callers.
@@ -71,6 +73,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(rules::router())
         .merge(freezes::router())
         .merge(gates::router())
+        .merge(previews::router())
         .merge(logs::router())
         .merge(runs::router())
         .merge(scales::router())

@@ -42,7 +42,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 }
 
 /// The key of a workload that runs by a schedule.
-async fn cron_job(state: &AppState, name: &str) -> Result<WorkloadKey, ApiError> {
+pub async fn cron_job(state: &AppState, name: &str) -> Result<WorkloadKey, ApiError> {
     let row = workloads::find(state, name).await?;
     if row.workload.kind != Kind::CronJob.name() {
         let message = format!("`{name}` is a {} and has no schedule.", row.workload.kind);
@@ -53,7 +53,7 @@ async fn cron_job(state: &AppState, name: &str) -> Result<WorkloadKey, ApiError>
 }
 
 /// What the cluster's answer means for somebody who asked about a cron job.
-fn told(name: &str) -> impl Fn(ClusterError) -> ApiError {
+pub fn told(name: &str) -> impl Fn(ClusterError) -> ApiError {
     move |error| match error {
         ClusterError::NotFound(_) => {
             ApiError::new(catalog::CONFLICT, format!("`{name}` was not deployed yet."))
@@ -147,7 +147,7 @@ async fn create(
 }
 
 /// Bounds of what a run takes.
-fn check(ask: &CreateRun) -> Result<(), ApiError> {
+pub fn check(ask: &CreateRun) -> Result<(), ApiError> {
     let refuse = |message: String| Err(ApiError::new(catalog::INVALID_BODY, message));
     let arguments = ask.arguments.as_deref().unwrap_or_default();
     if arguments.len() > MAX_ITEMS || ask.environment.len() > MAX_ITEMS {

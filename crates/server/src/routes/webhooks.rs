@@ -1,4 +1,4 @@
-//! Pushes, told by forges.
+//! Pushes and what becomes of pull requests, told by forges.
 //!
 //! The signature is checked over the bytes as they came; a wrong signature and an unknown
 //! repository get the same answer. The answer is 202 before any work is done.
@@ -9,9 +9,10 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use hermez_access::{AccessError, Action, Presented, Principal, Target};
 use hermez_api::Accepted;
 use hermez_deploy::AutoDeploy;
-use hermez_source::forge::{PushEvent, parse_push};
+use hermez_source::forge::{PushEvent, parse_pull, parse_push};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
@@ -24,7 +25,7 @@ pub fn router(limit_bytes: usize) -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(webhook).layer(DefaultBodyLimit::max(limit_bytes)))
 }
 
-/// Tell about a push
+/// Tell about a push or a pull request
 ///
 /// For forges. Signed with the webhook's secret, which Hermez gives the forge when it installs
 /// the webhook: `X-Gitea-Signature`, or `X-Hub-Signature-256`.
@@ -33,7 +34,7 @@ pub fn router(limit_bytes: usize) -> OpenApiRouter<AppState> {
     security(()),
     params(
         ("repository_id" = String, Path, description = "The repository's number."),
-        ("X-Gitea-Event" = Option<String>, Header, description = "`push`; others are accepted and ignored. `X-GitHub-Event` does as well."),
+        ("X-Gitea-Event" = Option<String>, Header, description = "`push` or `pull_request`; others are accepted and ignored. `X-GitHub-Event` does as well."),
         ("X-Gitea-Signature" = Option<String>, Header, description = "HMAC-SHA256 of the body, in hexadecimal."),
         ("X-Hub-Signature-256" = Option<String>, Header, description = "The same, after `sha256=`."),
     ),
@@ -85,9 +86,14 @@ async fn receive(
     };
     let principal = state.gate.authenticate(presented).await.map_err(refused)?;
     let event = text(["x-gitea-event", "x-github-event"]);
-    let push = parse_push(event, body)
-        .map_err(|error| ApiError::new(catalog::INVALID_BODY, sentence(error)))?;
-    let Some(push) = push else { return Ok(false) };
+    let invalid = |error| ApiError::new(catalog::INVALID_BODY, sentence(error));
+    if let Some(pull) = parse_pull(event, body).map_err(invalid)? {
+        follow(state, principal, repository_id, pull.number)?;
+        return Ok(true);
+    }
+    let Some(push) = parse_push(event, body).map_err(invalid)? else {
+        return Ok(false);
+    };
     begin(state, principal, repository_id, push)?;
     Ok(true)
 }
@@ -103,6 +109,43 @@ fn refused(error: AccessError) -> ApiError {
     }
 }
 
+/// A place for a push that is followed.
+fn place(state: &AppState) -> Result<OwnedSemaphorePermit, ApiError> {
+    let places = state.push_places.clone();
+    places.try_acquire_owned().map_err(|_| {
+        ApiError::new(
+            catalog::TOO_MANY_PUSHES,
+            "More pushes wait than this server takes.",
+        )
+        .hint("Redeliver it in a minute, or sync the workload.")
+    })
+}
+
+/// Asks the forge what became of a pull request and does what follows, in the background.
+fn follow(
+    state: &AppState,
+    principal: Principal,
+    repository: i64,
+    number: i64,
+) -> Result<(), ApiError> {
+    let place = place(state)?;
+    let state = state.clone();
+    tokio::spawn(async move {
+        let _place = place;
+        let road = state.road.clone();
+        let work = async move { Ok(road.follow_pull(repository, number).await?) };
+        let (target, detail) = (
+            Target::Repository(repository),
+            json!({ "pull_request": number }),
+        );
+        let followed = change(&state, &principal, Action::Push, target, detail, work).await;
+        if let Err(error) = followed {
+            tracing::warn!(%error, repository, number, "a pull request could not be followed");
+        }
+    });
+    Ok(())
+}
+
 /// Fetches and asks for builds, through the gate and in the background.
 fn begin(
     state: &AppState,
@@ -110,13 +153,7 @@ fn begin(
     repository: i64,
     push: PushEvent,
 ) -> Result<(), ApiError> {
-    let Ok(place) = state.push_places.clone().try_acquire_owned() else {
-        return Err(ApiError::new(
-            catalog::TOO_MANY_PUSHES,
-            "More pushes wait than this server takes.",
-        )
-        .hint("Redeliver it in a minute, or sync the workload."));
-    };
+    let place = place(state)?;
     let state = state.clone();
     tokio::spawn(async move {
         let _place = place;

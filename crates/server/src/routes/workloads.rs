@@ -5,10 +5,11 @@ use axum::extract::{Path, Query, State};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use hermez_access::{Action, Target};
 use hermez_api::{
-    Category, CreateWorkload, MirrorStatus, Page, UpdateWorkload, Workload, WorkloadPlan,
-    WorkloadStatus, WorkloadSummary,
+    Category, CreateWorkload, MirrorStatus, Page, UpdatePreviewSettings, UpdateWorkload, Workload,
+    WorkloadPlan, WorkloadStatus, WorkloadSummary,
 };
-use hermez_store::{WorkloadFilter, WorkloadRow, WorkloadSettings};
+use hermez_deploy::preview::MAX_REPLICAS;
+use hermez_store::{PreviewChanges, WorkloadFilter, WorkloadRow, WorkloadSettings};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
@@ -237,8 +238,12 @@ async fn update(
     let expected = etag::required(&headers)?;
     let branch = update.auto_deploy.as_deref().map(str::trim);
     let shown = branch.map(|branch| branch.chars().take(255).collect::<String>());
-    let detail = json!({ "category": update.category, "auto_deploy": shown });
+    let previews = preview_changes(update.previews.unwrap_or_default())?;
+    let detail = json!({
+        "category": update.category, "auto_deploy": shown, "previews": update.previews,
+    });
     let settings = WorkloadSettings {
+        previews,
         category: update.category,
         auto_deploy: branch.map(|branch| (!branch.is_empty()).then(|| branch.to_owned())),
     };
@@ -253,7 +258,13 @@ async fn update(
             if let Some(Some(branch)) = &settings.auto_deploy {
                 road.require_branch(&workload, branch).await?;
             }
-            if settings.category.is_some() || settings.auto_deploy.is_some() {
+            if settings.previews.auto == Some(true) {
+                road.expect_pull_requests(&workload).await?;
+            }
+            let changes = settings.category.is_some()
+                || settings.auto_deploy.is_some()
+                || !settings.previews.is_empty();
+            if changes {
                 store.set_workload(&workload, expected, &settings).await?;
                 return Ok(());
             }
@@ -303,6 +314,27 @@ async fn delete(
     )
     .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What becomes of a workload's previews, within its bounds.
+fn preview_changes(ask: UpdatePreviewSettings) -> Result<PreviewChanges, ApiError> {
+    let fields = [
+        ("replicas", ask.replicas, MAX_REPLICAS),
+        ("idle_minutes", ask.idle_minutes, 7 * 24 * 60),
+        ("expiry_days", ask.expiry_days, 90),
+    ];
+    for (field, number, most) in fields {
+        if let Some(number) = number.filter(|number| !(1..=most).contains(number)) {
+            let message = format!("`previews.{field}` is {number}; it may be 1 to {most}.");
+            return Err(ApiError::new(catalog::INVALID_BODY, message));
+        }
+    }
+    Ok(PreviewChanges {
+        auto: ask.auto,
+        replicas: ask.replicas,
+        idle_minutes: ask.idle_minutes,
+        expiry_days: ask.expiry_days,
+    })
 }
 
 /// Fetch a workload's repository now

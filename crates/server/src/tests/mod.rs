@@ -5,6 +5,7 @@ mod access;
 mod builds;
 mod changes;
 mod openapi;
+mod previews;
 mod problems;
 mod receipts;
 mod rollouts;
@@ -122,6 +123,7 @@ impl TestServer {
             work_dir: at("builds"),
             public_url: public_url.clone(),
             prometheus: None,
+            preview_url: None,
             build_concurrency: 1,
         });
         let live = Live::start(store.clone(), cluster.clone(), shutdown.clone());
@@ -139,6 +141,7 @@ impl TestServer {
             refresher: Refresher::default(),
             live,
             public_url,
+            preview_url: None,
             stream_places: Arc::new(Semaphore::new(limits.streams)),
             push_places: Arc::new(Semaphore::new(1)),
             limits,

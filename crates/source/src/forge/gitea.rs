@@ -1,4 +1,6 @@
-//! Gitea's API, as far as webhooks and the size of repositories go.
+//! Gitea's API, as far as webhooks, the size of repositories and pull requests go.
+
+mod pulls;
 
 use std::time::Duration;
 
@@ -15,6 +17,9 @@ use crate::revision::shorten;
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 /// Hooks that are looked through for our own: pages of 50.
 const MAX_PAGES: u32 = 10;
+/// What the forge tells of.
+const EVENTS: [&str; 2] = ["push", PULLS];
+const PULLS: &str = "pull_request";
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A Gitea (or Forgejo) server.
@@ -44,13 +49,16 @@ impl Gitea {
     /// keeps beside it.
     pub async fn size_bytes(&self, repository: &RepositoryUrl) -> Result<u64, ForgeError> {
         let path = self.api(repository)?;
-        let answer = self.send(repository, Method::GET, &path, None).await?;
+        let answer = self
+            .send(repository, Method::GET, &path, None::<&()>)
+            .await?;
         let found: FoundRepository =
             serde_json::from_slice(&answer).map_err(|error| self.unexpected(&error))?;
         Ok(found.size_kib.saturating_mul(1024))
     }
 
-    /// Makes the forge call `target` on each push, signed with `secret`.
+    /// Makes the forge call `target` on each push and on what becomes of pull requests, signed with
+    /// `secret`.
     ///
     /// Idempotent: afterwards there is one webhook for the target. It is always a new one: Gitea
     /// (1.26) says yes to a change of a webhook's secret and keeps the old one. The old goes last, so
@@ -63,10 +71,24 @@ impl Gitea {
     ) -> Result<(), ForgeError> {
         let hooks = self.hooks(repository)?;
         let old = self.our_hooks(repository, &hooks, target).await?;
-        let wanted = Hook::for_pushes(target, secret);
+        let wanted = Hook::new(target, secret);
         self.send(repository, Method::POST, &hooks, Some(&wanted))
             .await?;
         self.delete_hooks(repository, &hooks, old).await
+    }
+
+    /// Whether a webhook for `target` tells of pull requests as well: those that an earlier Hermez
+    /// made tell of pushes alone.
+    pub async fn tells_of_pull_requests(
+        &self,
+        repository: &RepositoryUrl,
+        target: &Url,
+    ) -> Result<bool, ForgeError> {
+        let hooks = self.hooks(repository)?;
+        let found = self.found_hooks(repository, &hooks, target).await?;
+        Ok(found
+            .iter()
+            .any(|hook| hook.events.iter().any(|event| event == PULLS)))
     }
 
     /// Takes the webhook for `target` away; fine if there is none, or no such repository any more.
@@ -92,7 +114,10 @@ impl Gitea {
     ) -> Result<(), ForgeError> {
         for id in ids {
             let path = format!("{hooks}/{id}");
-            match self.send(repository, Method::DELETE, &path, None).await {
+            match self
+                .send(repository, Method::DELETE, &path, None::<&()>)
+                .await
+            {
                 Ok(_) | Err(ForgeError::NotFound { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -124,18 +149,30 @@ impl Gitea {
         hooks: &str,
         target: &Url,
     ) -> Result<Vec<i64>, ForgeError> {
+        let found = self.found_hooks(repository, hooks, target).await?;
+        Ok(found.into_iter().map(|hook| hook.id).collect())
+    }
+
+    /// The hooks that call `target`.
+    async fn found_hooks(
+        &self,
+        repository: &RepositoryUrl,
+        hooks: &str,
+        target: &Url,
+    ) -> Result<Vec<FoundHook>, ForgeError> {
         let mut ours = Vec::new();
         for page in 1..=MAX_PAGES {
             let path = format!("{hooks}?page={page}&limit=50");
-            let answer = self.send(repository, Method::GET, &path, None).await?;
+            let answer = self
+                .send(repository, Method::GET, &path, None::<&()>)
+                .await?;
             let found: Vec<FoundHook> =
                 serde_json::from_slice(&answer).map_err(|error| self.unexpected(&error))?;
             let count = found.len();
             ours.extend(
                 found
                     .into_iter()
-                    .filter(|hook| hook.config.url == target.as_str())
-                    .map(|hook| hook.id),
+                    .filter(|hook| hook.config.url == target.as_str()),
             );
             if count < 50 {
                 break;
@@ -149,7 +186,7 @@ impl Gitea {
         repository: &RepositoryUrl,
         method: Method,
         path: &str,
-        body: Option<&Hook<'_>>,
+        body: Option<&(impl Serialize + Sync)>,
     ) -> Result<Vec<u8>, ForgeError> {
         let unreachable = |reason: String| ForgeError::Unreachable {
             forge: self.forge(),
@@ -245,7 +282,7 @@ struct Hook<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     config: HookConfig<'a>,
-    events: [&'static str; 1],
+    events: [&'static str; 2],
     branch_filter: &'static str,
     active: bool,
 }
@@ -258,7 +295,7 @@ struct HookConfig<'a> {
 }
 
 impl<'a> Hook<'a> {
-    fn for_pushes(target: &'a Url, secret: &'a str) -> Self {
+    fn new(target: &'a Url, secret: &'a str) -> Self {
         Self {
             kind: "gitea",
             config: HookConfig {
@@ -266,7 +303,7 @@ impl<'a> Hook<'a> {
                 content_type: "json",
                 secret,
             },
-            events: ["push"],
+            events: EVENTS,
             branch_filter: "*",
             active: true,
         }
@@ -282,6 +319,8 @@ struct FoundRepository {
 #[derive(Deserialize)]
 struct FoundHook {
     id: i64,
+    #[serde(default)]
+    events: Vec<String>,
     #[serde(default)]
     config: FoundConfig,
 }

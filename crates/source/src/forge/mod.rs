@@ -1,12 +1,14 @@
-//! Forges: what Hermez asks of them, and what they tell Hermez on a push.
+//! Forges: what Hermez asks of them, and what they tell Hermez of pushes and pull requests.
 
 mod gitea;
+mod pulls;
 mod webhook;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 pub use gitea::Gitea;
+pub use pulls::{CommitStatus, PullEvent, PullRequest, PullState, StatusState, parse_pull};
 pub use webhook::{PushError, PushEvent, parse_push, verify_signature};
 
 use crate::{Credential, RepositoryUrl};
@@ -46,8 +48,8 @@ pub enum ForgeError {
         /// The forge.
         forge: String,
     },
-    /// The forge refuses the access token, or it may not manage the repository's webhooks.
-    #[error("the forge refuses to let this server manage the webhooks of {url}")]
+    /// The forge refuses the access token, or it may not do this in the repository.
+    #[error("the forge does not let this server do that in {url}")]
     Forbidden {
         /// The repository.
         url: String,
@@ -57,6 +59,14 @@ pub enum ForgeError {
     NotFound {
         /// The repository.
         url: String,
+    },
+    /// The repository has no pull request of that number.
+    #[error("{url} has no pull request {number}")]
+    NoPullRequest {
+        /// The repository.
+        url: String,
+        /// The number.
+        number: i64,
     },
     /// Nothing answers there, or too slowly.
     #[error("the forge at {forge} cannot be reached: {reason}")]
@@ -91,6 +101,7 @@ impl ForgeError {
             Self::Forbidden { .. } => {
                 "Let the token's user administer the repository, and give the token the right to write repositories"
             }
+            Self::NoPullRequest { .. } => "List those that are open: hermez pr list",
             Self::NotFound { .. } => "Check that the token's user may see the repository",
             Self::Unreachable { .. } => {
                 "Check the forge's address in the server's settings, and the network between"

@@ -9,6 +9,7 @@ mod m0001_main_job;
 mod m0002_deploys;
 mod m0003_receipts;
 mod m0004_scale;
+mod m0005_previews;
 mod m0006_rules;
 mod m0007_hotfixes;
 
@@ -42,6 +43,10 @@ const ALL: &[Migration] = &[
     Migration {
         name: "0004_scale",
         up: m0004_scale::up,
+    },
+    Migration {
+        name: "0005_previews",
+        up: m0005_previews::up,
     },
     Migration {
         name: "0006_rules",

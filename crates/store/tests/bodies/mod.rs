@@ -5,6 +5,7 @@ pub mod access;
 pub mod builds;
 pub mod deploys;
 pub mod gates;
+pub mod previews;
 pub mod receipts;
 pub mod rollbacks;
 pub mod rules;
@@ -41,6 +42,10 @@ macro_rules! tests {
         $crate::bodies::tests!(@ gates: gates_are_set_and_taken_away, a_failure_asks_for_its_rollback_once);
         $crate::bodies::tests!(@ rules: windows_and_approvals_are_set_apart, freezes_hold_until_they_are_over,
             a_lock_is_one_persons, approvals_are_kept_once, what_is_held_says_so_until_it_begins);
+        $crate::bodies::tests!(@ previews: a_pull_request_has_one_preview,
+            a_preview_is_not_what_runs_of_its_workload, a_preview_sleeps_and_wakes_once,
+            a_preview_is_leased_to_one, a_removed_preview_makes_room, a_fork_s_commit_is_allowed_alone,
+            a_ticket_and_a_link_open_one_preview, preview_settings_are_set);
     };
     (@ $module:ident: $($name:ident),* $(,)?) => {
         $(

@@ -1,0 +1,606 @@
+//! Pull requests and their previews: an instance of a workload of their own, on the same engine.
+//!
+//! What a person, a forge or a visitor wants is written down here; `sweep` does it, `decide` says
+//! what comes next, and `news` what the forge is told.
+
+pub mod decide;
+pub(crate) mod news;
+pub(crate) mod sweep;
+
+use hermez_access::{Action, GateError, Principal, Target};
+use hermez_api::{
+    CreatePullRequestDeploy, DeployKind, Preview, PreviewState, PullRequest, PullRequestState,
+};
+use hermez_cluster::WorkloadKey;
+use hermez_kinds::Kind;
+use hermez_kinds::preview::{longest_name, runs_once, sleeps};
+use hermez_source::forge::{ForgeError, Gitea, PullRequest as ForgePull, PullState};
+use hermez_source::{Commit, RepositoryUrl, SourceError};
+use hermez_store::{
+    DeployRecord, NewDeploy, NewPreview, PreviewRecord, RepositoryRecord, StoreError,
+    WorkloadRecord,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use std::time::Duration;
+use url::Url;
+
+use crate::requests::{PUSH, bounded};
+use crate::{Road, RoadError};
+use decide::{Pull, Wish, wish};
+
+/// Most pods of a preview.
+pub const MAX_REPLICAS: i32 = 10;
+/// Most previews of a workload that are listed.
+const MAX_LISTED: u64 = 500;
+/// How often a fetch waits for the forge to move a pull request's reference, and how long.
+const HEAD_TRIES: u32 = 8;
+const HEAD_PAUSE: Duration = Duration::from_millis(500);
+
+/// Name of a pull request's own instance.
+///
+/// # Errors
+/// Says how long a workload's name may be, where it is too long.
+pub fn instance_name(workload: &str, number: i64, kind: Kind) -> Result<String, RoadError> {
+    let name = format!("{workload}-pr-{number}");
+    let most = longest_name(kind);
+    if name.len() <= most {
+        return Ok(name);
+    }
+    Err(RoadError::NotNow {
+        message: format!(
+            "the preview would be called `{name}`, which has {} characters; a {} may have {most}",
+            name.len(),
+            kind.name()
+        ),
+        hint: format!(
+            "give the workload a name of at most {} characters",
+            most - (name.len() - workload.len())
+        ),
+    })
+}
+
+/// Checks how many pods a preview may have.
+fn checked_replicas(replicas: i32) -> Result<i32, RoadError> {
+    if (1..=MAX_REPLICAS).contains(&replicas) {
+        return Ok(replicas);
+    }
+    Err(RoadError::Invalid {
+        field: "replicas",
+        message: format!("is {replicas}; a preview has 1 to {MAX_REPLICAS} pods"),
+        hint: "Leave it out for one pod",
+    })
+}
+
+/// The kind of a workload.
+fn kind_of(workload: &WorkloadRecord) -> Kind {
+    Kind::from_spelling(&workload.kind).unwrap_or(Kind::Service)
+}
+
+/// Where a workload's pull requests are.
+struct Place {
+    workload: WorkloadRecord,
+    repository: RepositoryRecord,
+    url: RepositoryUrl,
+    forge: Gitea,
+}
+
+impl Road {
+    /// The open pull requests of a workload's repository, with their previews; the one that changed
+    /// last first, at most 100.
+    pub async fn pull_requests(&self, workload: &str) -> Result<Vec<PullRequest>, RoadError> {
+        let place = self.place(workload).await?;
+        let store = &self.parts().store;
+        let open = place.forge.open_pull_requests(&place.url).await?;
+        let previews = store.previews_of(place.workload.id, MAX_LISTED).await?;
+        let allowances = store.pull_allowances(place.workload.id).await?;
+        let mut shown = Vec::with_capacity(open.len());
+        for pull in open {
+            let by = allowances
+                .iter()
+                .find(|it| it.pull_request == pull.number && it.commit == pull.head.as_str())
+                .map(|it| it.by.clone());
+            let preview = previews.iter().find(|it| it.pull_request == pull.number);
+            shown.push(self.show(&place.workload, pull, by, preview).await?);
+        }
+        Ok(shown)
+    }
+
+    /// One pull request, whatever its state, with its preview.
+    pub async fn pull_request(
+        &self,
+        workload: &str,
+        number: i64,
+    ) -> Result<PullRequest, RoadError> {
+        let place = self.place(workload).await?;
+        let pull = place.forge.pull_request(&place.url, number).await?;
+        self.show_one(&place, pull).await
+    }
+
+    async fn show_one(&self, place: &Place, pull: ForgePull) -> Result<PullRequest, RoadError> {
+        let (store, id) = (&self.parts().store, place.workload.id);
+        let by = store
+            .pull_allowed_by(id, pull.number, pull.head.as_str())
+            .await?;
+        let preview = store.preview(id, pull.number).await?;
+        self.show(&place.workload, pull, by, preview.as_ref()).await
+    }
+
+    async fn show(
+        &self,
+        workload: &WorkloadRecord,
+        pull: ForgePull,
+        allowed_by: Option<String>,
+        preview: Option<&PreviewRecord>,
+    ) -> Result<PullRequest, RoadError> {
+        let preview = match preview {
+            Some(preview) => Some(self.shown_preview(workload, preview).await?),
+            None => None,
+        };
+        Ok(PullRequest {
+            number: pull.number,
+            title: pull.title,
+            author: pull.author,
+            state: match pull.state {
+                PullState::Open => PullRequestState::Open,
+                PullState::Closed => PullRequestState::Closed,
+                PullState::Merged => PullRequestState::Merged,
+            },
+            head: pull.head.to_string(),
+            head_branch: pull.head_branch,
+            base_branch: pull.base_branch,
+            from_fork: pull.from_fork,
+            html_url: pull.html_url,
+            allowed: !pull.from_fork || allowed_by.is_some(),
+            allowed_by,
+            preview,
+        })
+    }
+
+    /// A preview as the API shows it.
+    async fn shown_preview(
+        &self,
+        workload: &WorkloadRecord,
+        preview: &PreviewRecord,
+    ) -> Result<Preview, RoadError> {
+        let deploy = self.parts().store.latest_deploy_of(preview).await?;
+        let settings = &workload.previews;
+        let idle = SignedDuration::from_mins(i64::from(settings.idle_minutes));
+        let expiry = SignedDuration::from_hours(24 * i64::from(settings.expiry_days));
+        let can_sleep = sleeps(kind_of(workload)) && preview.state == PreviewState::Active;
+        Ok(Preview {
+            instance: preview.instance.clone(),
+            pull_request: preview.pull_request,
+            state: preview.state,
+            commit: preview.head_commit.clone(),
+            url: self.preview_url(preview).map(String::from),
+            shared: preview.share_hash.is_some(),
+            replicas: preview.replicas,
+            pods_ready: self.preview_pods(workload, preview).len() as i32,
+            created_at: preview.created_at,
+            created_by: preview.created_by.clone(),
+            last_used_at: preview.last_used_at,
+            sleeps_at: can_sleep.then(|| preview.last_used_at + idle),
+            expires_at: preview.last_used_at + expiry,
+            last_wake_ms: preview.last_wake_ms,
+            removed_why: preview.removed_why.clone(),
+            deploy: deploy.map(|deploy| deploy.summary()),
+        })
+    }
+
+    /// Pods of a preview that take traffic.
+    pub fn preview_pods(&self, workload: &WorkloadRecord, preview: &PreviewRecord) -> Vec<String> {
+        let cluster = self.parts().cluster.borrow().clone();
+        let key = WorkloadKey {
+            namespace: workload.namespace.clone(),
+            name: preview.instance.clone(),
+        };
+        cluster.map_or_else(Vec::new, |cluster| cluster.ready_pods(&key))
+    }
+
+    /// Where a preview answers; nothing without a gateway, or when it is known to have no port.
+    pub fn preview_url(&self, preview: &PreviewRecord) -> Option<Url> {
+        if preview.port.is_none() && preview.applied_replicas.is_some() {
+            return None;
+        }
+        let base = self.parts().preview_url.as_ref()?;
+        let mut url = base.clone();
+        let host = format!("{}.{}", preview.instance, base.host_str()?);
+        url.set_host(Some(&host)).ok()?;
+        Some(url)
+    }
+
+    /// Asks for a deploy of a pull request's newest commit as an instance of its own.
+    pub async fn request_pull_deploy(
+        &self,
+        workload: &str,
+        number: i64,
+        ask: &CreatePullRequestDeploy,
+        by: &str,
+    ) -> Result<DeployRecord, RoadError> {
+        let reason = bounded("reason", ask.reason.as_deref())?;
+        let place = self.place(workload).await?;
+        let settings = &place.workload.previews;
+        let replicas = checked_replicas(ask.replicas.unwrap_or(settings.replicas))?;
+        let pull = place.forge.pull_request(&place.url, number).await?;
+        self.deploy_pull(&place, pull, replicas, reason, by).await
+    }
+
+    async fn deploy_pull(
+        &self,
+        place: &Place,
+        pull: ForgePull,
+        replicas: i32,
+        reason: Option<String>,
+        by: &str,
+    ) -> Result<DeployRecord, RoadError> {
+        let (store, workload) = (&self.parts().store, &place.workload);
+        let number = pull.number;
+        if pull.state != PullState::Open {
+            let how = if pull.state == PullState::Merged {
+                "merged"
+            } else {
+                "closed"
+            };
+            return Err(RoadError::NotNow {
+                message: format!("pull request {number} is {how}"),
+                hint: "reopen it, or deploy the branch that it went to".to_owned(),
+            });
+        }
+        let head = pull.head.as_str();
+        if pull.from_fork
+            && store
+                .pull_allowed_by(workload.id, number, head)
+                .await?
+                .is_none()
+        {
+            return Err(RoadError::ForkNotAllowed {
+                number,
+                commit: pull.head.short().to_owned(),
+            });
+        }
+        let instance = instance_name(&workload.name, number, kind_of(workload))?;
+        if store.workload(&instance).await?.is_some() {
+            return Err(RoadError::NotNow {
+                message: format!("a workload is called `{instance}`, as the preview would be"),
+                hint: "give that workload another name".to_owned(),
+            });
+        }
+        let commit = self.fetch_head(place, &pull).await?;
+        let new = NewDeploy {
+            workload_id: workload.id,
+            instance,
+            commit: commit.id.to_string(),
+            title: commit.title,
+            author: commit.author,
+            requested_by: by.to_owned(),
+            reason,
+            kind: DeployKind::Regular,
+            of: None,
+            override_reason: None,
+        };
+        let preview = NewPreview {
+            pull_request: number,
+            title: pull.title,
+            author: pull.author,
+            head_branch: pull.head_branch,
+            from_fork: pull.from_fork,
+            forge_url: pull.html_url,
+            replicas,
+        };
+        let asked = store
+            .request_preview(&new, &preview, Timestamp::now())
+            .await;
+        let deploy = asked.map_err(|error| match error {
+            StoreError::AlreadyExists {
+                what: "preview", ..
+            } => RoadError::NotNow {
+                message: format!("the preview of pull request {number} is being removed"),
+                hint: "ask again in a moment".to_owned(),
+            },
+            error => error.into(),
+        })?;
+        self.require_pull_webhook(place).await;
+        Ok(deploy)
+    }
+
+    /// Fetches the head of a pull request, as the forge says that it is. A forge moves its reference
+    /// a moment after it says so.
+    async fn fetch_head(&self, place: &Place, pull: &ForgePull) -> Result<Commit, RoadError> {
+        let credential = self.credential(&place.url, &place.repository)?;
+        let mirrors = &self.parts().mirrors;
+        for attempt in 1..=HEAD_TRIES {
+            let fetched = mirrors
+                .fetch_pull(&place.url, credential.as_ref(), pull.number)
+                .await;
+            match fetched {
+                Ok(head) if head == pull.head => {
+                    return Ok(mirrors.commit(&place.url, &head).await?);
+                }
+                Ok(_) | Err(SourceError::UnknownRevision { .. }) if attempt < HEAD_TRIES => {
+                    tokio::time::sleep(HEAD_PAUSE).await;
+                }
+                Ok(_) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(RoadError::NotNow {
+            message: format!(
+                "the forge says that pull request {} is at {}, and its reference says something else",
+                pull.number,
+                pull.head.short()
+            ),
+            hint: "ask again in a moment".to_owned(),
+        })
+    }
+
+    /// Allows the newest commit of a pull request that comes from a fork.
+    pub async fn allow_pull(
+        &self,
+        workload: &str,
+        number: i64,
+        by: &str,
+    ) -> Result<PullRequest, RoadError> {
+        let place = self.place(workload).await?;
+        let pull = place.forge.pull_request(&place.url, number).await?;
+        if !pull.from_fork {
+            return Err(RoadError::NotNow {
+                message: format!("pull request {number} comes from the repository itself"),
+                hint: format!("deploy it: hermez deploy --pr {number}"),
+            });
+        }
+        let (store, id) = (&self.parts().store, place.workload.id);
+        store
+            .allow_pull(id, number, pull.head.as_str(), by, Timestamp::now())
+            .await?;
+        self.show_one(&place, pull).await
+    }
+
+    /// Lets a preview sleep now.
+    pub async fn sleep_preview(&self, workload: &str, number: i64) -> Result<Preview, RoadError> {
+        let (workload, preview) = self.preview_of(workload, number).await?;
+        let store = &self.parts().store;
+        if !sleeps(kind_of(&workload)) {
+            return Err(RoadError::NotNow {
+                message: format!("a {} does not sleep", workload.kind),
+                hint: format!("remove it: hermez pr remove {number}"),
+            });
+        }
+        if store.is_deploying(&preview).await? {
+            return Err(RoadError::NotNow {
+                message: "a deploy of this preview is under way".to_owned(),
+                hint: "wait for it, or cancel it: hermez deploys cancel".to_owned(),
+            });
+        }
+        store.sleep_preview(preview.id).await?;
+        self.preview_now(&workload, number).await
+    }
+
+    /// Wakes a preview; one that is awake stays awake for another while.
+    pub async fn wake_preview(&self, workload: &str, number: i64) -> Result<Preview, RoadError> {
+        let (workload, preview) = self.preview_of(workload, number).await?;
+        let (store, now) = (&self.parts().store, Timestamp::now());
+        if !store.wake_preview(preview.id, now).await? {
+            store.touch_preview(preview.id, now).await?;
+        }
+        self.preview_now(&workload, number).await
+    }
+
+    /// Begins to remove a preview. One that is being removed is removed all the same.
+    pub async fn remove_preview(
+        &self,
+        workload: &str,
+        number: i64,
+        by: &str,
+    ) -> Result<(), RoadError> {
+        let (_, preview) = self.preview_of(workload, number).await?;
+        let why = format!("{by} removed it");
+        let store = &self.parts().store;
+        Ok(store
+            .remove_preview(preview.id, &why, by, Timestamp::now())
+            .await?)
+    }
+
+    /// The workload, and the living preview of one of its pull requests.
+    pub async fn preview_of(
+        &self,
+        workload: &str,
+        number: i64,
+    ) -> Result<(WorkloadRecord, PreviewRecord), RoadError> {
+        let workload = self.workload(workload).await?;
+        let missing = || StoreError::NotFound {
+            what: "preview",
+            key: format!("of pull request {number} of {}", workload.name),
+        };
+        let found = self.parts().store.preview(workload.id, number).await?;
+        let preview = found.ok_or_else(missing)?;
+        Ok((workload, preview))
+    }
+
+    async fn preview_now(
+        &self,
+        workload: &WorkloadRecord,
+        number: i64,
+    ) -> Result<Preview, RoadError> {
+        let (workload, preview) = self.preview_of(&workload.name, number).await?;
+        self.shown_preview(&workload, &preview).await
+    }
+
+    /// Asks the forge what became of a pull request, and does what follows for every workload of
+    /// the repository. The same however often it is called, and whatever an event said.
+    pub async fn follow_pull(&self, repository_id: i64, number: i64) -> Result<(), RoadError> {
+        let store = &self.parts().store;
+        let Some(repository) = store.repository(repository_id).await? else {
+            return Ok(());
+        };
+        let url = RepositoryUrl::parse(&repository.url)?;
+        let forge = self.forge_for(&url)?;
+        let pull = match forge.pull_request(&url, number).await {
+            Ok(pull) => pull,
+            Err(ForgeError::NoPullRequest { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        for workload in store.workloads_of_repository(repository_id).await? {
+            let preview = store.preview(workload.id, number).await?;
+            let allowed = !pull.from_fork
+                || store
+                    .pull_allowed_by(workload.id, number, pull.head.as_str())
+                    .await?
+                    .is_some();
+            let wish = wish(&Pull {
+                state: pull.state,
+                head: pull.head.as_str(),
+                allowed,
+                auto: workload.previews.auto,
+                runs_once: runs_once(kind_of(&workload)),
+                previewed: preview.as_ref().map(|preview| preview.head_commit.as_str()),
+            });
+            match (wish, preview) {
+                (Wish::Remove(why), Some(preview)) => {
+                    self.remove_by_itself(&preview, &workload, &why).await?;
+                }
+                (Wish::Deploy, preview) => {
+                    let replicas = preview.map_or(workload.previews.replicas, |it| it.replicas);
+                    let place = Place {
+                        workload,
+                        repository: repository.clone(),
+                        url: url.clone(),
+                        forge: forge.clone(),
+                    };
+                    self.deploy_by_itself(place, pull.clone(), replicas).await;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Deploys a pull request that moved; what keeps it from being deployed is in the record.
+    async fn deploy_by_itself(&self, place: Place, pull: ForgePull, replicas: i32) {
+        let target = Target::Workload(place.workload.name.clone());
+        let detail = json!({ "pull_request": pull.number, "commit": pull.head.as_str() });
+        let reason = Some(format!("pull request {} has a new commit", pull.number));
+        let act = self.deploy_pull(&place, pull, replicas, reason, PUSH);
+        let gate = &self.parts().gate;
+        let hermez = Principal::system();
+        let asked = gate.change(&hermez, Action::PreviewDeploy, target, detail, act);
+        if let Err(error) = Box::pin(asked).await {
+            let error = match error {
+                GateError::Access(error) => error.to_string(),
+                GateError::Act(error) => error.to_string(),
+            };
+            tracing::info!(error, "a pull request is not deployed by itself");
+        }
+    }
+
+    /// Begins to remove a preview for a reason that is nobody's wish.
+    pub(crate) async fn remove_by_itself(
+        &self,
+        preview: &PreviewRecord,
+        workload: &WorkloadRecord,
+        why: &str,
+    ) -> Result<(), RoadError> {
+        let principal = Principal::system();
+        let target = Target::Workload(workload.name.clone());
+        let detail = json!({ "pull_request": preview.pull_request, "reason": why });
+        let (store, now) = (&self.parts().store, Timestamp::now());
+        let act = store.remove_preview(preview.id, why, &principal.name, now);
+        let gate = &self.parts().gate;
+        let removed = gate.change(&principal, Action::PreviewRemove, target, detail, act);
+        Box::pin(removed).await.map_err(|error| match error {
+            GateError::Act(error) => error.into(),
+            // Hermez may do everything; what is left is the database that holds the record.
+            GateError::Access(error) => RoadError::NotNow {
+                message: error.to_string(),
+                hint: "it is tried again".to_owned(),
+            },
+        })
+    }
+
+    /// Sees to it that the forge tells of pull requests: a webhook of an earlier Hermez does not.
+    async fn require_pull_webhook(&self, place: &Place) {
+        let target = self.webhook_target(place.repository.id);
+        let tells = place
+            .forge
+            .tells_of_pull_requests(&place.url, &target)
+            .await;
+        let done = match tells {
+            Ok(true) => Ok(()),
+            Ok(false) => self.install_webhook(&place.repository, &place.url).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = done {
+            tracing::info!(%error, repository = %place.url, "the forge may not tell of pull requests; it is asked now and then");
+        }
+    }
+
+    /// The same by a workload's name, for when its pull requests are to be deployed by themselves.
+    pub async fn expect_pull_requests(&self, workload: &str) -> Result<(), RoadError> {
+        let place = self.place(workload).await?;
+        self.require_pull_webhook(&place).await;
+        Ok(())
+    }
+
+    async fn place(&self, workload: &str) -> Result<Place, RoadError> {
+        let workload = self.workload(workload).await?;
+        let key = workload.repository_id.to_string();
+        let missing = StoreError::NotFound {
+            what: "repository",
+            key,
+        };
+        let repository = self
+            .parts()
+            .store
+            .repository(workload.repository_id)
+            .await?
+            .ok_or(missing)?;
+        let url = RepositoryUrl::parse(&repository.url)?;
+        let forge = self.forge_for(&url)?;
+        Ok(Place {
+            workload,
+            repository,
+            url,
+            forge,
+        })
+    }
+
+    fn forge_for(&self, url: &RepositoryUrl) -> Result<Gitea, RoadError> {
+        match self.forge_of(url) {
+            Some(Ok(forge)) => Ok(forge),
+            Some(Err(message)) => Err(RoadError::NotNow {
+                message,
+                hint: "look at the server's settings".to_owned(),
+            }),
+            None => Err(RoadError::NotNow {
+                message: format!("no forge is configured for {url}"),
+                hint: "start the server with --forge and --forge-token-file".to_owned(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_too_long_says_how_long_it_may_be() {
+        let name = instance_name("hello", 12, Kind::Service).unwrap();
+        assert_eq!(name, "hello-pr-12");
+        let long = "x".repeat(60);
+        let error = instance_name(&long, 12, Kind::Service).unwrap_err();
+        assert!(error.to_string().contains("66 characters"), "{error}");
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("at most 57 characters"), "{hint}");
+        assert!(instance_name(&"x".repeat(47), 1, Kind::CronJob).is_ok());
+        assert!(instance_name(&"x".repeat(48), 1, Kind::CronJob).is_err());
+    }
+
+    #[test]
+    fn the_number_of_pods_is_bounded() {
+        for bad in [-1, 0, 11, 10_000_000] {
+            assert!(checked_replicas(bad).is_err(), "{bad}");
+        }
+        assert_eq!(checked_replicas(10).unwrap(), 10);
+    }
+}

@@ -1,0 +1,258 @@
+//! Passes a request to a pod of a preview, waking it first where it sleeps.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hermez_access::VISIT_LIFE;
+use hermez_api::{DeployState, PreviewState};
+use hermez_store::{DeployRecord, PreviewRecord, WorkloadRecord};
+use http::{Request, Response, StatusCode, Version};
+use http_body_util::BodyExt;
+use http_body_util::combinators::BoxBody;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+
+use super::visits::Visit;
+use super::{Body, Gateway, connect, headers, pages};
+
+/// How long a request that is no page's waits for a pod.
+const HOLD: Duration = Duration::from_secs(20);
+/// How long a page's request does: most wake within that, and nobody sees the waiting page.
+const HOLD_PAGE: Duration = Duration::from_millis(300);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long a pod may take until it begins to answer.
+const ANSWER_WITHIN: Duration = Duration::from_mins(2);
+
+/// Whose turn it is.
+static TURN: AtomicUsize = AtomicUsize::new(0);
+
+/// Passes a request to the preview.
+pub async fn pass(
+    gateway: &Gateway,
+    preview: &PreviewRecord,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let html = pages::wants_html(request.headers());
+    let visit = gateway.visits.begin(preview.id).await;
+    let workload = match gateway
+        .state
+        .store
+        .workload_by_id(preview.workload_id)
+        .await
+    {
+        Ok(Some(workload)) => workload,
+        Ok(None) => return pages::no_preview(html, &preview.instance),
+        Err(error) => {
+            tracing::warn!(%error, "a preview's workload cannot be looked up");
+            return pages::unavailable(html);
+        }
+    };
+    let safe = request.method().is_safe();
+    let patience = if html && safe { HOLD_PAGE } else { HOLD };
+    let (pod, port) = match find_pod(gateway, preview, &workload, patience, html).await {
+        Ok(found) => found,
+        Err(answer) => return answer,
+    };
+    forward(gateway, &workload, &pod, port, peer, visit, request).await
+}
+
+/// A pod that takes traffic, and its port; waits for one for a while. Else what to say.
+async fn find_pod(
+    gateway: &Gateway,
+    preview: &PreviewRecord,
+    workload: &WorkloadRecord,
+    patience: Duration,
+    html: bool,
+) -> Result<(String, u16), Response<Body>> {
+    let (road, store) = (&gateway.state.road, &gateway.state.store);
+    let begun = Instant::now();
+    let mut preview = preview.clone();
+    loop {
+        if preview.state == PreviewState::Sleeping {
+            if let Err(error) = store.wake_preview(preview.id, Timestamp::now()).await {
+                tracing::warn!(%error, "a preview cannot be woken");
+                return Err(pages::unavailable(html));
+            }
+        } else {
+            let mut pods = road.preview_pods(workload, &preview);
+            if !pods.is_empty() {
+                let Some(port) = preview.port else {
+                    return Err(pages::bad_gateway(
+                        html,
+                        "Its pods say no port. Write `ports: [{containerPort: …}]` in the config file, and push.",
+                    ));
+                };
+                let turn = TURN.fetch_add(1, Ordering::Relaxed) % pods.len();
+                return Ok((pods.swap_remove(turn), port));
+            }
+        }
+        let over = matches!(
+            preview.state,
+            PreviewState::Removing | PreviewState::Removed
+        );
+        if over {
+            return Err(pages::no_preview(html, &preview.instance));
+        }
+        if begun.elapsed() >= patience {
+            let deploy = store.latest_deploy_of(&preview).await.ok().flatten();
+            return Err(no_pod(gateway, &preview, deploy.as_ref(), html));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+        if let Ok(Some(now)) = store.preview_by_id(preview.id).await {
+            preview = now;
+        }
+    }
+}
+
+/// Why there is no pod, and what comes next.
+fn no_pod(
+    gateway: &Gateway,
+    preview: &PreviewRecord,
+    deploy: Option<&DeployRecord>,
+    html: bool,
+) -> Response<Body> {
+    let url = deploy.map(|deploy| {
+        let mut url = gateway.state.public_url.clone();
+        let begin = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{begin}/deploys/{}", deploy.id));
+        url.to_string()
+    });
+    let url = url.as_deref();
+    if preview.state == PreviewState::Waking {
+        return pages::waiting(html, "It slept, and wakes now.", url);
+    }
+    match deploy.map(|deploy| (deploy.state, deploy.message.as_str())) {
+        Some((DeployState::Failed, message)) => {
+            let text = format!("Its deploy failed: {message}");
+            pages::not_running(html, &text, url)
+        }
+        Some((DeployState::Canceled, _)) => {
+            pages::not_running(html, "Its deploy was canceled.", url)
+        }
+        Some((DeployState::Succeeded, _)) => {
+            pages::waiting(html, "No pod of it is ready; this looks again.", url)
+        }
+        Some((_, message)) => {
+            let text = format!("It is being deployed: {message}.");
+            pages::waiting(html, &text, url)
+        }
+        None => pages::waiting(html, "Its deploy begins.", url),
+    }
+}
+
+async fn forward(
+    gateway: &Gateway,
+    workload: &WorkloadRecord,
+    pod: &str,
+    port: u16,
+    peer: SocketAddr,
+    visit: Visit,
+    mut request: Request<Incoming>,
+) -> Response<Body> {
+    let html = pages::wants_html(request.headers());
+    let websocket = headers::is_websocket(request.headers());
+    let path = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |path| path.as_str());
+    let Some(uri) = connect::uri(&workload.namespace, pod, port, path) else {
+        return pages::bad_gateway(html, "The request's path cannot be passed on.");
+    };
+    // Taken before the request goes; it comes true when the answer was sent.
+    let browser = websocket.then(|| hyper::upgrade::on(&mut request));
+    headers::to_preview(request.headers_mut(), &gateway.base, peer.ip(), websocket);
+    *request.uri_mut() = uri;
+    *request.version_mut() = Version::HTTP_11;
+    let answer = tokio::time::timeout(ANSWER_WITHIN, gateway.pods.request(request)).await;
+    let mut answer = match answer {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            tracing::info!(pod, port, error = %chain(&error), "a preview does not answer");
+            let text = format!(
+                "Pod {pod} did not answer on port {port}. Does the program listen there, on all \
+                 addresses? `hermez logs` shows what it says."
+            );
+            return pages::bad_gateway(html, &text);
+        }
+        Err(_) => {
+            let text = format!(
+                "Pod {pod} did not begin to answer within {} seconds.",
+                ANSWER_WITHIN.as_secs()
+            );
+            return pages::too_slow(html, &text);
+        }
+    };
+    let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if switches && let Some(browser) = browser {
+        let preview = hyper::upgrade::on(&mut answer);
+        tokio::spawn(async move {
+            let carry = async {
+                let (browser, preview) = tokio::try_join!(browser, preview).ok()?;
+                let (mut browser, mut preview) = (TokioIo::new(browser), TokioIo::new(preview));
+                // An end is an end, whoever makes it.
+                tokio::io::copy_bidirectional(&mut browser, &mut preview)
+                    .await
+                    .ok()
+            };
+            let _ = tokio::time::timeout(VISIT_LIFE, carry).await;
+            drop(visit);
+        });
+        headers::from_preview(answer.headers_mut(), true);
+        return answer.map(|body| body.map_err(Into::into).boxed());
+    }
+    if switches {
+        return pages::bad_gateway(html, "It switched to a protocol that nobody asked for.");
+    }
+    headers::from_preview(answer.headers_mut(), false);
+    answer.map(|body| {
+        BoxBody::new(Passing {
+            body,
+            _visit: visit,
+        })
+    })
+}
+
+/// A body on its way; its visit lasts as long.
+struct Passing {
+    body: Incoming,
+    _visit: Visit,
+}
+
+impl hyper::body::Body for Passing {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        frame.map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
+}

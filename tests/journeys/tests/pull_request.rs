@@ -1,0 +1,9 @@
+//! Pull requests and their previews on the real cluster.
+
+#[tokio::test]
+async fn a_pull_request_has_a_preview_of_its_own() {
+    let figures = hermez_journeys::run("pull-request")
+        .await
+        .expect("the pull-request journey");
+    println!("{figures}");
+}
