@@ -625,7 +625,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Tell about a push
+         * Tell about a push or a pull request
          * @description For forges. Signed with the webhook's secret, which Hermez gives the forge when it installs
          *     the webhook: `X-Gitea-Signature`, or `X-Hub-Signature-256`.
          */
@@ -923,6 +923,174 @@ export interface paths {
          * @description Automatic deploys go on with the next push. Taking it off again changes nothing.
          */
         delete: operations["unpinWorkload"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/pull-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List open pull requests
+         * @description Of the workload's repository, the one that changed last first, at most 100, with their previews.
+         */
+        get: operations["listPullRequests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/pull-requests/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a pull request */
+        get: operations["getPullRequest"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a preview
+         * @description It goes from the cluster in a moment, and its comment says so. The pull request stays.
+         */
+        delete: operations["removePreview"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/pull-requests/{number}/allow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Allow the commit of a fork
+         * @description The newest one, and only that: a new push needs a new word. Allowing it again changes nothing.
+         */
+        post: operations["allowPullRequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/pull-requests/{number}/deploys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deploy a pull request
+         * @description Its newest commit, as an instance of its own beside the workload. Builds it first where it has no
+         *     artifact yet. A pull request from a fork is built without secrets, as all are, and deployed only
+         *     when somebody has allowed its newest commit.
+         */
+        post: operations["deployPullRequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/pull-requests/{number}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run the cron job of a pull request now
+         * @description A pull request's cron job never runs by its schedule.
+         */
+        post: operations["runPullRequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/pull-requests/{number}/share": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Share a preview
+         * @description Anybody who has the link may open it, without an account. The link is shown this once; a new one
+         *     takes its place, and whoever came by the old one is out.
+         */
+        post: operations["sharePreview"];
+        /**
+         * Stop sharing a preview
+         * @description Its link opens nothing any more, and whoever came by it is out.
+         */
+        delete: operations["unsharePreview"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/pull-requests/{number}/sleep": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a preview sleep
+         * @description It has no pods until the next visit. One that sleeps sleeps on.
+         */
+        post: operations["sleepPreview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/pull-requests/{number}/wake": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Wake a preview
+         * @description As a visit does. One that is awake stays awake for another while.
+         */
+        post: operations["wakePreview"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1748,6 +1916,16 @@ export interface components {
              */
             until?: string | null;
         };
+        /** @description Asks for a deploy of a pull request's newest commit. */
+        CreatePullRequestDeploy: {
+            /** @description Why (at most 1,000 characters). */
+            reason?: string | null;
+            /**
+             * Format: int32
+             * @description Pods (1 to 10); what the workload's settings say when absent.
+             */
+            replicas?: number | null;
+        };
         /** @description Rejects a deploy, which ends it. */
         CreateRejection: {
             /** @description Why (1 to 1,000 characters). */
@@ -1932,6 +2110,11 @@ export interface components {
              * @description Pods of the new version that are ready.
              */
             pods_ready: number;
+            /**
+             * Format: int64
+             * @description The pull request whose preview it changes; absent for the workload itself.
+             */
+            pull_request?: number | null;
             /** @description Why. */
             reason?: string | null;
             /** @description Who asked. */
@@ -2484,6 +2667,11 @@ export interface components {
                  * @description Pods of the new version that are ready.
                  */
                 pods_ready: number;
+                /**
+                 * Format: int64
+                 * @description The pull request whose preview it changes; absent for the workload itself.
+                 */
+                pull_request?: number | null;
                 /** @description Why. */
                 reason?: string | null;
                 /** @description Who asked. */
@@ -2567,6 +2755,43 @@ export interface components {
                 step: number;
                 /** @description The text, without its line end (at most 8 KiB; longer lines are cut). */
                 text: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest (or first in order) first. */
+        Page_PullRequest: {
+            /** @description The items of this page; at most the `limit` asked for (1 to 200, default 50). */
+            items: {
+                /**
+                 * @description Whether its newest commit may be deployed: it comes from the repository itself, or somebody
+                 *     allowed it.
+                 */
+                allowed: boolean;
+                /** @description Who allowed its newest commit, where it comes from another repository. */
+                allowed_by?: string | null;
+                /** @description Who opened it. */
+                author: string;
+                /** @description The branch that it goes to. */
+                base_branch: string;
+                /** @description Whether it comes from another repository. */
+                from_fork: boolean;
+                /** @description Its newest commit (40 hexadecimal digits). */
+                head: string;
+                /** @description The branch that it comes from. */
+                head_branch: string;
+                /** @description Its page in the forge. */
+                html_url: string;
+                /**
+                 * Format: int64
+                 * @description Its number.
+                 */
+                number: number;
+                preview?: components["schemas"]["Preview"] | null;
+                /** @description How it is. */
+                state: components["schemas"]["PullRequestState"];
+                /** @description Its title. */
+                title: string;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
@@ -2781,6 +3006,89 @@ export interface components {
             /** @description Whether it belongs to the newest version. */
             updated: boolean;
         };
+        /** @description A pull request's own instance of a workload. */
+        Preview: {
+            /** @description The commit that was asked for last (40 hexadecimal digits). */
+            commit: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description Who made it. */
+            created_by: string;
+            deploy?: components["schemas"]["DeploySummary"] | null;
+            /**
+             * Format: date-time
+             * @description When it is removed, if nobody uses it.
+             */
+            expires_at: string;
+            /** @description Name of its Kubernetes object, and first label of its host. */
+            instance: string;
+            /**
+             * Format: date-time
+             * @description When it was last used.
+             */
+            last_used_at: string;
+            /**
+             * Format: int64
+             * @description How long it took to wake last, in milliseconds.
+             */
+            last_wake_ms?: number | null;
+            /**
+             * Format: int32
+             * @description Pods that are ready.
+             */
+            pods_ready: number;
+            /**
+             * Format: int64
+             * @description Number of the pull request.
+             */
+            pull_request: number;
+            /** @description Why it is being removed. */
+            removed_why?: string | null;
+            /**
+             * Format: int32
+             * @description Pods, while it is awake.
+             */
+            replicas: number;
+            /** @description Whether it can be opened by a shared link. */
+            shared: boolean;
+            /**
+             * Format: date-time
+             * @description When it sleeps, if nobody uses it.
+             */
+            sleeps_at?: string | null;
+            /** @description How it is. */
+            state: components["schemas"]["PreviewState"];
+            /** @description Where it answers; absent where this server has no preview gateway, or it has no port. */
+            url?: string | null;
+        };
+        /** @description How a workload's pull requests are previewed. */
+        PreviewSettings: {
+            /** @description Whether every pull request is deployed by itself. */
+            auto: boolean;
+            /**
+             * Format: int32
+             * @description Days without a request after which one is removed (1 to 90).
+             */
+            expiry_days: number;
+            /**
+             * Format: int32
+             * @description Minutes without a request after which one sleeps (1 to 10,080).
+             */
+            idle_minutes: number;
+            /**
+             * Format: int32
+             * @description Pods of a new preview (1 to 10).
+             */
+            replicas: number;
+        };
+        /**
+         * @description How a preview is.
+         * @enum {string}
+         */
+        PreviewState: "active" | "sleeping" | "waking" | "removing" | "removed";
         /** @description What went wrong, why, and what to do next. */
         Problem: {
             /** @description What happened this time. */
@@ -2887,6 +3195,43 @@ export interface components {
             /** @description The project. */
             project: string;
         };
+        /** @description A pull request with what Hermez made of it. */
+        PullRequest: {
+            /**
+             * @description Whether its newest commit may be deployed: it comes from the repository itself, or somebody
+             *     allowed it.
+             */
+            allowed: boolean;
+            /** @description Who allowed its newest commit, where it comes from another repository. */
+            allowed_by?: string | null;
+            /** @description Who opened it. */
+            author: string;
+            /** @description The branch that it goes to. */
+            base_branch: string;
+            /** @description Whether it comes from another repository. */
+            from_fork: boolean;
+            /** @description Its newest commit (40 hexadecimal digits). */
+            head: string;
+            /** @description The branch that it comes from. */
+            head_branch: string;
+            /** @description Its page in the forge. */
+            html_url: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            number: number;
+            preview?: components["schemas"]["Preview"] | null;
+            /** @description How it is. */
+            state: components["schemas"]["PullRequestState"];
+            /** @description Its title. */
+            title: string;
+        };
+        /**
+         * @description How a pull request is in the forge.
+         * @enum {string}
+         */
+        PullRequestState: "open" | "closed" | "merged";
         /** @description Whether the server can do its work. */
         Readiness: {
             /**
@@ -3182,11 +3527,37 @@ export interface components {
              */
             until?: string | null;
         };
+        /** @description A link by which anybody who has it may open a preview. */
+        SharedPreview: {
+            /** @description The link; shown this once. A new one takes its place. */
+            url: string;
+        };
+        /** @description Changes how a workload's pull requests are previewed; absent fields stay. */
+        UpdatePreviewSettings: {
+            /** @description Whether every pull request is deployed by itself. */
+            auto?: boolean | null;
+            /**
+             * Format: int32
+             * @description Days without a request after which one is removed (1 to 90).
+             */
+            expiry_days?: number | null;
+            /**
+             * Format: int32
+             * @description Minutes without a request after which one sleeps (1 to 10,080).
+             */
+            idle_minutes?: number | null;
+            /**
+             * Format: int32
+             * @description Pods of a new preview (1 to 10).
+             */
+            replicas?: number | null;
+        };
         /** @description Changes a workload's own settings; absent fields stay. Needs `If-Match`. */
         UpdateWorkload: {
             /** @description Branch whose pushes are deployed by themselves; an empty text turns it off. */
             auto_deploy?: string | null;
             category?: components["schemas"]["Category"] | null;
+            previews?: components["schemas"]["UpdatePreviewSettings"] | null;
         };
         /**
          * @description Whether a forge calls Hermez on each push.
@@ -3213,6 +3584,8 @@ export interface components {
             default_branch: string;
             /** @description State of the repository's mirror. */
             mirror: components["schemas"]["MirrorStatus"];
+            /** @description How its pull requests are previewed. */
+            previews?: components["schemas"]["PreviewSettings"];
             /** @description Where it answers, once the cluster gave it an address. */
             url?: string | null;
             /**
@@ -3726,6 +4099,8 @@ export interface operations {
                 since?: string;
                 /** @description Asked for before this time (RFC 3339). */
                 until?: string;
+                /** @description Of this pull request. */
+                pull_request?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 /** @description Most items to return. */
@@ -5650,7 +6025,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `push`; others are accepted and ignored. `X-GitHub-Event` does as well. */
+                /** @description `push` or `pull_request`; others are accepted and ignored. `X-GitHub-Event` does as well. */
                 "X-Gitea-Event"?: string | null;
                 /** @description HMAC-SHA256 of the body, in hexadecimal. */
                 "X-Gitea-Signature"?: string | null;
@@ -6571,6 +6946,8 @@ export interface operations {
                 since?: string;
                 /** @description Asked for before this time (RFC 3339). */
                 until?: string;
+                /** @description Of this pull request. */
+                pull_request?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 /** @description Most items to return. */
@@ -7332,6 +7709,752 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listPullRequests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Open pull requests. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PullRequest"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPullRequest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+                /** @description The pull request's number. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The pull request, with its preview. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PullRequest"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removePreview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+                /** @description The pull request's number. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It goes. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    allowPullRequest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+                /** @description The pull request's number. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It may be deployed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PullRequest"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deployPullRequest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request deploys once. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The workload's name. */
+                name: string;
+                /** @description The pull request's number. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreatePullRequestDeploy"];
+            };
+        };
+        responses: {
+            /** @description The deploy, which begins now. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploySummary"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It comes from a fork, and nobody has allowed its newest commit. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runPullRequest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same request runs once. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The workload's name. */
+                name: string;
+                /** @description The pull request's number. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateRun"];
+            };
+        };
+        responses: {
+            /** @description The run, which begins now. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sharePreview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+                /** @description The pull request's number. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedPreview"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unsharePreview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+                /** @description The pull request's number. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is not shared. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sleepPreview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+                /** @description The pull request's number. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It sleeps. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    wakePreview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+                /** @description The pull request's number. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It wakes, or is awake. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
             };
             /** @description No credentials, or ones that open nothing (any more). */
             401: {
