@@ -30,6 +30,7 @@ export const DEPLOY: Record<DeployState, Look> = {
   queued: { tone: "waiting", word: "Queued" },
   applying: { tone: "progress", word: "Applying" },
   rolling_out: { tone: "progress", word: "Rolling out" },
+  verifying: { tone: "progress", word: "Verifying" },
   succeeded: { tone: "ok", word: "Finished" },
   failed: { tone: "failed", word: "Failed" },
   canceled: { tone: "unknown", word: "Canceled" },
@@ -40,6 +41,7 @@ export const KIND: Record<DeployKind, string> = {
   regular: "Deploy",
   rollback: "Rollback",
   restart: "Restart",
+  hotfix: "Hotfix",
 };
 
 export const BUILD: Record<BuildState, Look> = {
@@ -82,7 +84,8 @@ export const isDeployActive = (state: DeployState): boolean =>
   state === "building" ||
   state === "queued" ||
   state === "applying" ||
-  state === "rolling_out";
+  state === "rolling_out" ||
+  state === "verifying";
 
 export const isBuildActive = (state: BuildState): boolean =>
   state === "queued" || state === "running";
@@ -123,6 +126,7 @@ export function causeWords(cause: string): string {
     config_missing: "Configuration is missing",
     bad_artifact: "The artifact is marked as bad",
     build: "Build failed",
+    health_gate: "A health gate did not pass",
     deadline: "Not ready in time",
     cluster: "The cluster does not answer",
     registry: "The registry does not have it",

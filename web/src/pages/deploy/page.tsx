@@ -113,7 +113,8 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
 function LivePods({ deploy }: { deploy: Deploy }) {
   useWatchWorkload(deploy.workload);
   const { data: status } = useQuery(statusQuery(deploy.workload));
-  return <Progress deploy={deploy} status={deploy.state === "rolling_out" ? status : undefined} />;
+  const changing = deploy.state === "rolling_out" || deploy.state === "verifying";
+  return <Progress deploy={deploy} status={changing ? status : undefined} />;
 }
 
 /** The page changes at once; a refusal changes it back. */
