@@ -120,6 +120,12 @@ const workloadLogs = createRoute({
   component: lazyRouteComponent(() => import("@/pages/workload/logs"), "LogsTab"),
 });
 
+const workloadScale = createRoute({
+  getParentRoute: () => workload,
+  path: "scale",
+  component: lazyRouteComponent(() => import("@/pages/workload/scale"), "ScaleTab"),
+});
+
 const workloadSettings = createRoute({
   getParentRoute: () => workload,
   path: "settings",
@@ -186,6 +192,7 @@ const tree = root.addChildren([
       workloadCommits,
       workloadHistory,
       workloadLogs,
+      workloadScale,
       workloadSettings,
     ]),
     deploy,
