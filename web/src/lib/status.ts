@@ -6,6 +6,7 @@ import type {
   DeployState,
   DeploySummary,
   Health,
+  HoldingRule,
   RunOutcome,
 } from "@/api/types";
 
@@ -42,6 +43,14 @@ export const KIND: Record<DeployKind, string> = {
   rollback: "Rollback",
   restart: "Restart",
   hotfix: "Hotfix",
+};
+
+/** What a deploy that a rule holds back does. */
+export const HOLDING: Record<HoldingRule, string> = {
+  lock: "Held by a lock",
+  freeze: "Held by a freeze",
+  window: "Waits for its window",
+  approval: "Waits for approval",
 };
 
 export const BUILD: Record<BuildState, Look> = {
@@ -94,8 +103,10 @@ export const isBuildActive = (state: BuildState): boolean =>
 export function deployHeadline({
   state,
   paused_by,
-}: Pick<DeploySummary, "state" | "paused_by">): string {
+  held,
+}: Pick<DeploySummary, "state" | "paused_by" | "held">): string {
   if (paused_by && isDeployActive(state)) return `Paused by ${paused_by}`;
+  if (held && isDeployActive(state)) return HOLDING[held.rule];
   switch (state) {
     case "succeeded":
       return "Deploy finished";
@@ -111,8 +122,10 @@ export function deployHeadline({
 }
 
 /** The tone of that sentence: what is held waits, however far it has come. */
-export const deployTone = (deploy: Pick<DeploySummary, "state" | "paused_by">): Tone =>
-  deploy.paused_by && isDeployActive(deploy.state) ? "waiting" : DEPLOY[deploy.state].tone;
+export const deployTone = (deploy: Pick<DeploySummary, "state" | "paused_by" | "held">): Tone =>
+  (deploy.paused_by || deploy.held) && isDeployActive(deploy.state)
+    ? "waiting"
+    : DEPLOY[deploy.state].tone;
 
 /** Words for a deploy's `failure_cause`; unknown ones are shown as they are. */
 export function causeWords(cause: string): string {

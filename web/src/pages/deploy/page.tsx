@@ -17,7 +17,9 @@ import { shortSha } from "@/lib/format";
 import { deployHeadline, isDeployActive } from "@/lib/status";
 import { Failure } from "./failure";
 import { DeployHeader } from "./header";
+import { HeldSection } from "./held";
 import { Images } from "./images";
+import { MadeOf } from "./made-of";
 import { Progress } from "./progress";
 import { DeploySkeleton } from "./skeleton";
 import { Stages } from "./stages";
@@ -100,6 +102,8 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
         onHold={active ? hold : null}
         onAgain={active ? null : again}
       />
+      <HeldSection deploy={deploy} />
+      {deploy.hotfix && <MadeOf hotfix={deploy.hotfix} workload={deploy.workload} />}
       {deploy.state === "failed" && <Failure deploy={deploy} />}
       <Stages deploy={deploy} />
       {active ? <LivePods deploy={deploy} /> : <Progress deploy={deploy} status={undefined} />}
