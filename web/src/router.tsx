@@ -18,6 +18,7 @@ import {
   type CommitsSearch,
   DEPLOY_KINDS,
   DEPLOY_STATES,
+  type FreezesSearch,
   type HistorySearch,
   type LoginSearch,
   type LogsSearch,
@@ -174,6 +175,15 @@ const activity = createRoute({
   component: lazyRouteComponent(() => import("@/pages/activity/page"), "ActivityPage"),
 });
 
+const freezes = createRoute({
+  getParentRoute: () => app,
+  path: "/freezes",
+  validateSearch: (search: Record<string, unknown>): FreezesSearch => ({
+    all: search.all === true || search.all === "true" ? true : undefined,
+  }),
+  component: lazyRouteComponent(() => import("@/pages/freezes/page"), "FreezesPage"),
+});
+
 const tokens = createRoute({
   getParentRoute: () => app,
   path: "/tokens",
@@ -201,6 +211,7 @@ const tree = root.addChildren([
     builds,
     build,
     activity,
+    freezes,
     tokens,
     missing,
   ]),

@@ -69,6 +69,11 @@ export interface ActivitySearch {
   show?: "record";
 }
 
+export interface FreezesSearch {
+  /** Those that are over, too. */
+  all?: boolean;
+}
+
 export const BUILD_STATES = ["queued", "running", "succeeded", "failed", "canceled"] as const;
 
 /** The text, cut at a sane length; undefined when there is none. */

@@ -1,13 +1,11 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, type ReactNode, useId, useState } from "react";
+import { useState } from "react";
 import { api, idempotencyKey } from "@/api/client";
 import { keys } from "@/api/queries";
 import type { ScaleStatus, Workload } from "@/api/types";
-import { Button } from "@/components/button";
-import { Dialog } from "@/components/dialog";
 import { EndField } from "@/components/end-field";
 import { Check, Field } from "@/components/field";
-import { ProblemView } from "@/components/problem";
+import { FormDialog } from "@/components/form-dialog";
 import { plural } from "@/lib/format";
 import { autoscalingAsked, autoscalingForm, wholeNumber } from "@/lib/scale";
 import { endOf, NO_END } from "@/lib/span";
@@ -28,50 +26,6 @@ function useAsk(name: string, onClose: () => void, ask: () => Promise<unknown>) 
       onClose();
     },
   });
-}
-
-interface FrameProps {
-  workload: Workload;
-  title: ReactNode;
-  action: ReactNode;
-  danger?: boolean;
-  ready: boolean;
-  ask: { mutate: () => void; isPending: boolean; error: unknown };
-  onClose: () => void;
-  children: ReactNode;
-}
-
-/** The form that all of them are: fields, one button, and what the server refused. */
-function ScaleForm({ workload, title, action, danger, ready, ask, onClose, children }: FrameProps) {
-  const form = useId();
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (ready && !ask.isPending) ask.mutate();
-  };
-  return (
-    <Dialog
-      open
-      onClose={onClose}
-      title={<span className="wrap-anywhere">{title}</span>}
-      description={`${workload.category}, namespace ${workload.namespace}`}
-      footer={
-        <Button
-          look={danger ? "danger" : "primary"}
-          type="submit"
-          form={form}
-          disabled={!ready}
-          busy={ask.isPending}
-        >
-          {action}
-        </Button>
-      }
-    >
-      <form id={form} onSubmit={submit} className="flex flex-col gap-4">
-        {children}
-      </form>
-      {ask.error != null && <ProblemView error={ask.error} className="mt-4" />}
-    </Dialog>
-  );
 }
 
 interface ReasonProps {
@@ -117,8 +71,8 @@ export function ScaleDialog({ workload, scale, to, onClose }: ScaleProps & { to?
   const { min, max } = scale.bounds;
   const autoscaled = scale.owner === "autoscaler" || scale.autoscaling != null;
   return (
-    <ScaleForm
-      workload={workload}
+    <FormDialog
+      description={`${workload.category}, namespace ${workload.namespace}`}
       title={to === 0 ? `Scale ${workload.name} to zero` : `Scale ${workload.name}`}
       action={replicas === null ? "Scale" : `Scale to ${plural(replicas, "pod")}`}
       danger={replicas === 0}
@@ -165,7 +119,7 @@ export function ScaleDialog({ workload, scale, to, onClose }: ScaleProps & { to?
           onChange={setFixed}
         />
       )}
-    </ScaleForm>
+    </FormDialog>
   );
 }
 
@@ -174,8 +128,8 @@ export function ReleaseDialog({ workload, onClose }: ScaleProps) {
   const [reason, setReason] = useState("");
   const ask = useAsk(workload.name, onClose, () => api.releaseScale(workload.name, reason.trim()));
   return (
-    <ScaleForm
-      workload={workload}
+    <FormDialog
+      description={`${workload.category}, namespace ${workload.namespace}`}
       title={`Give ${workload.name} back to its config file`}
       action="Back to the config file"
       ready={reason.trim() !== ""}
@@ -187,7 +141,7 @@ export function ReleaseDialog({ workload, onClose }: ScaleProps) {
         deploy.
       </p>
       <Reason first value={reason} onChange={setReason} />
-    </ScaleForm>
+    </FormDialog>
   );
 }
 
@@ -220,8 +174,8 @@ export function AutoscalingDialog({ workload, scale, onClose }: ScaleProps) {
     />
   );
   return (
-    <ScaleForm
-      workload={workload}
+    <FormDialog
+      description={`${workload.category}, namespace ${workload.namespace}`}
       title={`Scale ${workload.name} by its load`}
       action="Scale by load"
       ready={!("wrong" in asked) && reason.trim() !== "" && wrong === null}
@@ -252,7 +206,7 @@ export function AutoscalingDialog({ workload, scale, onClose }: ScaleProps) {
         onChange={setEnd}
         wrong={wrong}
       />
-    </ScaleForm>
+    </FormDialog>
   );
 }
 
@@ -266,8 +220,8 @@ export function BoundsDialog({ workload, scale, onClose }: ScaleProps) {
     api.setScaleBounds(workload.name, { min: fewest ?? 0, max: most ?? 0 }),
   );
   return (
-    <ScaleForm
-      workload={workload}
+    <FormDialog
+      description={`${workload.category}, namespace ${workload.namespace}`}
       title={`Bounds of ${workload.name}`}
       action="Set the bounds"
       ready={fewest !== null && most !== null && fewest <= most}
@@ -290,6 +244,6 @@ export function BoundsDialog({ workload, scale, onClose }: ScaleProps) {
           onChange={(event) => setMax(event.target.value)}
         />
       </div>
-    </ScaleForm>
+    </FormDialog>
   );
 }
