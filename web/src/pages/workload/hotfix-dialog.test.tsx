@@ -52,7 +52,9 @@ test("a conflict names its places", async () => {
         title: "A commit does not fit on what runs",
         status: 409,
         hint: "Pick the commit before it, too.",
-        places: [{ file: "notes.txt", line: 3, message: "both sides changed it" }],
+        places: [
+          { file: "notes.txt", line: 3, message: "<<<<<<< runs\n  a\n=======\n  b\n>>>>>>> aaa\n" },
+        ],
       },
       { status: 409, headers: { "content-type": "application/problem+json" } },
     ),
@@ -61,6 +63,9 @@ test("a conflict names its places", async () => {
   await user.click(screen.getByLabelText(/Commit aaa/));
   await user.click(screen.getByRole("button", { name: "See whether it fits" }));
   expect(await screen.findByText("notes.txt:3")).toBeTruthy();
+  expect(screen.getByText(/<<<<<<< runs/).textContent).toBe(
+    "<<<<<<< runs\n  a\n=======\n  b\n>>>>>>> aaa",
+  );
   expect(screen.getByText("Pick the commit before it, too.")).toBeTruthy();
   expect(screen.getByRole("button", { name: "Deploy 1 commit as a hotfix" })).toBeDisabled();
 });
