@@ -18,6 +18,7 @@ import {
   type CommitsSearch,
   DEPLOY_KINDS,
   DEPLOY_STATES,
+  type FreezesSearch,
   type HistorySearch,
   type LoginSearch,
   type LogsSearch,
@@ -120,6 +121,12 @@ const workloadLogs = createRoute({
   component: lazyRouteComponent(() => import("@/pages/workload/logs"), "LogsTab"),
 });
 
+const workloadScale = createRoute({
+  getParentRoute: () => workload,
+  path: "scale",
+  component: lazyRouteComponent(() => import("@/pages/workload/scale"), "ScaleTab"),
+});
+
 const workloadSettings = createRoute({
   getParentRoute: () => workload,
   path: "settings",
@@ -168,6 +175,15 @@ const activity = createRoute({
   component: lazyRouteComponent(() => import("@/pages/activity/page"), "ActivityPage"),
 });
 
+const freezes = createRoute({
+  getParentRoute: () => app,
+  path: "/freezes",
+  validateSearch: (search: Record<string, unknown>): FreezesSearch => ({
+    all: search.all === true || search.all === "true" ? true : undefined,
+  }),
+  component: lazyRouteComponent(() => import("@/pages/freezes/page"), "FreezesPage"),
+});
+
 const tokens = createRoute({
   getParentRoute: () => app,
   path: "/tokens",
@@ -186,6 +202,7 @@ const tree = root.addChildren([
       workloadCommits,
       workloadHistory,
       workloadLogs,
+      workloadScale,
       workloadSettings,
     ]),
     deploy,
@@ -194,6 +211,7 @@ const tree = root.addChildren([
     builds,
     build,
     activity,
+    freezes,
     tokens,
     missing,
   ]),

@@ -43,6 +43,9 @@ export function applyStatus(client: QueryClient, name: string, status: WorkloadS
   if (JSON.stringify(before?.schedule) !== JSON.stringify(status.schedule)) {
     void client.invalidateQueries({ queryKey: keys.runs(name) });
   }
+  if (before?.pods_desired !== status.pods_desired || before.pods_ready !== status.pods_ready) {
+    void client.invalidateQueries({ queryKey: keys.scale(name) });
+  }
   const seen = {
     health: status.health,
     health_reason: status.reason,

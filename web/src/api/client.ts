@@ -3,12 +3,21 @@ import createClient from "openapi-fetch";
 import { problemFrom, unreachable } from "./problem";
 import type { paths } from "./schema";
 import type {
+  ApprovalRule,
   BuildState,
   Category,
+  CreateFreeze,
+  CreateHotfix,
+  CreateLock,
   CreateRun,
   CreateWorkload,
   DeployKind,
   DeployState,
+  DeployWindows,
+  HealthGates,
+  ScaleBounds,
+  SetAutoscaling,
+  SetScale,
 } from "./types";
 
 const client = createClient<paths>({
@@ -122,6 +131,86 @@ export const api = {
   sync: (name: string) =>
     take(client.POST("/api/v1/workloads/{name}/sync", { params: { path: { name } } })),
 
+  scale: (name: string, signal?: AbortSignal) =>
+    take(client.GET("/api/v1/workloads/{name}/scale", { params: { path: { name } }, signal })),
+  scaleChanges: (name: string, query: PageOf, signal?: AbortSignal) =>
+    take(
+      client.GET("/api/v1/workloads/{name}/scale/changes", {
+        params: { path: { name }, query },
+        signal,
+      }),
+    ),
+  setScale: (name: string, body: SetScale, key: string) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/scale", {
+        params: { path: { name }, header: once(key) },
+        body,
+      }),
+    ),
+  releaseScale: (name: string, reason: string) =>
+    take(
+      client.DELETE("/api/v1/workloads/{name}/scale", {
+        params: { path: { name }, query: { reason } },
+      }),
+    ),
+  setAutoscaling: (name: string, body: SetAutoscaling, key: string) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/autoscaling", {
+        params: { path: { name }, header: once(key) },
+        body,
+      }),
+    ),
+  setScaleBounds: (name: string, body: ScaleBounds) =>
+    take(client.PUT("/api/v1/workloads/{name}/scale/bounds", { params: { path: { name } }, body })),
+
+  rules: (name: string, signal?: AbortSignal) =>
+    take(client.GET("/api/v1/workloads/{name}/rules", { params: { path: { name } }, signal })),
+  setWindows: (name: string, body: DeployWindows) =>
+    take(
+      client.PUT("/api/v1/workloads/{name}/rules/windows", { params: { path: { name } }, body }),
+    ),
+  clearWindows: (name: string) =>
+    take(client.DELETE("/api/v1/workloads/{name}/rules/windows", { params: { path: { name } } })),
+  setApprovals: (name: string, body: ApprovalRule) =>
+    take(
+      client.PUT("/api/v1/workloads/{name}/rules/approvals", { params: { path: { name } }, body }),
+    ),
+  clearApprovals: (name: string) =>
+    take(client.DELETE("/api/v1/workloads/{name}/rules/approvals", { params: { path: { name } } })),
+  lock: (name: string, body: CreateLock) =>
+    take(client.PUT("/api/v1/workloads/{name}/lock", { params: { path: { name } }, body })),
+  /** With a reason it breaks the lock of somebody else. */
+  unlock: (name: string, breakReason: string | null) =>
+    take(
+      client.DELETE("/api/v1/workloads/{name}/lock", {
+        params: {
+          path: { name },
+          query: breakReason === null ? {} : { break: true, reason: breakReason },
+        },
+      }),
+    ),
+  gates: (name: string, signal?: AbortSignal) =>
+    take(client.GET("/api/v1/workloads/{name}/gates", { params: { path: { name } }, signal })),
+  setGates: (name: string, body: HealthGates) =>
+    take(client.PUT("/api/v1/workloads/{name}/gates", { params: { path: { name } }, body })),
+  clearGates: (name: string) =>
+    take(client.DELETE("/api/v1/workloads/{name}/gates", { params: { path: { name } } })),
+  freezes: (query: PageOf & { all?: boolean }, signal?: AbortSignal) =>
+    take(client.GET("/api/v1/freezes", { params: { query }, signal })),
+  createFreeze: (body: CreateFreeze, key: string) =>
+    take(client.POST("/api/v1/freezes", { params: { header: once(key) }, body })),
+  endFreeze: (id: number) =>
+    take(client.POST("/api/v1/freezes/{id}/end", { params: { path: { id } } })),
+  hotfixPlan: (name: string, body: CreateHotfix) =>
+    take(client.POST("/api/v1/workloads/{name}/hotfix-plan", { params: { path: { name } }, body })),
+  createHotfix: (name: string, body: CreateHotfix, key: string) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/hotfixes", {
+        params: { path: { name }, header: once(key) },
+        body,
+      }),
+    ),
+
   runs: (name: string, query: PageOf, signal?: AbortSignal) =>
     take(
       client.GET("/api/v1/workloads/{name}/runs", { params: { path: { name }, query }, signal }),
@@ -183,6 +272,14 @@ export const api = {
         params: { path: { name }, header: once(key) },
         body: { commit, reason, override_bad },
       }),
+    ),
+  approveDeploy: (id: number, comment: string | null) =>
+    take(
+      client.POST("/api/v1/deploys/{id}/approve", { params: { path: { id } }, body: { comment } }),
+    ),
+  rejectDeploy: (id: number, reason: string) =>
+    take(
+      client.POST("/api/v1/deploys/{id}/reject", { params: { path: { id } }, body: { reason } }),
     ),
   pauseDeploy: (id: number) =>
     take(client.POST("/api/v1/deploys/{id}/pause", { params: { path: { id } } })),

@@ -1,4 +1,4 @@
-/** What the pages read, by key. Streams keep it fresh (cache.ts); nothing polls. */
+/** What the pages read, by key. Streams keep it fresh (cache.ts). */
 import {
   infiniteQueryOptions,
   QueryClient,
@@ -15,6 +15,10 @@ export const keys = {
   workload: (name: string) => ["workload", name] as const,
   status: (name: string) => ["workload", name, "status"] as const,
   runs: (name: string) => ["workload", name, "runs"] as const,
+  scale: (name: string) => ["workload", name, "scale"] as const,
+  rules: (name: string) => ["workload", name, "rules"] as const,
+  gates: (name: string) => ["workload", name, "gates"] as const,
+  freezes: ["freezes"] as const,
   branches: (name: string) => ["workload", name, "branches"] as const,
   commits: (name: string) => ["workload", name, "commits"] as const,
   deploys: ["deploys"] as const,
@@ -101,6 +105,35 @@ export const runsQuery = (name: string) =>
     queryKey: keys.runs(name),
     queryFn: async ({ signal }) => (await api.runs(name, {}, signal)).items,
   });
+
+/** What waits for the cluster is asked for again: no stream tells of it. */
+export const scaleQuery = (name: string) =>
+  queryOptions({
+    queryKey: keys.scale(name),
+    queryFn: ({ signal }) => api.scale(name, signal),
+    refetchInterval: (query) => (query.state.data?.change?.state === "pending" ? 2_000 : false),
+  });
+
+export const scaleChangesQuery = (name: string) =>
+  paged([...keys.scale(name), "changes"], (cursor, signal) =>
+    api.scaleChanges(name, { cursor }, signal),
+  );
+
+export const rulesQuery = (name: string) =>
+  queryOptions({
+    queryKey: keys.rules(name),
+    queryFn: ({ signal }) => api.rules(name, signal),
+  });
+
+export const gatesQuery = (name: string) =>
+  queryOptions({
+    queryKey: keys.gates(name),
+    queryFn: ({ signal }) => api.gates(name, signal),
+  });
+
+/** Those that hold or will; `all` has those that are over, too. */
+export const freezesQuery = (all: boolean) =>
+  paged([...keys.freezes, all], (cursor, signal) => api.freezes({ all, cursor }, signal));
 
 export const branchesQuery = (name: string) =>
   queryOptions({

@@ -1,6 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import type { DeploySummary } from "@/api/types";
-import { isDeployActive, KIND } from "@/lib/status";
+import { heldNow } from "@/lib/held";
+import { HOLDING, isDeployActive, KIND } from "@/lib/status";
 import { CommitLine } from "./commit";
 import { DeployStatus } from "./status";
 import type { Column } from "./table";
@@ -32,7 +33,7 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
     {
       id: "state",
       header: "State",
-      className: "w-31",
+      className: "w-36",
       cell: (it) => (
         <span title={it.message} className="block leading-4">
           {it.state === "failed" ? (
@@ -47,9 +48,7 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
           ) : (
             <DeployStatus state={it.state} />
           )}
-          {it.kind !== "regular" && (
-            <span className="block text-xs text-muted">{KIND[it.kind]}</span>
-          )}
+          <Under deploy={it} />
         </span>
       ),
     },
@@ -109,4 +108,18 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
     },
   ];
   return columns.filter((column) => column !== null);
+}
+
+/** Under the state: the kind where it is not the usual one, and what holds it. */
+function Under({ deploy }: { deploy: DeploySummary }) {
+  const held = heldNow(deploy);
+  if (held) {
+    return (
+      <span className="block truncate text-xs text-waiting" title={held.message}>
+        {HOLDING[held.rule]}
+      </span>
+    );
+  }
+  if (deploy.kind === "regular") return null;
+  return <span className="block text-xs text-muted">{KIND[deploy.kind]}</span>;
 }

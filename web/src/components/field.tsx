@@ -111,3 +111,28 @@ export function Pick({ label, value, options, onChange, className, mono }: PickP
     </div>
   );
 }
+
+interface CheckProps {
+  label: ReactNode;
+  checked: boolean;
+  onChange: (checked: boolean) => void;
+  help?: string;
+}
+
+/** The browser's own checkbox with its label beside it. */
+export function Check({ label, checked, onChange, help }: CheckProps) {
+  return (
+    <label className="flex min-w-0 items-start gap-2.5">
+      <input
+        type="checkbox"
+        checked={checked}
+        onChange={(event) => onChange(event.target.checked)}
+        className="mt-0.5 size-4 shrink-0 accent-accent"
+      />
+      <span className="min-w-0 flex-1">
+        {label}
+        {help && <span className="block text-xs text-faint">{help}</span>}
+      </span>
+    </label>
+  );
+}

@@ -70,9 +70,16 @@ function PlaceView({ place }: { place: Place }) {
       {place.field && (
         <code className="ml-2 font-mono text-xs wrap-anywhere text-muted">{place.field}</code>
       )}
-      <p className="break-words">
-        <Words text={place.message} />
-      </p>
+      {place.message.includes("\n") ? (
+        // Lines of the file itself: both sides of a conflict.
+        <pre className="mt-1 font-mono text-xs whitespace-pre-wrap wrap-anywhere">
+          {place.message.trimEnd()}
+        </pre>
+      ) : (
+        <p className="break-words">
+          <Words text={place.message} />
+        </p>
+      )}
       {place.hint && (
         <p className="break-words text-muted">
           <Words text={place.hint} />

@@ -119,6 +119,14 @@ function useFrameActions(openShortcuts: () => void, signOut: () => void) {
         run: () => navigate({ to: "/builds" }),
       },
       {
+        id: "go-freezes",
+        label: "Freezes",
+        group: "Go to",
+        shortcut: "g f",
+        keywords: "rules hold stop deploys",
+        run: () => navigate({ to: "/freezes" }),
+      },
+      {
         id: "go-tokens",
         label: "API tokens",
         group: "Go to",

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { Activity, Boxes, Hammer, Keyboard, KeyRound, LogOut } from "lucide-react";
+import { Activity, Boxes, Hammer, Keyboard, KeyRound, LogOut, Snowflake } from "lucide-react";
 import { meQuery } from "@/api/queries";
 import { Menu, MenuChoice, MenuItem, MenuLabel, MenuSeparator } from "@/components/menu";
 import { setTheme, type Theme, useTheme } from "@/lib/theme";
@@ -10,6 +10,7 @@ const PLACES = [
   { to: "/workloads", label: "Workloads", icon: Boxes },
   { to: "/activity", label: "Activity", icon: Activity },
   { to: "/builds", label: "Builds", icon: Hammer },
+  { to: "/freezes", label: "Freezes", icon: Snowflake },
 ] as const;
 
 const THEMES = [

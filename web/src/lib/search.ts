@@ -34,7 +34,7 @@ export interface HistorySearch {
   commit?: string;
 }
 
-export const DEPLOY_KINDS = ["regular", "rollback", "restart"] as const;
+export const DEPLOY_KINDS = ["regular", "rollback", "restart", "hotfix"] as const;
 
 export const DEPLOY_STATES = [
   "pending",
@@ -42,6 +42,7 @@ export const DEPLOY_STATES = [
   "queued",
   "applying",
   "rolling_out",
+  "verifying",
   "succeeded",
   "failed",
   "canceled",
@@ -66,6 +67,11 @@ export interface BuildsSearch {
 
 export interface ActivitySearch {
   show?: "record";
+}
+
+export interface FreezesSearch {
+  /** Those that are over, too. */
+  all?: boolean;
 }
 
 export const BUILD_STATES = ["queued", "running", "succeeded", "failed", "canceled"] as const;

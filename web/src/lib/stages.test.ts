@@ -24,6 +24,15 @@ describe("stagesOf", () => {
     );
   });
 
+  it("shows that gates look at it only where they do", () => {
+    expect(seen("applying", "rolling_out", "verifying")).toBe(
+      "Build:skipped Apply:done Roll out:done Verify:active",
+    );
+    expect(seen("applying", "rolling_out", "verifying", "failed")).toBe(
+      "Build:skipped Apply:done Roll out:done Verify:failed",
+    );
+  });
+
   it("says that a build was not needed", () => {
     expect(seen("pending", "applying")).toBe("Build:skipped Apply:active Roll out:ahead");
   });

@@ -1,9 +1,9 @@
-/** The road of one deploy, from its timeline: build, turn, apply, roll out. */
+/** The road of one deploy, from its timeline: build, turn, apply, roll out, verify. */
 import type { DeployEvent, DeployState } from "@/api/types";
 import { isDeployActive } from "./status";
 
 export interface Stage {
-  name: "Build" | "Queue" | "Apply" | "Roll out";
+  name: "Build" | "Queue" | "Apply" | "Roll out" | "Verify";
   state: "done" | "active" | "failed" | "stopped" | "ahead" | "skipped";
   startedAt: string | null;
   finishedAt: string | null;
@@ -14,6 +14,7 @@ const ORDER: { name: Stage["name"]; states: DeployState[] }[] = [
   { name: "Queue", states: ["queued"] },
   { name: "Apply", states: ["applying"] },
   { name: "Roll out", states: ["rolling_out"] },
+  { name: "Verify", states: ["verifying"] },
 ];
 
 /** Pure: the stages with when each began and ended. */
@@ -33,9 +34,11 @@ export function stagesOf(state: DeployState, timeline: DeployEvent[]): Stage[] {
   return settle(stages, state).filter(shown);
 }
 
-/** Waiting for its turn is worth a word only while it matters. */
-const shown = (stage: Stage): boolean =>
-  stage.name !== "Queue" || ["active", "failed", "stopped"].includes(stage.state);
+/** Waiting for its turn is worth a word only while it matters; verifying, where gates look. */
+const shown = (stage: Stage): boolean => {
+  if (stage.name === "Queue") return ["active", "failed", "stopped"].includes(stage.state);
+  return stage.name !== "Verify" || stage.startedAt !== null;
+};
 
 /** A deploy that ended badly did so in the last stage that it reached; those before it are done. */
 function settle(stages: Stage[], state: DeployState): Stage[] {

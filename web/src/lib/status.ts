@@ -6,6 +6,7 @@ import type {
   DeployState,
   DeploySummary,
   Health,
+  HoldingRule,
   RunOutcome,
 } from "@/api/types";
 
@@ -30,6 +31,7 @@ export const DEPLOY: Record<DeployState, Look> = {
   queued: { tone: "waiting", word: "Queued" },
   applying: { tone: "progress", word: "Applying" },
   rolling_out: { tone: "progress", word: "Rolling out" },
+  verifying: { tone: "progress", word: "Verifying" },
   succeeded: { tone: "ok", word: "Finished" },
   failed: { tone: "failed", word: "Failed" },
   canceled: { tone: "unknown", word: "Canceled" },
@@ -40,6 +42,15 @@ export const KIND: Record<DeployKind, string> = {
   regular: "Deploy",
   rollback: "Rollback",
   restart: "Restart",
+  hotfix: "Hotfix",
+};
+
+/** What a deploy that a rule holds back does. */
+export const HOLDING: Record<HoldingRule, string> = {
+  lock: "Held by a lock",
+  freeze: "Held by a freeze",
+  window: "Waits for its window",
+  approval: "Waits for approval",
 };
 
 export const BUILD: Record<BuildState, Look> = {
@@ -82,7 +93,8 @@ export const isDeployActive = (state: DeployState): boolean =>
   state === "building" ||
   state === "queued" ||
   state === "applying" ||
-  state === "rolling_out";
+  state === "rolling_out" ||
+  state === "verifying";
 
 export const isBuildActive = (state: BuildState): boolean =>
   state === "queued" || state === "running";
@@ -91,8 +103,10 @@ export const isBuildActive = (state: BuildState): boolean =>
 export function deployHeadline({
   state,
   paused_by,
-}: Pick<DeploySummary, "state" | "paused_by">): string {
+  held,
+}: Pick<DeploySummary, "state" | "paused_by" | "held">): string {
   if (paused_by && isDeployActive(state)) return `Paused by ${paused_by}`;
+  if (held && isDeployActive(state)) return HOLDING[held.rule];
   switch (state) {
     case "succeeded":
       return "Deploy finished";
@@ -108,8 +122,10 @@ export function deployHeadline({
 }
 
 /** The tone of that sentence: what is held waits, however far it has come. */
-export const deployTone = (deploy: Pick<DeploySummary, "state" | "paused_by">): Tone =>
-  deploy.paused_by && isDeployActive(deploy.state) ? "waiting" : DEPLOY[deploy.state].tone;
+export const deployTone = (deploy: Pick<DeploySummary, "state" | "paused_by" | "held">): Tone =>
+  (deploy.paused_by || deploy.held) && isDeployActive(deploy.state)
+    ? "waiting"
+    : DEPLOY[deploy.state].tone;
 
 /** Words for a deploy's `failure_cause`; unknown ones are shown as they are. */
 export function causeWords(cause: string): string {
@@ -123,6 +139,7 @@ export function causeWords(cause: string): string {
     config_missing: "Configuration is missing",
     bad_artifact: "The artifact is marked as bad",
     build: "Build failed",
+    health_gate: "A health gate did not pass",
     deadline: "Not ready in time",
     cluster: "The cluster does not answer",
     registry: "The registry does not have it",

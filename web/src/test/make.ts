@@ -5,6 +5,8 @@ import type {
   DeployEvent,
   DeploySummary,
   PodStatus,
+  ScaleChange,
+  ScaleStatus,
   Workload,
   WorkloadSummary,
 } from "@/api/types";
@@ -103,6 +105,30 @@ export const mkPod = (own: Partial<PodStatus> = {}): PodStatus => ({
   restarts: 0,
   node: null,
   containers: [],
+  ...own,
+});
+
+export const mkScaleChange = (own: Partial<ScaleChange> = {}): ScaleChange => ({
+  id: 1,
+  workload: "hello",
+  kind: "replicas",
+  state: "active",
+  by: "ada",
+  at: "2026-01-01T10:00:00Z",
+  reason: "the launch",
+  fixed: false,
+  replicas: null,
+  replicas_before: null,
+  ...own,
+});
+
+export const mkScale = (own: Partial<ScaleStatus> = {}): ScaleStatus => ({
+  owner: "file",
+  message: "The config file says 3",
+  replicas: 3,
+  ready: 3,
+  bounds: { min: 0, max: 10_000 },
+  scalable: true,
   ...own,
 });
 

@@ -17,7 +17,9 @@ import { shortSha } from "@/lib/format";
 import { deployHeadline, isDeployActive } from "@/lib/status";
 import { Failure } from "./failure";
 import { DeployHeader } from "./header";
+import { HeldSection } from "./held";
 import { Images } from "./images";
+import { MadeOf } from "./made-of";
 import { Progress } from "./progress";
 import { DeploySkeleton } from "./skeleton";
 import { Stages } from "./stages";
@@ -100,6 +102,8 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
         onHold={active ? hold : null}
         onAgain={active ? null : again}
       />
+      <HeldSection deploy={deploy} />
+      {deploy.hotfix && <MadeOf hotfix={deploy.hotfix} workload={deploy.workload} />}
       {deploy.state === "failed" && <Failure deploy={deploy} />}
       <Stages deploy={deploy} />
       {active ? <LivePods deploy={deploy} /> : <Progress deploy={deploy} status={undefined} />}
@@ -113,7 +117,8 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
 function LivePods({ deploy }: { deploy: Deploy }) {
   useWatchWorkload(deploy.workload);
   const { data: status } = useQuery(statusQuery(deploy.workload));
-  return <Progress deploy={deploy} status={deploy.state === "rolling_out" ? status : undefined} />;
+  const changing = deploy.state === "rolling_out" || deploy.state === "verifying";
+  return <Progress deploy={deploy} status={changing ? status : undefined} />;
 }
 
 /** The page changes at once; a refusal changes it back. */

@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useCallback, useDeferredValue, useMemo } from "react";
+import { useCallback, useDeferredValue, useMemo, useState } from "react";
 import { branchesQuery, commitsQuery, workloadQuery } from "@/api/queries";
 import type { Commit } from "@/api/types";
 import { Button } from "@/components/button";
@@ -11,6 +11,7 @@ import { More } from "@/components/more";
 import { ProblemView } from "@/components/problem";
 import { DataTable, TableSkeleton } from "@/components/table";
 import { commitColumns } from "./commit-columns";
+import { HotfixDialog } from "./hotfix-dialog";
 import { SyncNote } from "./sync-note";
 import { useBuild } from "./use-build";
 
@@ -31,6 +32,8 @@ export function CommitsTab() {
   });
   const commits = useMemo(() => query.data?.pages.flatMap((page) => page.items), [query.data]);
   const build = useBuild(name);
+  const [hotfix, setHotfix] = useState(false);
+  const closeHotfix = useCallback(() => setHotfix(false), []);
 
   const set = (change: { branch?: string; q?: string }) =>
     navigate({
@@ -68,6 +71,11 @@ export function CommitsTab() {
           onChange={(q) => set({ q: q || undefined })}
           className="w-64 max-sm:w-full"
         />
+        {workload?.current && (
+          <Button onClick={() => setHotfix(true)} className="max-sm:w-full">
+            Hotfix
+          </Button>
+        )}
         {workload && <SyncNote workload={workload} />}
       </div>
       {query.error && (
@@ -94,6 +102,9 @@ export function CommitsTab() {
         isFetchingNextPage={query.isFetchingNextPage}
         fetchNextPage={query.fetchNextPage}
       />
+      {hotfix && workload && (
+        <HotfixDialog workload={workload} commits={commits ?? []} onClose={closeHotfix} />
+      )}
     </>
   );
 }

@@ -5,14 +5,16 @@ import type { DeploySummary, Run, Workload, WorkloadStatus } from "@/api/types";
 import { Button } from "@/components/button";
 import { CommitLine, Sha } from "@/components/commit";
 import { Facts } from "@/components/facts";
+import { Held } from "@/components/held";
 import { RolloutBar } from "@/components/rollout-bar";
 import { Bone } from "@/components/skeleton";
 import { Status, StatusIcon } from "@/components/status";
 import { Ago, Took } from "@/components/time";
 import { Words } from "@/components/words";
 import { percent } from "@/lib/format";
+import { heldNow } from "@/lib/held";
 import { countPods, countWords } from "@/lib/rollout";
-import { deployHeadline, deployTone, isDeployActive, RUN } from "@/lib/status";
+import { deployHeadline, deployTone, isDeployActive, KIND, RUN } from "@/lib/status";
 
 interface Props {
   workload: Workload;
@@ -76,6 +78,7 @@ interface FactsProps {
 
 function DeployFacts({ deploy, kept }: FactsProps) {
   const active = isDeployActive(deploy.state);
+  const held = heldNow(deploy);
   return (
     <div className="min-w-0">
       <Link
@@ -90,6 +93,7 @@ function DeployFacts({ deploy, kept }: FactsProps) {
         <CommitLine commit={deploy.commit} title={deploy.title} />
       </div>
       <Facts className="mt-0.5">
+        {deploy.kind !== "regular" && <span>{KIND[deploy.kind]}</span>}
         <span>by {deploy.requested_by}</span>
         <Ago at={deploy.finished_at ?? deploy.created_at} />
         <span>
@@ -97,7 +101,22 @@ function DeployFacts({ deploy, kept }: FactsProps) {
           <Took startedAt={deploy.created_at} finishedAt={deploy.finished_at} />
         </span>
       </Facts>
-      {deploy.state !== "succeeded" && deploy.message && (
+      {held && (
+        <Held held={held} className="mt-2">
+          {held.approvals && (
+            <p className="mt-1">
+              <Link
+                to="/deploys/$id"
+                params={{ id: String(deploy.id) }}
+                className="link-accent font-medium"
+              >
+                Approve or reject it
+              </Link>
+            </p>
+          )}
+        </Held>
+      )}
+      {!held && deploy.state !== "succeeded" && deploy.message && (
         <p
           className={
             deploy.state === "failed" ? "mt-2 break-words text-failed" : "mt-2 break-words"

@@ -23,7 +23,8 @@ const TABS = [
   { label: "Commits", to: "/workloads/$name/commits", key: "2" },
   { label: "History", to: "/workloads/$name/history", key: "3" },
   { label: "Logs", to: "/workloads/$name/logs", key: "4" },
-  { label: "Settings", to: "/workloads/$name/settings", key: "5" },
+  { label: "Scale", to: "/workloads/$name/scale", key: "5" },
+  { label: "Settings", to: "/workloads/$name/settings", key: "6" },
 ] as const;
 
 /** One workload: what runs, how it does, and what can be done about it. */

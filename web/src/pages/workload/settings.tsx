@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
-import { type ReactNode, useState } from "react";
+import { useState } from "react";
 import { api } from "@/api/client";
 import { branchesQuery, keys, workloadQuery } from "@/api/queries";
 import type { Category, Workload } from "@/api/types";
@@ -11,6 +11,9 @@ import { Ago } from "@/components/time";
 import { toastProblem } from "@/components/toast";
 import { Words } from "@/components/words";
 import { DeleteDialog } from "./delete-dialog";
+import { GatesSetting } from "./gates-setting";
+import { RulesSettings } from "./rules-settings";
+import { Setting } from "./setting";
 
 /** What is the workload's own to set, and how its repository is joined. */
 export function SettingsTab() {
@@ -30,6 +33,8 @@ export function SettingsTab() {
           <p className="mt-1 text-muted">The workload is pinned: pushes wait until it is not.</p>
         )}
       </Setting>
+      <RulesSettings workload={workload} />
+      <GatesSetting workload={workload} />
       <Setting name="Repository" help="Where its commits come from">
         <p className="wrap-anywhere">{workload.repository}</p>
         <p className="text-muted">
@@ -72,24 +77,6 @@ export function SettingsTab() {
       </Setting>
       {deleting && <DeleteDialog workload={workload} onClose={() => setDeleting(false)} />}
     </div>
-  );
-}
-
-interface SettingProps {
-  name: string;
-  help: string;
-  children: ReactNode;
-}
-
-function Setting({ name, help, children }: SettingProps) {
-  return (
-    <section className="grid gap-x-8 gap-y-2 border-b pb-5 last:border-b-0 sm:grid-cols-[14rem_1fr]">
-      <div>
-        <h2 className="font-medium">{name}</h2>
-        <p className="text-faint">{help}</p>
-      </div>
-      <div className="min-w-0">{children}</div>
-    </section>
   );
 }
 

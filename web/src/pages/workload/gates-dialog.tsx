@@ -1,0 +1,182 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { api } from "@/api/client";
+import { keys } from "@/api/queries";
+import type { MetricCheck, WorkloadGates } from "@/api/types";
+import { Button } from "@/components/button";
+import { Check, Field, Pick } from "@/components/field";
+import { FormDialog } from "@/components/form-dialog";
+import { limitText, parseLimit } from "@/lib/gates";
+import { wholeNumber } from "@/lib/scale";
+
+interface Props {
+  name: string;
+  gates: WorkloadGates;
+  onClose: () => void;
+}
+
+interface Row {
+  id: number;
+  name: string;
+  query: string;
+  comparison: MetricCheck["comparison"];
+  limit: string;
+  seconds: string;
+}
+
+const COMPARISONS = ["<", "<=", ">", ">="] as const;
+const MOST_CHECKS = 10;
+
+const rowOf = (check: MetricCheck, id: number): Row => ({
+  id,
+  name: check.name,
+  query: check.query,
+  comparison: check.comparison,
+  limit: limitText(check),
+  seconds: String(check.for_seconds ?? 0),
+});
+
+/** The check of a row; null while something is missing. */
+function checkOf(row: Row): MetricCheck | null {
+  const limit = parseLimit(row.limit);
+  const seconds = wholeNumber(row.seconds);
+  if (row.name.trim() === "" || row.query.trim() === "" || !limit || seconds === null) return null;
+  return {
+    name: row.name.trim(),
+    query: row.query.trim(),
+    comparison: row.comparison,
+    for_seconds: seconds,
+    ...limit,
+  };
+}
+
+export function GatesDialog({ name, gates, onClose }: Props) {
+  const client = useQueryClient();
+  const [ready, setReady] = useState(String(gates.ready_seconds ?? 0));
+  const [restarts, setRestarts] = useState(String(gates.max_restarts ?? ""));
+  const [rollback, setRollback] = useState(gates.auto_rollback ?? false);
+  const [rows, setRows] = useState(() => (gates.checks ?? []).map(rowOf));
+  const seconds = wholeNumber(ready);
+  const most = restarts.trim() === "" ? undefined : wholeNumber(restarts);
+  const checks = rows.map(checkOf).filter((check) => check !== null);
+  const save = useMutation({
+    mutationFn: () =>
+      api.setGates(name, {
+        ready_seconds: seconds ?? 0,
+        max_restarts: most,
+        auto_rollback: rollback,
+        checks,
+      }),
+    onSuccess: (saved) => {
+      client.setQueryData(keys.gates(name), saved);
+      onClose();
+    },
+  });
+  const change = (id: number, part: Partial<Row>) =>
+    setRows(rows.map((row) => (row.id === id ? { ...row, ...part } : row)));
+  const add = () =>
+    setRows([
+      ...rows,
+      {
+        id: Math.max(0, ...rows.map((row) => row.id)) + 1,
+        name: "",
+        query: "",
+        comparison: "<",
+        limit: "",
+        seconds: "60",
+      },
+    ]);
+  return (
+    <FormDialog
+      title={`Health gates of ${name}`}
+      action="Set the gates"
+      wide
+      ready={seconds !== null && most !== null && checks.length === rows.length}
+      ask={save}
+      onClose={onClose}
+    >
+      <div className="grid gap-4 sm:grid-cols-2">
+        <Field
+          data-first
+          label="Seconds that all pods stay ready"
+          inputMode="numeric"
+          value={ready}
+          onChange={(event) => setReady(event.target.value)}
+        />
+        <Field
+          label="Most restarts"
+          help="Any number when empty"
+          inputMode="numeric"
+          value={restarts}
+          onChange={(event) => setRestarts(event.target.value)}
+        />
+      </div>
+      <Check
+        label="Roll a deploy that fails back by itself"
+        checked={rollback}
+        onChange={setRollback}
+      />
+      {rows.map((row) => (
+        <fieldset key={row.id} className="flex flex-col gap-3 border-t pt-3">
+          <legend className="sr-only">Metric {row.name}</legend>
+          <Field
+            label="Metric"
+            placeholder="errors"
+            maxLength={60}
+            value={row.name}
+            onChange={(event) => change(row.id, { name: event.target.value })}
+          />
+          <Field
+            label="Prometheus query"
+            mono
+            maxLength={2000}
+            value={row.query}
+            onChange={(event) => change(row.id, { query: event.target.value })}
+          />
+          <div className="flex flex-wrap items-end gap-3">
+            <Pick
+              label="Comparison"
+              value={row.comparison}
+              options={COMPARISONS.map((value) => ({ value, label: value }))}
+              onChange={(value) =>
+                change(row.id, { comparison: COMPARISONS.find((it) => it === value) ?? "<" })
+              }
+              className="w-20"
+            />
+            <Field
+              label="Limit"
+              placeholder="0.5 or 120%"
+              invalid={row.limit !== "" && parseLimit(row.limit) === null}
+              value={row.limit}
+              onChange={(event) => change(row.id, { limit: event.target.value })}
+              className="w-32"
+            />
+            <Field
+              label="Seconds"
+              inputMode="numeric"
+              value={row.seconds}
+              onChange={(event) => change(row.id, { seconds: event.target.value })}
+              className="w-24"
+            />
+            <Button
+              look="danger"
+              onClick={() => setRows(rows.filter((other) => other.id !== row.id))}
+            >
+              Remove
+            </Button>
+          </div>
+        </fieldset>
+      ))}
+      {gates.has_prometheus ? (
+        <Button onClick={add} disabled={rows.length >= MOST_CHECKS} className="self-start">
+          Add a metric
+        </Button>
+      ) : (
+        <p className="text-muted">
+          This server knows no Prometheus, so metrics cannot be checked: it needs{" "}
+          <code className="font-mono text-xs">--prometheus-url</code>.
+        </p>
+      )}
+    </FormDialog>
+  );
+}

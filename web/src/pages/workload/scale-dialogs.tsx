@@ -1,0 +1,249 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { api, idempotencyKey } from "@/api/client";
+import { keys } from "@/api/queries";
+import type { ScaleStatus, Workload } from "@/api/types";
+import { EndField } from "@/components/end-field";
+import { Check, Field } from "@/components/field";
+import { FormDialog } from "@/components/form-dialog";
+import { plural } from "@/lib/format";
+import { autoscalingAsked, autoscalingForm, wholeNumber } from "@/lib/scale";
+import { endOf, NO_END } from "@/lib/span";
+
+export interface ScaleProps {
+  workload: Workload;
+  scale: ScaleStatus;
+  onClose: () => void;
+}
+
+/** Asks, reads the number of pods anew, and closes. */
+function useAsk(name: string, onClose: () => void, ask: () => Promise<unknown>) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ask,
+    onSuccess: () => {
+      void client.invalidateQueries({ queryKey: keys.scale(name) });
+      onClose();
+    },
+  });
+}
+
+interface ReasonProps {
+  value: string;
+  onChange: (reason: string) => void;
+  first?: boolean;
+}
+
+const Reason = ({ value, onChange, first }: ReasonProps) => (
+  <Field
+    {...(first ? { "data-first": true } : {})}
+    label="Reason"
+    placeholder="Whoever looks at the ledger will see it"
+    required
+    maxLength={1000}
+    value={value}
+    onChange={(event) => onChange(event.target.value)}
+  />
+);
+
+/** A number of pods, by hand; `to` where it is chosen already. */
+export function ScaleDialog({ workload, scale, to, onClose }: ScaleProps & { to?: number }) {
+  const [text, setText] = useState(String(to ?? scale.replicas ?? ""));
+  const [reason, setReason] = useState("");
+  const [end, setEnd] = useState(NO_END);
+  const [fixed, setFixed] = useState(false);
+  const [key] = useState(idempotencyKey);
+  const replicas = wholeNumber(text);
+  const until = endOf(end, Date.now());
+  const wrong = "wrong" in until ? until.wrong : null;
+  const ask = useAsk(workload.name, onClose, () =>
+    api.setScale(
+      workload.name,
+      {
+        replicas: replicas ?? 0,
+        reason: reason.trim(),
+        fixed,
+        until: "until" in until ? until.until : null,
+      },
+      key,
+    ),
+  );
+  const { min, max } = scale.bounds;
+  const autoscaled = scale.owner === "autoscaler" || scale.autoscaling != null;
+  return (
+    <FormDialog
+      description={`${workload.category}, namespace ${workload.namespace}`}
+      title={to === 0 ? `Scale ${workload.name} to zero` : `Scale ${workload.name}`}
+      action={replicas === null ? "Scale" : `Scale to ${plural(replicas, "pod")}`}
+      danger={replicas === 0}
+      ready={replicas !== null && reason.trim() !== "" && wrong === null}
+      ask={ask}
+      onClose={onClose}
+    >
+      {replicas === 0 && (
+        <p>
+          All its pods are stopped, and nothing answers in its place. The way back is another number
+          or the config file.
+        </p>
+      )}
+      {to === undefined && (
+        <Field
+          data-first
+          label="Pods"
+          inputMode="numeric"
+          help={
+            <>
+              {scale.replicas ?? 0} now; from {min} to {max.toLocaleString("en")}
+              {min > 0 ? ", or 0" : ""}
+            </>
+          }
+          invalid={text !== "" && replicas === null}
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+          className="max-w-72"
+        />
+      )}
+      <Reason first={to !== undefined} value={reason} onChange={setReason} />
+      <EndField
+        label="How long it holds"
+        open="Until somebody changes it"
+        end={end}
+        onChange={setEnd}
+        wrong={wrong}
+      />
+      {autoscaled && (
+        <Check
+          label="Turn the autoscaler off while it holds"
+          help="Without it, an autoscaled workload takes no other number than 0"
+          checked={fixed}
+          onChange={setFixed}
+        />
+      )}
+    </FormDialog>
+  );
+}
+
+/** Gives the number back to the config file. */
+export function ReleaseDialog({ workload, onClose }: ScaleProps) {
+  const [reason, setReason] = useState("");
+  const ask = useAsk(workload.name, onClose, () => api.releaseScale(workload.name, reason.trim()));
+  return (
+    <FormDialog
+      description={`${workload.category}, namespace ${workload.namespace}`}
+      title={`Give ${workload.name} back to its config file`}
+      action="Back to the config file"
+      ready={reason.trim() !== ""}
+      ask={ask}
+      onClose={onClose}
+    >
+      <p>
+        The number of pods, or the autoscaling, is again what the config file said at the last
+        deploy.
+      </p>
+      <Reason first value={reason} onChange={setReason} />
+    </FormDialog>
+  );
+}
+
+/** Lets the number of pods follow their load. */
+export function AutoscalingDialog({ workload, scale, onClose }: ScaleProps) {
+  const [form, setForm] = useState(() => autoscalingForm(scale.autoscaling));
+  const [reason, setReason] = useState("");
+  const [end, setEnd] = useState(NO_END);
+  const [key] = useState(idempotencyKey);
+  const asked = autoscalingAsked(form, scale.autoscaling);
+  const until = endOf(end, Date.now());
+  const wrong = "wrong" in until ? until.wrong : null;
+  const ask = useAsk(workload.name, onClose, async () => {
+    if ("wrong" in asked) return;
+    const body = {
+      ...asked,
+      reason: reason.trim(),
+      until: "until" in until ? until.until : null,
+    };
+    await api.setAutoscaling(workload.name, body, key);
+  });
+  const field = (name: keyof typeof form, label: string, help?: string) => (
+    <Field
+      {...(name === "min" ? { "data-first": true } : {})}
+      label={label}
+      help={help}
+      inputMode="numeric"
+      value={form[name]}
+      onChange={(event) => setForm({ ...form, [name]: event.target.value })}
+    />
+  );
+  return (
+    <FormDialog
+      description={`${workload.category}, namespace ${workload.namespace}`}
+      title={`Scale ${workload.name} by its load`}
+      action="Scale by load"
+      ready={!("wrong" in asked) && reason.trim() !== "" && wrong === null}
+      ask={ask}
+      onClose={onClose}
+    >
+      <div className="grid grid-cols-2 gap-4">
+        {field("min", "Fewest pods")}
+        {field("max", "Most pods")}
+        {field("cpu", "CPU to aim at", "Percent of what is requested")}
+        {field("memory", "Memory to aim at", "Percent of what is requested")}
+      </div>
+      {field(
+        "calm",
+        "Calm before scaling down",
+        "Seconds for which fewer pods must be enough (stabilizationWindowSeconds); Kubernetes' own when empty",
+      )}
+      {"wrong" in asked && (
+        <p role="status" className="text-failed">
+          {asked.wrong}
+        </p>
+      )}
+      <Reason value={reason} onChange={setReason} />
+      <EndField
+        label="How long it holds"
+        open="Until somebody changes it"
+        end={end}
+        onChange={setEnd}
+        wrong={wrong}
+      />
+    </FormDialog>
+  );
+}
+
+/** The numbers that people may ask for. */
+export function BoundsDialog({ workload, scale, onClose }: ScaleProps) {
+  const [min, setMin] = useState(String(scale.bounds.min));
+  const [max, setMax] = useState(String(scale.bounds.max));
+  const fewest = wholeNumber(min);
+  const most = wholeNumber(max);
+  const ask = useAsk(workload.name, onClose, () =>
+    api.setScaleBounds(workload.name, { min: fewest ?? 0, max: most ?? 0 }),
+  );
+  return (
+    <FormDialog
+      description={`${workload.category}, namespace ${workload.namespace}`}
+      title={`Bounds of ${workload.name}`}
+      action="Set the bounds"
+      ready={fewest !== null && most !== null && fewest <= most}
+      ask={ask}
+      onClose={onClose}
+    >
+      <p>What people may ask for, from 0 to 10,000 pods. Zero can always be asked for.</p>
+      <div className="grid grid-cols-2 gap-4">
+        <Field
+          data-first
+          label="Fewest pods"
+          inputMode="numeric"
+          value={min}
+          onChange={(event) => setMin(event.target.value)}
+        />
+        <Field
+          label="Most pods"
+          inputMode="numeric"
+          value={max}
+          onChange={(event) => setMax(event.target.value)}
+        />
+      </div>
+    </FormDialog>
+  );
+}
