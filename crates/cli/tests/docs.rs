@@ -37,7 +37,12 @@ fn commands(text: &str) -> Vec<(usize, String)> {
 fn words(command: &str) -> Vec<String> {
     let ends =
         |word: &&str| !matches!(*word, "|" | ">" | "<" | "&&" | ";") && !word.starts_with('#');
-    let words = command.split_whitespace().take_while(ends);
+    // A line whose quotes do not end in it is read word by word.
+    let words = shlex::split(command).unwrap_or_else(|| {
+        let words = command.split_whitespace();
+        words.map(str::to_owned).collect()
+    });
+    let words = words.iter().map(String::as_str).take_while(ends);
     words
         .map(|word| word.trim_matches(['"', '\'', ')']).to_owned())
         .collect()
