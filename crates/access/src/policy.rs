@@ -161,6 +161,10 @@ pub enum Action {
     RulesUpdate,
     /// Set what new versions must pass.
     GatesUpdate,
+    /// Set how new versions reach a workload's pods.
+    StrategyUpdate,
+    /// Promote a canary.
+    DeployPromote,
     /// Freeze deploys.
     FreezeCreate,
     /// End a freeze.
@@ -225,6 +229,8 @@ impl Action {
             Self::WorkloadScale => "workload.scale",
             Self::RulesUpdate => "rules.update",
             Self::GatesUpdate => "gates.update",
+            Self::StrategyUpdate => "strategy.update",
+            Self::DeployPromote => "deploy.promote",
             Self::FreezeCreate => "freeze.create",
             Self::FreezeEnd => "freeze.end",
             Self::FreezeExcept => "freeze.except",
@@ -364,6 +370,8 @@ mod tests {
             A::WorkloadScale,
             A::RulesUpdate,
             A::GatesUpdate,
+            A::StrategyUpdate,
+            A::DeployPromote,
             A::FreezeCreate,
             A::FreezeEnd,
             A::FreezeExcept,
@@ -412,6 +420,8 @@ mod tests {
                 | A::WorkloadScale
                 | A::RulesUpdate
                 | A::GatesUpdate
+                | A::StrategyUpdate
+                | A::DeployPromote
                 | A::FreezeCreate
                 | A::FreezeEnd
                 | A::FreezeExcept

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ArtifactImage, HeldDeploy, Hotfix};
+use crate::{ArtifactImage, DeployPlan, HeldDeploy, Hotfix};
 
 /// How far a deploy is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -16,6 +16,8 @@ pub enum DeployState {
     Building,
     /// Waits for its turn.
     Queued,
+    /// A canary of the new version is tried beside the old one.
+    Canary,
     /// Writes to the cluster.
     Applying,
     /// Pods change.
@@ -264,6 +266,9 @@ pub struct Deploy {
     /// What a hotfix was made of.
     #[serde(default)]
     pub hotfix: Option<Hotfix>,
+    /// Where it is on its way through its canary and its clusters, where it has such.
+    #[serde(default)]
+    pub plan: Option<DeployPlan>,
     /// Why its artifact is not to be deployed again, if somebody rolled back from it.
     #[serde(default)]
     pub bad: Option<BadArtifact>,

@@ -19,6 +19,7 @@ pub mod run;
 pub mod scale;
 pub mod server;
 pub mod status;
+pub mod strategy;
 pub mod workload;
 
 pub use access::*;
@@ -35,6 +36,7 @@ pub use run::*;
 pub use scale::*;
 pub use server::*;
 pub use status::*;
+pub use strategy::*;
 pub use workload::*;
 
 use serde::{Deserialize, Serialize};

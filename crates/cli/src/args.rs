@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     access, build, config_file, deploy, gates, generate, hotfix, login, logs, preview, profile,
-    receipt, rollouts, rules, run, scale, server, status, workload,
+    receipt, rollouts, rules, run, scale, server, status, strategy, workload,
 };
 use crate::print::Format;
 use crate::settings::Flags;
@@ -99,6 +99,9 @@ pub enum Command {
     /// Show and set what new versions must pass after their pods are ready
     #[command(subcommand)]
     Gates(gates::Command),
+    /// Show and set how new versions reach a workload's pods: canaries, waves of clusters
+    #[command(subcommand)]
+    Strategy(strategy::Command),
     /// Freeze deploys, list and end freezes, grant exceptions
     #[command(subcommand)]
     Freeze(rules::FreezeCommand),

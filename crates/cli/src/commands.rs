@@ -18,6 +18,7 @@ pub mod run;
 pub mod scale;
 pub mod server;
 pub mod status;
+pub mod strategy;
 pub mod workload;
 
 use crate::app::App;
@@ -45,6 +46,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Diff(args) => rollouts::diff(&app()?, &args).await,
         Command::Rules(command) => rules::run(&app()?, command).await,
         Command::Gates(command) => gates::run(&app()?, command).await,
+        Command::Strategy(command) => strategy::run(&app()?, command).await,
         Command::Freeze(command) => rules::freeze(&app()?, command).await,
         Command::Lock(args) => rules::lock(&app()?, args).await,
         Command::Unlock(args) => rules::unlock(&app()?, args).await,

@@ -12,6 +12,7 @@ pub mod rules;
 pub mod run;
 pub mod scale;
 pub mod status;
+pub mod strategy;
 pub mod workload;
 
 use std::fmt::Write as _;

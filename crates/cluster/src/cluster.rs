@@ -287,6 +287,17 @@ impl Cluster {
         self.shared.index().workload(key).declared
     }
 
+    /// Canaries in the cluster, with the number of the deploy that wrote each; from what the watches
+    /// have seen.
+    pub fn canaries(&self) -> Vec<(WorkloadKey, Option<i64>)> {
+        let index = self.shared.index();
+        let tables = index.declared.values();
+        let all = tables.flat_map(|table| table.all());
+        let canaries = all.filter(|(_, declared)| declared.canary_of.is_some());
+        let canaries = canaries.map(|(key, declared)| (key.clone(), declared.deploy_id));
+        canaries.collect()
+    }
+
     /// Changes how many pods a workload has; idempotent for each number of a change, and an older
     /// change never undoes a newer one. Deploys leave it as it is set here.
     ///

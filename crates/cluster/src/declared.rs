@@ -2,7 +2,7 @@
 //! status are decided by.
 
 use hermez_kinds::Kind;
-use hermez_kinds::names::{COMMIT_ANNOTATION, DEPLOY_ANNOTATION, DEPLOY_MANAGER};
+use hermez_kinds::names::{CANARY_OF_LABEL, COMMIT_ANNOTATION, DEPLOY_ANNOTATION, DEPLOY_MANAGER};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
@@ -26,6 +26,8 @@ pub struct Declared {
     pub commit: Option<String>,
     /// When a deploy last changed it.
     pub applied_at: Option<Timestamp>,
+    /// The workload that it is a canary of.
+    pub canary_of: Option<String>,
     /// Pods wanted, where the kind has a count.
     pub replicas: Option<i32>,
     /// Who set that number.
@@ -80,6 +82,7 @@ impl Declared {
                 .and_then(|text| text.parse().ok()),
             commit: annotations.get(COMMIT_ANNOTATION).cloned(),
             applied_at: applied_at(object),
+            canary_of: object.labels().get(CANARY_OF_LABEL).cloned(),
             replicas: object.data["spec"]["replicas"]
                 .as_i64()
                 .and_then(|count| i32::try_from(count).ok()),

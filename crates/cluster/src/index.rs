@@ -98,6 +98,12 @@ impl<T> Table<T> {
             .unwrap_or_default()
     }
 
+    /// Every workload that has any, with them.
+    pub fn all(&self) -> impl Iterator<Item = (&WorkloadKey, &Arc<T>)> {
+        let workloads = self.workloads.iter();
+        workloads.flat_map(|(key, objects)| objects.values().map(move |object| (key, object)))
+    }
+
     /// An object of a workload.
     pub fn named(&self, key: &WorkloadKey, name: &str) -> Option<Arc<T>> {
         self.workloads.get(key)?.get(name).cloned()

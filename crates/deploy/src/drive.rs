@@ -1,20 +1,22 @@
 //! Drives one deploy: holds its lease, looks, asks [`state::next`] and does what it says.
 
+mod apply;
+
 use std::time::{Duration, Instant};
 
-use hermez_api::{DeployKind, DeployState};
-use hermez_artifact::ArtifactError;
-use hermez_cluster::{Cluster, ClusterError, DeployMark, Rollout, WorkloadKey};
-use hermez_kinds::Config;
-use hermez_kinds::preview::PreviewOf;
-use hermez_store::{Applied, DeployRecord, DeployWrite, Lease, Store, StoreError};
+use hermez_api::DeployState;
+use hermez_cluster::{Rollout, WorkloadKey};
+use hermez_store::{DeployRecord, DeployWrite, Lease, Store, StoreError};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use self::apply::{apply, write_canary};
 use crate::Road;
 use crate::gates::{self, Meter};
 use crate::state::{self, Next, Seen};
+use crate::strategy::place::canary_key;
+use crate::strategy::{canary, waves};
 use crate::witness::Witness;
 use crate::{receipt, receipt::mask::mask, rules};
 
@@ -129,16 +131,13 @@ async fn look(
     let seen = see(road, deploy, key, witness, meter).await?;
     let now = Timestamp::now();
     match state::next(deploy, &seen, now) {
-        Next::Write(write) if receipt::is_failure(&write) => {
-            let gather = receipt::with_evidence(road, deploy, key, witness, *write);
-            let write = Box::pin(gather).await;
-            let ended = Box::pin(gates::write_failure(road, lease, deploy, write));
-            Ok(looked(ended.await?))
+        Next::Write(write) if write.state.is_some_and(has_ended) => {
+            Box::pin(end(road, lease, deploy, key, witness, *write)).await
         }
         Next::Wait
             if matches!(
                 deploy.state,
-                DeployState::RollingOut | DeployState::Verifying
+                DeployState::Canary | DeployState::RollingOut | DeployState::Verifying
             ) =>
         {
             Ok(Looked::Wait(LOOK_AT_ROLLOUT))
@@ -150,6 +149,7 @@ async fn look(
         Next::Write(write) => write_down(store, lease, &write, now).await,
         Next::RequestBuild => request_build(road, lease, deploy, now).await,
         Next::Apply => apply(road, lease, deploy, key, witness, now).await,
+        Next::Canary(pods) => write_canary(road, lease, deploy, key, witness, pods).await,
     }
 }
 
@@ -160,15 +160,18 @@ async fn see(
     witness: &mut Witness,
     meter: &mut Meter,
 ) -> Result<Seen, StoreError> {
-    use hermez_api::DeployState::{Applying, Building, Pending, Queued, RollingOut, Verifying};
+    use hermez_api::DeployState::{
+        Applying, Building, Canary, Pending, Queued, RollingOut, Verifying,
+    };
     let store = &road.parts().store;
     let waiting = matches!(deploy.state, Pending | Building | Queued);
-    let cluster: Option<Cluster> = road.parts().cluster.borrow().clone();
-    let connected = cluster
-        .as_ref()
-        .is_some_and(|cluster| *cluster.connected().borrow());
+    let places = road.places(deploy, key);
+    let away = places.iter().find(|place| place.answering().is_none());
     let mut seen = Seen {
-        connected,
+        connected: away.is_none(),
+        away: away
+            .filter(|_| places.len() > 1)
+            .map(|place| place.name.clone()),
         ..Seen::default()
     };
     if waiting {
@@ -182,25 +185,48 @@ async fn see(
             let manifest = artifact.as_ref().map(|artifact| artifact.manifest.as_str());
             seen.waits = rules::waits(store, deploy, manifest, Timestamp::now()).await?;
         }
+        if deploy.state == Queued {
+            seen.plan = road.plan_of(deploy, key).await?;
+        }
         if let (Queued, Some(artifact)) = (deploy.state, artifact) {
             let marks = store.bad_artifacts(&artifact.digests()).await?;
             seen.bad = marks.into_iter().next();
         }
         seen.lane = store.lane_facts(deploy).await?;
     }
-    if let (RollingOut | Verifying, Some(cluster)) = (deploy.state, cluster) {
-        seen.rollout = Some(without_secrets(cluster.rollout(key, deploy.id)));
-        if deploy.state == Verifying {
-            seen.measured = meter.look(road, &cluster, deploy, key).await;
+    if deploy.state == Canary {
+        let declared = |key: &WorkloadKey| road.cluster().ok()?.declared(key);
+        seen.running = declared(key).and_then(|declared| declared.replicas);
+        let canary = declared(&canary_key(key));
+        seen.canary_there = canary.is_some_and(|it| it.deploy_id == Some(deploy.id));
+    }
+    if matches!(deploy.state, Canary | RollingOut | Verifying) {
+        let there = places.iter().filter_map(|place| {
+            let cluster = place.cluster.as_ref()?;
+            Some((place, cluster, cluster.rollout(&place.key, deploy.id)))
+        });
+        let there: Vec<_> = there.collect();
+        let rollouts = there.iter().map(|(place, _, rollout)| {
+            let rollout = without_secrets(rollout.clone());
+            (place.name.clone(), rollout)
+        });
+        seen.rollout = waves::together(rollouts.collect());
+        if matches!(deploy.state, Canary | Verifying) {
+            seen.measured = meter.look(road, deploy, &places).await;
         } else if state::is_past(deploy, Timestamp::now()) {
-            seen.late = cluster.late(key);
+            let mut lates = there
+                .iter()
+                .map(|(place, cluster, _)| cluster.late(&place.key));
+            seen.late = lates.find_map(|late| late);
         }
-        // Only then are the newest pods this deploy's own.
-        if matches!(seen.rollout, Some(Rollout::Progressing { .. })) {
-            witness.look(&cluster, key);
+        for (place, cluster, rollout) in &there {
+            // Only then are the newest pods this deploy's own.
+            if matches!(rollout, Rollout::Progressing { .. }) {
+                witness.look(cluster, &place.key);
+            }
         }
     }
-    if deploy.state == Applying && !connected {
+    if deploy.state == Applying && !seen.connected {
         tracing::debug!(deploy = deploy.id, "the cluster does not answer");
     }
     Ok(seen)
@@ -266,169 +292,38 @@ async fn request_build(
     write_down(&road.parts().store, lease, &write, now).await
 }
 
-/// Why a manifest was not written to the cluster.
-struct NotApplied {
-    cause: &'static str,
-    message: String,
-    hint: Option<String>,
-    transient: bool,
-}
-
-impl From<ArtifactError> for NotApplied {
-    fn from(error: ArtifactError) -> Self {
-        let (hint, transient) = (error.hint(), error.is_transient());
-        NotApplied {
-            cause: "registry",
-            message: error.to_string(),
-            hint,
-            transient,
-        }
-    }
-}
-
-impl From<ClusterError> for NotApplied {
-    fn from(error: ClusterError) -> Self {
-        let cause = match &error {
-            ClusterError::Refused { message, .. } if message.contains("exceeded quota") => "quota",
-            ClusterError::Refused { .. } => "admission",
-            _ => "cluster",
-        };
-        let (hint, transient) = (error.hint(), error.is_transient());
-        NotApplied {
-            cause,
-            message: error.to_string(),
-            hint,
-            transient,
-        }
-    }
-}
-
-impl From<StoreError> for NotApplied {
-    fn from(error: StoreError) -> Self {
-        NotApplied {
-            cause: "database",
-            transient: error.is_transient(),
-            message: error.to_string(),
-            hint: None,
-        }
-    }
-}
-
-impl Road {
-    /// What a deploy brings out: the config as it is, or a pull request's own instance of it.
-    async fn shaped(&self, deploy: &DeployRecord, config: Config) -> Result<Config, NotApplied> {
-        let Some(number) = deploy.pull_request else {
-            return Ok(config);
-        };
-        let store = &self.parts().store;
-        let preview = store.preview(deploy.workload_id, number).await?;
-        let gone = || NotApplied {
-            cause: "preview",
-            message: format!("the preview of pull request {number} was removed"),
-            hint: Some(format!("deploy it again: hermez deploy --pr {number}")),
-            transient: false,
-        };
-        let preview = preview.ok_or_else(gone)?;
-        let of = PreviewOf {
-            instance: &deploy.instance,
-            pull_request: number,
-            replicas: preview.replicas,
-            deploy_id: deploy.id,
-        };
-        // The load balancer says which port is meant, and goes.
-        let port = config.port();
-        let config = hermez_kinds::preview::preview(&config, of).map_err(|error| NotApplied {
-            cause: "manifest",
-            message: format!("the config file cannot become a preview: {error}"),
-            hint: None,
-            transient: false,
-        })?;
-        // Before it is written: whoever removes the preview knows that there may be something.
-        store
-            .preview_applied(deploy.workload_id, number, preview.replicas, port)
-            .await?;
-        Ok(config)
-    }
-}
-
-/// Writes the commit's manifest to the cluster. Doing it twice changes nothing more.
-async fn apply(
+/// Ends a deploy: what it has found when it failed, its canary taken away, and only then its end.
+async fn end(
     road: &Road,
     lease: Lease,
     deploy: &DeployRecord,
     key: &WorkloadKey,
-    witness: &mut Witness,
-    now: Timestamp,
+    witness: &Witness,
+    mut write: DeployWrite,
 ) -> Result<Looked, StoreError> {
-    let store = &road.parts().store;
-    let artifact = store.artifact(deploy.workload_id, &deploy.commit).await?;
-    let repository = match store.workload_by_id(deploy.workload_id).await? {
-        Some(workload) => store.repository(workload.repository_id).await?,
-        None => None,
-    };
-    let written = async {
-        let gone = |what: &str| NotApplied {
-            cause: "registry",
-            message: format!("the {what} of this commit is gone"),
-            hint: Some("build the commit again, then deploy it".to_owned()),
-            transient: false,
-        };
-        // What ran before is written to the byte; a commit's artifact never changes either.
-        let known = deploy.manifest.clone();
-        let manifest = known
-            .or_else(|| artifact.map(|artifact| artifact.manifest))
-            .ok_or_else(|| gone("artifact"))?;
-        let bytes = road.parts().registry.fetch(&manifest).await?;
-        let config = Config::from_manifest(&bytes).map_err(|error| NotApplied {
-            cause: "manifest",
-            message: format!("the published manifest cannot be read: {error}"),
-            hint: Some("build the commit again, then deploy it".to_owned()),
-            transient: false,
-        })?;
-        let config = road.shaped(deploy, config).await?;
-        witness.manifest = Some(config.resource.to_json());
-        gates::prepare(road, lease, deploy, key, &config).await?;
-        let mark = DeployMark {
-            deploy_id: deploy.id,
-            commit: deploy.commit.clone(),
-            repository: repository
-                .map(|repository| repository.url)
-                .unwrap_or_default(),
-            restarted_at: (deploy.kind == DeployKind::Restart).then_some(deploy.created_at),
-            paused: deploy.paused_by.is_some(),
-        };
-        let applied = Applied {
-            manifest,
-            paused: mark.paused,
-        };
-        road.cluster()?.apply(&config.resource, mark).await?;
-        Ok::<_, NotApplied>((applied, config.resource.progress_deadline_seconds()))
-    };
-    match written.await {
-        Ok((applied, progress_deadline_seconds)) => {
-            let now = Timestamp::now();
-            let write = state::applied(applied, progress_deadline_seconds, now);
-            write_down(store, lease, &write, now).await
-        }
-        Err(NotApplied {
-            cause,
-            message,
-            hint,
-            transient,
-        }) => {
-            let message = mask(&message);
-            let (mut write, wait) =
-                state::apply_failed(deploy, cause, &message, hint, transient, now);
-            if receipt::is_failure(&write) {
-                let gather = receipt::with_evidence(road, deploy, key, witness, write);
-                write = Box::pin(gather).await;
-            }
-            let looked = write_down(store, lease, &write, Timestamp::now()).await?;
-            Ok(match wait {
-                // The record is read again after the wait.
-                Some(wait) => Looked::Wait(Duration::try_from(wait).unwrap_or(AFTER_ERROR)),
-                None => looked,
-            })
-        }
+    let failed = receipt::is_failure(&write);
+    if failed {
+        write = receipt::with_evidence(road, deploy, key, witness, write).await;
     }
+    if canary::has_canary(deploy)
+        && let Err(error) = road.remove_canary(key).await
+    {
+        let answers = road.cluster().is_ok_and(|it| *it.connected().borrow());
+        if answers && error.is_transient() {
+            tracing::info!(deploy = deploy.id, %error, "a canary cannot be taken away yet; trying again");
+            return Ok(Looked::Wait(AFTER_ERROR));
+        }
+        let message = write.message.unwrap_or_default();
+        write.message = Some(format!(
+            "{message}; its canary is taken away when the cluster answers"
+        ));
+    }
+    let written = match failed {
+        true => gates::write_failure(road, lease, deploy, write).await?,
+        false => {
+            let store = &road.parts().store;
+            store.write_deploy(lease, &write, Timestamp::now()).await?
+        }
+    };
+    Ok(looked(written))
 }

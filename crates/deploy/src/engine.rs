@@ -5,15 +5,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hermez_cluster::WorkloadKey;
+use hermez_cluster::{Cluster, WorkloadKey};
 use hermez_store::{Change, StoreError};
 use jiff::Timestamp;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Road;
 use crate::drive::drive;
+use crate::strategy::place::canary_key;
 
 /// Longest time between two looks for deploys that nobody drives.
 const SCAN: Duration = Duration::from_secs(5);
@@ -78,7 +79,11 @@ pub(crate) async fn run(road: &Road, shutdown: &CancellationToken) {
     let mut changes = road.parts().store.changes();
     let mut connection = road.parts().cluster.clone();
     let mut scan = tokio::time::interval(SCAN);
-    tasks.spawn(listen_to_cluster(road.clone(), shutdown.clone()));
+    for cluster in std::iter::once(&road.parts().cluster).chain(road.parts().clusters.values()) {
+        let listen = listen_to_cluster(road.clone(), cluster.clone(), shutdown.clone());
+        tasks.spawn(listen);
+    }
+    tasks.spawn(sweep_canaries(road.clone(), shutdown.clone()));
     loop {
         tokio::select! {
             change = changes.recv() => match change {
@@ -150,8 +155,11 @@ async fn look_for_open(road: &Road, tasks: &TaskTracker, shutdown: &Cancellation
 }
 
 /// Passes the cluster's changes on to those that wait for them.
-async fn listen_to_cluster(road: Road, shutdown: CancellationToken) {
-    let mut clusters = road.parts().cluster.clone();
+async fn listen_to_cluster(
+    road: Road,
+    mut clusters: watch::Receiver<Option<Cluster>>,
+    shutdown: CancellationToken,
+) {
     let cluster = tokio::select! {
         found = clusters.wait_for(Option::is_some) => match found {
             Ok(found) => found.clone(),
@@ -164,7 +172,10 @@ async fn listen_to_cluster(road: Road, shutdown: CancellationToken) {
     loop {
         tokio::select! {
             change = changes.recv() => match change {
-                Ok(key) => { road.inner.drivers.wake(|_, driver| driver.key.as_ref() == Some(&key)); }
+                Ok(key) => {
+                    let matters = |own: &WorkloadKey| *own == key || canary_key(own) == key;
+                    road.inner.drivers.wake(|_, driver| driver.key.as_ref().is_some_and(matters));
+                }
                 Err(broadcast::error::RecvError::Lagged(_)) => { road.inner.drivers.wake(|_, _| true); }
                 Err(broadcast::error::RecvError::Closed) => return,
             },
@@ -174,6 +185,34 @@ async fn listen_to_cluster(road: Road, shutdown: CancellationToken) {
             }
             () = shutdown.cancelled() => return,
         }
+    }
+}
+
+/// Takes leftover canaries away whenever the cluster begins to answer, until `shutdown`.
+async fn sweep_canaries(road: Road, shutdown: CancellationToken) {
+    let mut clusters = road.parts().cluster.clone();
+    let sweep = async {
+        let Ok(Some(cluster)) = clusters
+            .wait_for(Option::is_some)
+            .await
+            .map(|it| it.clone())
+        else {
+            return;
+        };
+        let mut connected = cluster.connected();
+        loop {
+            if connected.wait_for(|connected| *connected).await.is_err() {
+                return;
+            }
+            road.sweep_canaries().await;
+            if connected.wait_for(|connected| !*connected).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = sweep => {}
+        () = shutdown.cancelled() => {}
     }
 }
 

@@ -25,6 +25,7 @@ pub mod rollback;
 mod rules;
 pub mod scale;
 pub mod state;
+pub mod strategy;
 mod witness;
 mod workloads;
 

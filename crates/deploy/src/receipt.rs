@@ -15,7 +15,7 @@ use hermez_api::{
     DeployComparison, DeployState, Evidence, FailedContainer, KubernetesEvent, ReceiptLine,
     RollbackTarget,
 };
-use hermez_cluster::{Cluster, WorkloadKey};
+use hermez_cluster::WorkloadKey;
 use hermez_kinds::Config;
 use hermez_store::{DeployRecord, DeployWrite};
 use jiff::Timestamp;
@@ -183,13 +183,15 @@ async fn shown(
     witness: &Witness,
     cause: &str,
 ) -> Shown {
-    if deploy.applied_at.is_none() {
+    if deploy.applied_at.is_none() && deploy.state != DeployState::Canary {
         // What the cluster shows is another deploy's.
         return Shown::default();
     }
-    let cluster: Option<Cluster> = road.parts().cluster.borrow().clone();
-    let answers = |cluster: &Cluster| *cluster.connected().borrow();
-    let Some(cluster) = cluster.filter(answers) else {
+    let place = road.place_of_failure(deploy, key);
+    let answering = place
+        .as_ref()
+        .and_then(|it| Some((it.answering()?, &it.key)));
+    let Some((cluster, key)) = answering else {
         return Shown {
             containers: witness.kept(&[]),
             missing: vec!["the containers and events: the cluster does not answer".to_owned()],
@@ -211,7 +213,7 @@ async fn shown(
         }
         _ => failing(&status),
     };
-    let reads = containers.iter().map(|it| read_lines(&cluster, key, it));
+    let reads = containers.iter().map(|it| read_lines(cluster, key, it));
     let lines: Vec<_> = stream::iter(reads.collect::<Vec<_>>())
         .buffered(MAX_CONTAINERS)
         .collect()

@@ -261,7 +261,10 @@ impl Road {
         let deploy = self.deploy(id).await?;
         let changing = matches!(
             deploy.state,
-            DeployState::Applying | DeployState::RollingOut | DeployState::Verifying
+            DeployState::Canary
+                | DeployState::Applying
+                | DeployState::RollingOut
+                | DeployState::Verifying
         );
         if let Some(workload) = self
             .parts()

@@ -1,6 +1,6 @@
 //! The door to building and deploying, and what stands behind it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -39,6 +39,10 @@ pub struct RoadConfig {
     pub registry: Registry,
     /// The cluster, once there is a connection.
     pub cluster: watch::Receiver<Option<Cluster>>,
+    /// Its name, as rollout strategies write it.
+    pub cluster_name: String,
+    /// Further clusters, by name, once there is a connection.
+    pub clusters: BTreeMap<String, watch::Receiver<Option<Cluster>>>,
     /// Folder for the trees that builds work on; what is in it is deleted at every start.
     pub work_dir: PathBuf,
     /// URL under which forges reach this server.

@@ -465,10 +465,26 @@ impl Road {
         let now = Timestamp::now();
         let change = &record.change;
         let scaling = wanted(change, now);
-        let written = match self.cluster() {
-            Ok(cluster) => cluster.scale(kind, key, change.id, &scaling).await,
-            Err(error) => Err(error),
-        };
+        let mut written = Ok(Scaled::Overtaken);
+        for name in self
+            .clusters_of_workload(record.workload_id)
+            .await?
+            .iter()
+            .rev()
+        {
+            // The server's own cluster comes last: it is what the ledger speaks of.
+            let is_own = *name == self.parts().cluster_name;
+            written = match self.cluster_called(name) {
+                Ok(cluster) => cluster.scale(kind, key, change.id, &scaling).await,
+                Err(error) => Err(error),
+            };
+            match &written {
+                // It comes there with a later deploy.
+                Err(ClusterError::NotFound(_)) if !is_own => {}
+                Err(_) => break,
+                Ok(_) => {}
+            }
+        }
         let write = after(change, written.as_ref().copied(), now);
         self.parts().store.write_scale(change.id, &write).await?;
         Ok(written.err())

@@ -1,13 +1,13 @@
 //! What a deploy does next. Pure: a function of the deploy, of what was seen, and of `now`.
 //!
 //! ```text
-//! pending ─> building ─> queued ─> applying ─> rolling_out ─> verifying ─> succeeded
-//!    └─────────┴────────────┴─> superseded, canceled │   └──────────────────────┘
-//!              └──────────────────────────────────> failed, canceled
+//! pending ─> building ─> queued ─> (canary) ─> applying ─> rolling_out ─> verifying ─> succeeded
+//!    └─────────┴────────────┴─> superseded, canceled ^   └──────────────────────┘ │
+//!              └──────────────────────────────> failed, canceled     next wave <──┘
 //! ```
 //! A newer request supersedes what has not begun to change the cluster, never what has.
 
-use hermez_api::{BadArtifact, BuildState, DeployKind, DeployState};
+use hermez_api::{BadArtifact, BuildState, DeployKind, DeployPlan, DeployState};
 use hermez_cluster::{FailureCause, Late, Rollout};
 use hermez_store::{Applied, BuildRecord, DeployRecord, DeployWrite, LaneFacts};
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::gates::decide::{self, Measured};
 use crate::policy::bad_message;
 use crate::rules::Waits;
+use crate::strategy::{canary, waves};
 
 /// Longest time that a deploy waits for the registry or the cluster to take it.
 pub const APPLY_WITHIN: SignedDuration = SignedDuration::from_mins(15);
@@ -36,9 +37,17 @@ pub struct Seen {
     pub waits: Option<Waits>,
     /// What else goes on with the same Kubernetes object.
     pub lane: LaneFacts,
-    /// Whether the cluster answers.
+    /// Whether all clusters answer that are reached now.
     pub connected: bool,
-    /// How far the rollout is; only asked for while it rolls out.
+    /// The cluster that does not, where there are several.
+    pub away: Option<String>,
+    /// Its canary and its waves, by what is set; only asked for while it waits for its turn.
+    pub plan: Option<DeployPlan>,
+    /// Pods that the workload is told to have; only asked for while its canary is tried.
+    pub running: Option<i32>,
+    /// Whether its canary is in the cluster; only asked for while it is tried.
+    pub canary_there: bool,
+    /// How far the rollout is, or that of its canary; only asked for while one goes on.
     pub rollout: Option<Rollout>,
     /// What was measured of the new version; only asked for while it is verified.
     pub measured: Measured,
@@ -55,6 +64,8 @@ pub enum Next {
     RequestBuild,
     /// Write the manifest to the cluster, then [`applied`] or [`apply_failed`].
     Apply,
+    /// Write a canary with that many pods to the cluster.
+    Canary(i32),
     /// Nothing until something changes.
     Wait,
 }
@@ -66,6 +77,7 @@ pub fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
             return end(DeployState::Canceled, rejection);
         }
         let message = match deploy.state {
+            DeployState::Canary => "canceled; the canary is taken away, what ran before stays",
             DeployState::Applying | DeployState::RollingOut | DeployState::Verifying => {
                 "canceled; what was already written to the cluster stays, deploy another commit to replace it"
             }
@@ -97,9 +109,12 @@ pub fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
                 _ => building(deploy, seen),
             }
         }
-        DeployState::Applying => applying(deploy, seen, now),
-        DeployState::RollingOut => rolling_out(deploy, seen, now),
-        DeployState::Verifying => verifying(deploy, seen, now),
+        DeployState::Canary => canary::next(deploy, seen, now),
+        DeployState::Applying => waves::within(deploy, now, |deploy| applying(deploy, seen, now)),
+        DeployState::RollingOut => {
+            waves::within(deploy, now, |deploy| rolling_out(deploy, seen, now))
+        }
+        DeployState::Verifying => waves::within(deploy, now, |deploy| verifying(deploy, seen, now)),
         DeployState::Succeeded
         | DeployState::Failed
         | DeployState::Canceled
@@ -169,12 +184,29 @@ fn queued(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     if let Some(waits) = &seen.waits {
         return say(deploy, &waits.held.message);
     }
+    let has_canary = seen
+        .plan
+        .as_ref()
+        .is_some_and(|plan| !plan.canary.is_empty());
+    let (state, message) = match has_canary {
+        true => (DeployState::Canary, "begins with a canary"),
+        false => (DeployState::Applying, "writing to the cluster"),
+    };
     Next::Write(Box::new(DeployWrite {
-        state: Some(DeployState::Applying),
-        message: Some("writing to the cluster".to_owned()),
+        state: Some(state),
+        message: Some(message.to_owned()),
         deadline_at: Some(Some(now + APPLY_WITHIN)),
+        plan: seen.plan.clone(),
         ..DeployWrite::default()
     }))
+}
+
+/// The cluster, by its name where there are several.
+fn the_cluster(seen: &Seen) -> String {
+    match &seen.away {
+        Some(name) => format!("the cluster {name}"),
+        None => "the cluster".to_owned(),
+    }
 }
 
 fn applying(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
@@ -185,35 +217,43 @@ fn applying(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
         let hint = Some("deploy again when the cluster answers".to_owned());
         return fail(
             "cluster",
-            "the cluster did not answer in time; nothing was changed in it",
+            &format!(
+                "{} did not answer in time; nothing was changed in it",
+                the_cluster(seen)
+            ),
             hint,
             None,
         );
     }
-    say(deploy, "waits for the cluster, which does not answer")
+    let message = format!("waits for {}, which does not answer", the_cluster(seen));
+    say(deploy, &message)
 }
 
 /// What a deploy does whose cluster does not answer.
-fn away(deploy: &DeployRecord, now: Timestamp) -> Next {
+pub(crate) fn away(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     if deploy
         .deadline_at
         .is_some_and(|deadline| now >= deadline + AWAY_LIMIT)
     {
         let hint =
             Some("look at the pods when the cluster answers again: hermez status".to_owned());
-        let message = "the cluster has not answered for too long to tell how the rollout went";
-        return fail("cluster", message, hint, None);
+        let message = format!(
+            "{} has not answered for too long to tell how the rollout went",
+            the_cluster(seen)
+        );
+        return fail("cluster", &message, hint, None);
     }
     // Pods go on without us; judging from what was seen last would be guessing.
-    say(
-        deploy,
-        "waits for the cluster, which does not answer; the pods go on by themselves",
-    )
+    let message = format!(
+        "waits for {}, which does not answer; the pods go on by themselves",
+        the_cluster(seen)
+    );
+    say(deploy, &message)
 }
 
 fn verifying(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     if !seen.connected {
-        return away(deploy, now);
+        return away(deploy, seen, now);
     }
     if let Some(by) = &deploy.paused_by {
         return say(deploy, &format!("held: {by} paused it"));
@@ -227,7 +267,7 @@ fn verifying(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
 
 fn rolling_out(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     if !seen.connected {
-        return away(deploy, now);
+        return away(deploy, seen, now);
     }
     if deploy.paused_by.is_some() != deploy.applied_paused {
         return Next::Apply;
@@ -304,7 +344,12 @@ fn rolling_out(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
 
 /// What to write when the manifest has been written to the cluster. A rollout that is held has no
 /// deadline; it gets a new one when it goes on.
-pub fn applied(applied: Applied, progress_deadline_seconds: u32, now: Timestamp) -> DeployWrite {
+pub fn applied(
+    deploy: &DeployRecord,
+    applied: Applied,
+    progress_deadline_seconds: u32,
+    now: Timestamp,
+) -> DeployWrite {
     let deadline = now + SignedDuration::from_secs(i64::from(progress_deadline_seconds)) + SLACK;
     let message = if applied.paused {
         "written to the cluster; the rollout is held"
@@ -313,7 +358,7 @@ pub fn applied(applied: Applied, progress_deadline_seconds: u32, now: Timestamp)
     };
     DeployWrite {
         state: Some(DeployState::RollingOut),
-        message: Some(message.to_owned()),
+        message: Some(waves::said(deploy, message)),
         note: true,
         deadline_at: Some((!applied.paused).then_some(deadline)),
         retries: Some(0),
@@ -365,7 +410,7 @@ fn enter(state: DeployState, message: &str) -> Next {
 }
 
 /// Says what happens, once.
-fn say(deploy: &DeployRecord, message: &str) -> Next {
+pub(crate) fn say(deploy: &DeployRecord, message: &str) -> Next {
     if deploy.message == message {
         return Next::Wait;
     }
@@ -387,7 +432,12 @@ fn end(state: DeployState, message: &str) -> Next {
     }))
 }
 
-fn fail(cause: &str, message: &str, hint: Option<String>, pods: Option<(i32, i32)>) -> Next {
+pub(crate) fn fail(
+    cause: &str,
+    message: &str,
+    hint: Option<String>,
+    pods: Option<(i32, i32)>,
+) -> Next {
     Next::Write(Box::new(DeployWrite {
         state: Some(DeployState::Failed),
         message: Some(message.to_owned()),

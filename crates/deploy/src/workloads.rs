@@ -234,7 +234,9 @@ impl Road {
             namespace: workload.namespace.clone(),
             name: workload.name.clone(),
         };
-        self.cluster()?.delete(kind, &key).await?;
+        for name in self.clusters_of_workload(workload.id).await? {
+            self.cluster_called(&name)?.delete(kind, &key).await?;
+        }
         Ok(())
     }
 

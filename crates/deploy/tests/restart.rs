@@ -60,6 +60,8 @@ impl Server {
                 },
                 registry: Registry::new(NOWHERE, true, None),
                 cluster,
+                cluster_name: "local".to_owned(),
+                clusters: Default::default(),
                 work_dir: data_dir.join("builds"),
                 public_url: "http://127.0.0.1/".parse().unwrap(),
                 prometheus: None,

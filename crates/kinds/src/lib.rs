@@ -4,6 +4,7 @@
 //! A kind is one folder: `types` (what users write), `translate` (what it becomes), `tests`. It is
 //! registered in one place, [`kind`]. Nothing here asks a clock, a network or a cluster.
 
+pub mod canary;
 pub mod config;
 mod crd;
 pub mod cronjob;

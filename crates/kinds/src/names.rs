@@ -37,6 +37,9 @@ pub const PREVIEW_OF_LABEL: &str = "hermez.dev/preview-of";
 /// Label of a pull request's own instance with the pull request's number.
 pub const PULL_REQUEST_LABEL: &str = "hermez.dev/pull-request";
 
+/// Label of a canary with the name of the workload that it is tried beside.
+pub const CANARY_OF_LABEL: &str = "hermez.dev/canary-of";
+
 /// Label that tells the groups of a workload's pods from each other (`jobmanager`, `taskmanager`).
 pub const ROLE_LABEL: &str = "pinterest.com/role";
 /// Label of a pod with the revision of its workload's spec that it was made from.

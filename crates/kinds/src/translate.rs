@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::kind::Kind;
 use crate::names::{
-    API_VERSION, APP_LABEL, COMMIT_ANNOTATION, DEPLOY_ANNOTATION, MANAGED_BY, MANAGED_BY_LABEL,
-    NAME_LABEL, PROJECT_LABEL, REPOSITORY_ANNOTATION, WORKLOAD_LABEL,
+    API_VERSION, APP_LABEL, CANARY_OF_LABEL, COMMIT_ANNOTATION, DEPLOY_ANNOTATION, MANAGED_BY,
+    MANAGED_BY_LABEL, NAME_LABEL, PROJECT_LABEL, REPOSITORY_ANNOTATION, WORKLOAD_LABEL,
 };
 use crate::profile::{Injection, Names, RuntimeProfile, Sidecar};
 use crate::template::TemplateMetadata;
@@ -31,6 +31,8 @@ pub(crate) struct Translation<'a> {
     metadata: &'a ObjectMeta,
     profile: &'a RuntimeProfile,
     names: Names<'a>,
+    /// The workload whose Service the pods stand behind: its own name, but for a canary.
+    serves: &'a str,
     /// What the profile puts into it.
     pub injection: Injection,
 }
@@ -47,10 +49,12 @@ impl<'a> Translation<'a> {
                 .map_or("default", String::as_str),
         };
         let injection = profile.injection(kind, &names);
+        let canary_of = labels.and_then(|labels| labels.get(CANARY_OF_LABEL));
         Translation {
             kind,
             metadata,
             profile,
+            serves: canary_of.map_or(names.name, String::as_str),
             names,
             injection,
         }
@@ -94,8 +98,8 @@ impl<'a> Translation<'a> {
     /// Labels of everything made for the workload.
     pub fn labels(&self) -> BTreeMap<String, String> {
         [
-            (APP_LABEL, self.names.name),
-            (NAME_LABEL, self.names.name),
+            (APP_LABEL, self.serves),
+            (NAME_LABEL, self.serves),
             (MANAGED_BY_LABEL, MANAGED_BY),
             (WORKLOAD_LABEL, self.names.name),
             (PROJECT_LABEL, self.names.project),
@@ -111,7 +115,12 @@ impl<'a> Translation<'a> {
 
     /// What selects one group of the workload's pods, or all where `role` is empty.
     pub fn selector_of(&self, role: &str) -> LabelSelector {
-        let name = (NAME_LABEL.to_owned(), self.names.name.to_owned());
+        // A canary bears the name of another, so that the other's Service finds its pods.
+        let label = match self.serves == self.names.name {
+            true => NAME_LABEL,
+            false => WORKLOAD_LABEL,
+        };
+        let name = (label.to_owned(), self.names.name.to_owned());
         let labels = std::iter::once(name).chain(Self::role_label(role));
         LabelSelector {
             match_labels: Some(labels.collect()),

@@ -1,5 +1,6 @@
 //! Everything a server is told at its start.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -17,6 +18,10 @@ pub struct ServerConfig {
     pub database_url: Option<String>,
     /// Kubeconfig file; the usual places (`KUBECONFIG`, `~/.kube/config`, in-cluster) when absent.
     pub kubeconfig: Option<PathBuf>,
+    /// Name of that cluster, as rollout strategies write it.
+    pub cluster_name: String,
+    /// Kubeconfig files of further clusters, by name.
+    pub clusters: BTreeMap<String, PathBuf>,
     /// Registry for images and manifests, as `host:port`.
     pub registry: String,
     /// Whether the registry speaks plain HTTP.

@@ -3,7 +3,9 @@
 //! Order: the data folder's lock and the port first (what a person can mend fails at once), then
 //! database, key and owner; then the server answers, and all else joins when it can.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use anyhow::Context;
 use hermez_access::{Gate, SecretKey};
 use hermez_artifact::Registry;
 use hermez_build::BuildKit;
+use hermez_cluster::Cluster;
 use hermez_controller::rollout::decide::Limits;
 use hermez_controller::{Offer, Settings};
 use hermez_deploy::gates::prometheus::Prometheus;
@@ -113,7 +116,7 @@ async fn build_state(
     }
 
     let metrics = Metrics::new();
-    let cluster = join_cluster(config, offer, &gate, &metrics, tasks, shutdown)?;
+    let (cluster, others) = join_clusters(config, offer, &gate, &metrics, tasks, shutdown)?;
     let mirrors = Mirrors::new(
         config.data_dir.join("mirrors"),
         config.limits.source.clone(),
@@ -135,6 +138,8 @@ async fn build_state(
         },
         registry: Registry::new(&config.registry, config.registry_insecure, None),
         cluster: cluster.receiver(),
+        cluster_name: config.cluster_name.clone(),
+        clusters: others,
         work_dir: config.data_dir.join("builds"),
         public_url: public_url.clone(),
         prometheus: config
@@ -166,15 +171,18 @@ async fn build_state(
     }))
 }
 
-/// Connects to the cluster in the background, and runs the controllers in it.
-fn join_cluster(
+/// Further clusters, by name.
+type Others = BTreeMap<String, watch::Receiver<Option<Cluster>>>;
+
+/// Connects to the clusters in the background, and runs the controllers in each.
+fn join_clusters(
     config: &ServerConfig,
     offer: Offer,
     gate: &Gate,
     metrics: &Metrics,
     tasks: &Background,
     shutdown: &CancellationToken,
-) -> anyhow::Result<ClusterLink> {
+) -> anyhow::Result<(ClusterLink, Others)> {
     let figures = metrics.register(hermez_controller::Metrics::register);
     let (to_offers, offers) = watch::channel(offer);
     if let Some(file) = config.profile.clone() {
@@ -194,25 +202,30 @@ fn join_cluster(
         },
         drift: Some(to_drifts),
     };
-    let (tasks, ending) = (tasks.clone(), shutdown.clone());
-    let gauge = metrics.cluster_connected.clone();
-    Ok(ClusterLink::connect(
-        config.kubeconfig.clone(),
-        shutdown.clone(),
-        move |cluster| {
-            tasks.spawn(
-                "contact",
-                show_contact(cluster.connected(), gauge, ending.clone()),
-            );
+    let joined = |kubeconfig: Option<PathBuf>, gauge: Option<Gauge>| {
+        let (tasks, ending) = (tasks.clone(), shutdown.clone());
+        let (offers, settings, metrics) = (offers.clone(), settings.clone(), figures.clone());
+        ClusterLink::connect(kubeconfig, shutdown.clone(), move |cluster| {
+            if let Some(gauge) = gauge {
+                let show = show_contact(cluster.connected(), gauge, ending.clone());
+                tasks.spawn("contact", show);
+            }
             let controllers = Controllers {
                 cluster: cluster.clone(),
                 offers,
                 settings,
-                metrics: figures,
+                metrics,
             };
             tasks.spawn("controllers", controllers.keep_running(ending));
-        },
-    ))
+        })
+    };
+    let gauge = metrics.cluster_connected.clone();
+    let own = joined(config.kubeconfig.clone(), Some(gauge));
+    let others = config.clusters.iter().map(|(name, kubeconfig)| {
+        let link = joined(Some(kubeconfig.clone()), None);
+        (name.clone(), link.receiver())
+    });
+    Ok((own, others.collect()))
 }
 
 /// Keeps the gauge at whether the cluster answers.

@@ -1,6 +1,6 @@
 //! Working on deploys: leases, fenced writes, and what else goes on with the same instance.
 
-use hermez_api::{DeployKind, DeployState, Evidence, HeldDeploy};
+use hermez_api::{DeployKind, DeployPlan, DeployState, Evidence, HeldDeploy};
 use jiff::Timestamp;
 use sea_orm::sea_query::{Condition, Expr};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany};
@@ -41,6 +41,8 @@ pub struct DeployWrite {
     pub held: Option<Option<HeldDeploy>>,
     /// The health gates that it begins with, as JSON.
     pub gate: Option<String>,
+    /// Where it is on its way.
+    pub plan: Option<DeployPlan>,
     /// When its health gates are passed; `Some(None)` when that is not known.
     pub verify_until: Option<Option<Timestamp>>,
     /// The rollback that is asked for in the same transaction.
@@ -146,6 +148,9 @@ fn columns_of(
     }
     if let Some(gate) = &write.gate {
         columns.push((Column::Gate, Expr::val(gate.as_str())));
+    }
+    if let Some(plan) = &write.plan {
+        columns.push((Column::Plan, Expr::val(json(plan))));
     }
     if let Some(until) = write.verify_until {
         columns.push((Column::VerifyUntilMs, Expr::val(until.map(ms))));

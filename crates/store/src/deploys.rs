@@ -103,16 +103,18 @@ const LIST: &str = "deploy";
 const MAX_EVENTS: u64 = 1000;
 
 /// States in which a deploy has not ended.
-const OPEN: [DeployState; 6] = [
+const OPEN: [DeployState; 7] = [
     DeployState::Pending,
     DeployState::Building,
     DeployState::Queued,
+    DeployState::Canary,
     DeployState::Applying,
     DeployState::RollingOut,
     DeployState::Verifying,
 ];
 /// States in which a deploy changes its instance, or has changed it and is not sure of it.
-const CHANGING: [DeployState; 3] = [
+const CHANGING: [DeployState; 4] = [
+    DeployState::Canary,
     DeployState::Applying,
     DeployState::RollingOut,
     DeployState::Verifying,
@@ -134,7 +136,7 @@ pub(crate) fn has_ended(state: DeployState) -> bool {
 }
 
 /// The words of the open states.
-pub(crate) fn open() -> [String; 6] {
+pub(crate) fn open() -> [String; 7] {
     OPEN.map(|state| word(&state))
 }
 
@@ -187,6 +189,11 @@ impl Row {
             gate: deploy.gate,
             verify_until: maybe_at("deploy.verify_until_ms", deploy.verify_until_ms)?,
             pull_request: deploy.pull_request,
+            plan: deploy
+                .plan
+                .map(|plan| from_json("deploy.plan", &plan))
+                .transpose()?,
+            promoted: deploy.promoted,
         })
     }
 }
@@ -413,6 +420,7 @@ impl Store {
             manifest: deploy.manifest.clone(),
             override_reason: deploy.override_reason.clone(),
             bad,
+            plan: deploy.plan.clone(),
             build_id: deploy.build_id,
             images: artifact.map(|artifact| artifact.images).unwrap_or_default(),
             timeline: self.deploy_events(id, 0).await?,

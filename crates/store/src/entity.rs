@@ -353,6 +353,8 @@ pub mod deploy {
         pub gate: Option<String>,
         pub verify_until_ms: Option<i64>,
         pub pull_request: Option<i64>,
+        pub plan: Option<String>,
+        pub promoted: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -37,6 +37,7 @@ mod repositories;
 mod rules;
 mod scales;
 mod sessions;
+mod strategies;
 mod tokens;
 mod words;
 mod workloads;
@@ -59,4 +60,5 @@ pub use records::{
 pub use repositories::NewRepository;
 pub use rules::{ApprovalRecord, NewApproval, NewException, NewFreeze, RulesRecord, Scope};
 pub use scales::{NewScaleChange, ScaleChangeRecord, ScaleWrite};
+pub use strategies::StrategyRecord;
 pub use workloads::{NewWorkload, PreviewChanges, WorkloadFilter, WorkloadSettings};

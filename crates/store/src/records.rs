@@ -1,8 +1,9 @@
 //! Rows as the rest of Hermez sees them, and their way into the API's shape.
 
 use hermez_api::{
-    ArtifactImage, ArtifactSummary, BuildState, BuildSummary, Category, DeployKind, DeployState,
-    DeploySummary, HeldDeploy, MirrorStatus, Pin, PreviewSettings, ScaleBounds, WebhookState,
+    ArtifactImage, ArtifactSummary, BuildState, BuildSummary, Category, DeployKind, DeployPlan,
+    DeployState, DeploySummary, HeldDeploy, MirrorStatus, Pin, PreviewSettings, ScaleBounds,
+    WebhookState,
 };
 use jiff::Timestamp;
 
@@ -308,6 +309,10 @@ pub struct DeployRecord {
     pub verify_until: Option<Timestamp>,
     /// The pull request whose preview it changes; nothing for the workload itself.
     pub pull_request: Option<i64>,
+    /// Its canary and its waves, and where it is; nothing where it has neither.
+    pub plan: Option<DeployPlan>,
+    /// The last step of its canary, from 0, that somebody has promoted.
+    pub promoted: Option<i64>,
 }
 
 impl DeployRecord {

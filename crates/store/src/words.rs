@@ -87,6 +87,7 @@ mod tests {
             D::Pending,
             D::Building,
             D::Queued,
+            D::Canary,
             D::Applying,
             D::RollingOut,
             D::Verifying,

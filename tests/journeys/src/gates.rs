@@ -11,39 +11,25 @@ use hermez_api::{
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::forge::{Clone, Forge};
 use crate::hermez::{Hermez, Refused, ask};
 use crate::sample::Sample;
 use crate::sandbox::Sandbox;
-
-/// Longest time for a build or a rollout of the sample.
-const LIMIT: Duration = Duration::from_mins(5);
+use crate::stage::{LIMIT, Stage};
 
 /// Runs the journey; its figures are in milliseconds.
 ///
 /// # Errors
 /// When anything is not as it should be.
 pub async fn run(sandbox: &Sandbox) -> Result<Value> {
-    let (hermez, forge) = (sandbox.hermez()?, sandbox.forge()?);
-    let (name, url, clone) = Clone::of_new(&forge, "gates").await?;
-    let gates = Gates {
-        hermez,
-        forge,
-        clone,
-        name,
-        url,
-    };
+    let stage = Stage::open(sandbox, sandbox.hermez()?, "gates").await?;
+    let gates = Gates { stage };
     let figures = gates.travel().await;
-    gates.clean_up(sandbox).await?;
+    gates.stage.clean_up().await?;
     figures
 }
 
 struct Gates {
-    hermez: Hermez,
-    forge: Forge,
-    clone: Clone,
-    name: String,
-    url: String,
+    stage: Stage,
 }
 
 impl Gates {
@@ -60,8 +46,8 @@ impl Gates {
 
     fn sample(&self) -> Sample<'_> {
         Sample {
-            name: &self.name,
-            namespace: &self.name,
+            name: &self.stage.name,
+            namespace: &self.stage.name,
             replicas: 1,
             ready_after_s: 0,
             extra_step: "",
@@ -70,18 +56,19 @@ impl Gates {
 
     /// Without a readiness probe a version is looked at for some seconds by default.
     async fn bring_out_the_first(&self) -> Result<Deploy> {
-        self.sample().write(&self.clone, "first\n")?;
+        self.sample().write(&self.stage.clone, "first\n")?;
         let config = self.sample().config();
         let (config, _) = config
             .split_once("          readinessProbe:")
             .context("the sample has a probe")?;
-        self.clone.write("service.yaml", config)?;
-        let first = self.clone.commit_and_push("First page").await?;
-        self.hermez
-            .create_workload(&ask(&self.url, "service.yaml"))
+        self.stage.clone.write("service.yaml", config)?;
+        let first = self.stage.clone.commit_and_push("First page").await?;
+        self.stage
+            .hermez
+            .create_workload(&ask(&self.stage.url, "service.yaml"))
             .await?;
         let asked = self.deploy(&first).await?;
-        let deploy = self.hermez.deploy_ends(asked.id, LIMIT).await?;
+        let deploy = self.stage.hermez.deploy_ends(asked.id, LIMIT).await?;
         anyhow::ensure!(
             deploy.summary.state == DeployState::Succeeded,
             "{deploy:#?}"
@@ -98,11 +85,15 @@ impl Gates {
     }
 
     async fn set(&self) -> Result<()> {
-        let path = format!("/workloads/{}/gates", self.name);
-        let default: WorkloadGates = self.hermez.get(&path).await?;
+        let path = format!("/workloads/{}/gates", self.stage.name);
+        let default: WorkloadGates = self.stage.hermez.get(&path).await?;
         anyhow::ensure!(default.is_default, "{default:?}");
         let wrong = json!({ "ready_seconds": 1_000_000 });
-        let refused = self.hermez.put::<_, WorkloadGates>(&path, &wrong).await;
+        let refused = self
+            .stage
+            .hermez
+            .put::<_, WorkloadGates>(&path, &wrong)
+            .await;
         let refused = refused.map_err(anyhow::Error::downcast::<Refused>);
         anyhow::ensure!(
             matches!(&refused, Err(Ok(refused)) if refused.status == 422),
@@ -114,7 +105,7 @@ impl Gates {
             checks: Vec::new(),
             auto_rollback: true,
         };
-        let set: WorkloadGates = self.hermez.put(&path, &gates).await?;
+        let set: WorkloadGates = self.stage.hermez.put(&path, &gates).await?;
         anyhow::ensure!(set.gates == gates && !set.is_default, "{set:?}");
         Ok(())
     }
@@ -125,9 +116,10 @@ impl Gates {
             "FROM debian:bookworm-slim\nCMD [\"sh\", \"-c\", \"echo serving; sleep {}; echo out of luck; exit 3\"]\n",
             after.as_secs()
         );
-        self.clone.write("Dockerfile", dockerfile)?;
+        self.stage.clone.write("Dockerfile", dockerfile)?;
         let seconds = after.as_secs();
-        self.clone
+        self.stage
+            .clone
             .commit_and_push(&format!("Out of luck after {seconds} s"))
             .await
     }
@@ -137,7 +129,7 @@ impl Gates {
     async fn fail_and_come_back(&self, good: &Deploy) -> Result<i64> {
         let bad = self.push_a_bad_one(Duration::from_secs(15)).await?;
         let asked = self.deploy(&bad).await?;
-        let failed = self.hermez.deploy_ends(asked.id, LIMIT).await?;
+        let failed = self.stage.hermez.deploy_ends(asked.id, LIMIT).await?;
         let was_verified = failed
             .timeline
             .iter()
@@ -152,6 +144,7 @@ impl Gates {
         let to = format!("it is rolled back to deploy {}", good.summary.id);
         anyhow::ensure!(failed.summary.message.ends_with(&to), "{failed:#?}");
         let receipt: Receipt = self
+            .stage
             .hermez
             .get(&format!("/deploys/{}/receipt", asked.id))
             .await?;
@@ -159,10 +152,11 @@ impl Gates {
             serde_json::to_string(&receipt)?.contains("out of luck"),
             "the receipt has the last lines: {receipt:#?}"
         );
-        let path = format!("/workloads/{}/deploys?kind=rollback", self.name);
-        let rollbacks: Page<DeploySummary> = self.hermez.get(&path).await?;
+        let path = format!("/workloads/{}/deploys?kind=rollback", self.stage.name);
+        let rollbacks: Page<DeploySummary> = self.stage.hermez.get(&path).await?;
         anyhow::ensure!(rollbacks.items.len() == 1, "{rollbacks:?}");
         let rollback = self
+            .stage
             .hermez
             .deploy_ends(rollbacks.items[0].id, LIMIT)
             .await?;
@@ -175,9 +169,9 @@ impl Gates {
         );
         let audit = format!(
             "/audit?action=deploy.rollback&target=workload/{}",
-            self.name
+            self.stage.name
         );
-        let record: Page<AuditEntry> = self.hermez.get(&audit).await?;
+        let record: Page<AuditEntry> = self.stage.hermez.get(&audit).await?;
         anyhow::ensure!(
             record.items.len() == 1 && record.items[0].principal == "hermez",
             "{record:?}"
@@ -189,18 +183,18 @@ impl Gates {
 
     /// Where nothing is set a crash in the first seconds is a failure, and nothing is rolled back.
     async fn fail_by_default(&self) -> Result<()> {
-        let path = format!("/workloads/{}/gates", self.name);
-        self.hermez.delete(&path).await?;
+        let path = format!("/workloads/{}/gates", self.stage.name);
+        self.stage.hermez.delete(&path).await?;
         let bad = self.push_a_bad_one(Duration::from_secs(2)).await?;
         let asked = self.deploy(&bad).await?;
-        let failed = self.hermez.deploy_ends(asked.id, LIMIT).await?;
+        let failed = self.stage.hermez.deploy_ends(asked.id, LIMIT).await?;
         anyhow::ensure!(
             failed.summary.state == DeployState::Failed
                 && failed.failure_cause.as_deref() == Some("crash_loop"),
             "{failed:#?}"
         );
-        let path = format!("/workloads/{}/deploys?kind=rollback", self.name);
-        let rollbacks: Page<DeploySummary> = self.hermez.get(&path).await?;
+        let path = format!("/workloads/{}/deploys?kind=rollback", self.stage.name);
+        let rollbacks: Page<DeploySummary> = self.stage.hermez.get(&path).await?;
         anyhow::ensure!(rollbacks.items.len() == 1, "{rollbacks:?}");
         Ok(())
     }
@@ -213,20 +207,7 @@ impl Gates {
             reason: None,
             override_bad: None,
         };
-        let path = format!("/workloads/{}/deploys", self.name);
-        self.hermez.post(&path, &body).await
-    }
-
-    async fn clean_up(&self, sandbox: &Sandbox) -> Result<()> {
-        self.hermez
-            .delete(&format!("/workloads/{}", self.name))
-            .await?;
-        self.forge.delete_repository(&self.name).await?;
-        let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> =
-            kube::Api::all(sandbox.kube().await?);
-        namespaces
-            .delete(&self.name, &kube::api::DeleteParams::default())
-            .await?;
-        Ok(())
+        let path = format!("/workloads/{}/deploys", self.stage.name);
+        self.stage.hermez.post(&path, &body).await
     }
 }

@@ -12,39 +12,25 @@ use kube::Api;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
-use crate::forge::{Clone, Forge};
 use crate::hermez::{Hermez, Refused, ask};
 use crate::sample::Sample;
 use crate::sandbox::Sandbox;
-
-/// Longest time for a build or a rollout of the sample.
-const LIMIT: Duration = Duration::from_mins(5);
+use crate::stage::{LIMIT, Stage};
 
 /// Runs the journey; its figures are in milliseconds.
 ///
 /// # Errors
 /// When anything is not as it should be.
 pub async fn run(sandbox: &Sandbox) -> Result<Value> {
-    let (hermez, forge) = (sandbox.hermez()?, sandbox.forge()?);
-    let (name, url, clone) = Clone::of_new(&forge, "fixed").await?;
-    let fixed = Fixed {
-        hermez,
-        forge,
-        clone,
-        name,
-        url,
-    };
+    let stage = Stage::open(sandbox, sandbox.hermez()?, "fixed").await?;
+    let fixed = Fixed { stage };
     let figures = fixed.travel().await;
-    fixed.clean_up(sandbox).await?;
+    fixed.stage.clean_up().await?;
     figures
 }
 
 struct Fixed {
-    hermez: Hermez,
-    forge: Forge,
-    clone: Clone,
-    name: String,
-    url: String,
+    stage: Stage,
 }
 
 /// The commits of the branch, oldest first.
@@ -70,17 +56,17 @@ impl Fixed {
 
     async fn bring_out(&self) -> Result<String> {
         let sample = Sample {
-            name: &self.name,
-            namespace: &self.name,
+            name: &self.stage.name,
+            namespace: &self.stage.name,
             replicas: 1,
             ready_after_s: 0,
             extra_step: "COPY notes.txt /notes.txt",
         };
-        sample.write(&self.clone, "first\n")?;
-        self.clone.write("notes.txt", "broken\n")?;
-        let base = self.clone.commit_and_push("First page").await?;
-        let create = ask(&self.url, "service.yaml");
-        self.hermez.create_workload(&create).await?;
+        sample.write(&self.stage.clone, "first\n")?;
+        self.stage.clone.write("notes.txt", "broken\n")?;
+        let base = self.stage.clone.commit_and_push("First page").await?;
+        let create = ask(&self.stage.url, "service.yaml");
+        self.stage.hermez.create_workload(&create).await?;
         let nothing = self.refused("hotfixes", &[&base]).await?;
         anyhow::ensure!(nothing.status == 409, "nothing runs yet: {nothing}");
         let latest = CreateDeploy {
@@ -90,19 +76,19 @@ impl Fixed {
             reason: None,
             override_bad: None,
         };
-        let path = format!("/workloads/{}/deploys", self.name);
-        let asked: DeploySummary = self.hermez.post(&path, &latest).await?;
+        let path = format!("/workloads/{}/deploys", self.stage.name);
+        let asked: DeploySummary = self.stage.hermez.post(&path, &latest).await?;
         self.succeeds(asked.id).await?;
         Ok(base)
     }
 
     async fn move_on(&self, base: String) -> Result<History> {
-        self.clone.write("message.txt", "half a feature\n")?;
-        let feature = self.clone.commit_and_push("Half a feature").await?;
-        self.clone.write("notes.txt", "mended\n")?;
-        let fix = self.clone.commit_and_push("Mend the notes").await?;
-        self.clone.write("message.txt", "a whole feature\n")?;
-        let more = self.clone.commit_and_push("The other half").await?;
+        self.stage.clone.write("message.txt", "half a feature\n")?;
+        let feature = self.stage.clone.commit_and_push("Half a feature").await?;
+        self.stage.clone.write("notes.txt", "mended\n")?;
+        let fix = self.stage.clone.commit_and_push("Mend the notes").await?;
+        self.stage.clone.write("message.txt", "a whole feature\n")?;
+        let more = self.stage.clone.commit_and_push("The other half").await?;
         Ok(History {
             base,
             feature,
@@ -142,8 +128,8 @@ impl Fixed {
     /// The plan says what comes; then it comes, and nothing else does.
     async fn fix(&self, history: &History) -> Result<u128> {
         let body = mk_ask(&[&history.fix]);
-        let path = format!("/workloads/{}/hotfix-plan", self.name);
-        let plan: HotfixPlan = self.hermez.post(&path, &body).await?;
+        let path = format!("/workloads/{}/hotfix-plan", self.stage.name);
+        let plan: HotfixPlan = self.stage.hermez.post(&path, &body).await?;
         anyhow::ensure!(
             plan.base.commit == history.base
                 && plan.commits.len() == 1
@@ -164,17 +150,18 @@ impl Fixed {
                 && hotfix.branch == plan.branch,
             "{deploy:#?}"
         );
-        self.clone
-            .git(&["fetch", "--quiet", &self.url, &plan.branch])
+        self.stage
+            .clone
+            .git(&["fetch", "--quiet", &self.stage.url, &plan.branch])
             .await?;
         let show = async |path: &str| {
             let object = format!("{}:{path}", plan.commit);
-            self.clone.git(&["show", &object]).await
+            self.stage.clone.git(&["show", &object]).await
         };
         anyhow::ensure!(show("notes.txt").await? == "mended\n", "the fix came");
         anyhow::ensure!(show("message.txt").await? == "first\n", "nothing else did");
         let parent = format!("{}~1", plan.commit);
-        let parent = self.clone.git(&["rev-parse", &parent]).await?;
+        let parent = self.stage.clone.git(&["rev-parse", &parent]).await?;
         anyhow::ensure!(parent.trim() == history.base, "on what ran: {parent}");
         Ok(took)
     }
@@ -188,16 +175,20 @@ impl Fixed {
         let there = self.refused("hotfixes", &[&history.feature]).await?;
         anyhow::ensure!(there.status == 409, "it is there already: {there}");
 
-        let path = format!("/workloads/{}/rollback", self.name);
+        let path = format!("/workloads/{}/rollback", self.stage.name);
         let back = CreateRollback::default();
-        let asked: DeploySummary = self.hermez.post(&path, &back).await?;
+        let asked: DeploySummary = self.stage.hermez.post(&path, &back).await?;
         let back = self.succeeds(asked.id).await?;
         anyhow::ensure!(back.summary.commit == hotfix.base_commit, "{back:#?}");
         Ok(())
     }
 
     async fn branches(&self) -> Result<Vec<String>> {
-        let said = self.clone.git(&["ls-remote", "--heads", &self.url]).await?;
+        let said = self
+            .stage
+            .clone
+            .git(&["ls-remote", "--heads", &self.stage.url])
+            .await?;
         let names = said.lines().filter_map(|line| {
             let (_, name) = line.split_once("refs/heads/")?;
             Some(name.to_owned())
@@ -206,14 +197,14 @@ impl Fixed {
     }
 
     async fn history(&self) -> Result<Vec<DeploySummary>> {
-        let path = format!("/workloads/{}/deploys", self.name);
-        let page: Page<DeploySummary> = self.hermez.get(&path).await?;
+        let path = format!("/workloads/{}/deploys", self.stage.name);
+        let page: Page<DeploySummary> = self.stage.hermez.get(&path).await?;
         Ok(page.items)
     }
 
     async fn post(&self, what: &str, body: &CreateHotfix) -> Result<DeploySummary> {
-        let path = format!("/workloads/{}/{what}", self.name);
-        self.hermez.post(&path, body).await
+        let path = format!("/workloads/{}/{what}", self.stage.name);
+        self.stage.hermez.post(&path, body).await
     }
 
     async fn refused(&self, what: &str, commits: &[&str]) -> Result<Refused> {
@@ -224,22 +215,10 @@ impl Fixed {
     }
 
     async fn succeeds(&self, id: i64) -> Result<Deploy> {
-        let deploy = self.hermez.deploy_ends(id, LIMIT).await?;
+        let deploy = self.stage.hermez.deploy_ends(id, LIMIT).await?;
         let state = deploy.summary.state;
         anyhow::ensure!(state == DeployState::Succeeded, "{deploy:#?}");
         Ok(deploy)
-    }
-
-    async fn clean_up(&self, sandbox: &Sandbox) -> Result<()> {
-        self.hermez
-            .delete(&format!("/workloads/{}", self.name))
-            .await?;
-        self.forge.delete_repository(&self.name).await?;
-        let namespaces: Api<Namespace> = Api::all(sandbox.kube().await?);
-        namespaces
-            .delete(&self.name, &DeleteParams::default())
-            .await?;
-        Ok(())
     }
 }
 

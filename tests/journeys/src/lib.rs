@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod burst;
+pub mod canary;
 pub mod crash;
 pub mod cronjob;
 pub mod failure_receipt;
@@ -23,8 +24,10 @@ pub mod rules;
 pub mod sample;
 pub mod sandbox;
 pub mod scale;
+pub mod second;
 pub mod server;
 pub mod service;
+pub mod stage;
 pub mod statefulset;
 pub mod streaming;
 pub mod thousand;
@@ -32,6 +35,7 @@ pub mod training;
 pub mod usage;
 pub mod visitor;
 pub mod wait;
+pub mod waves;
 
 use serde_json::Value;
 
@@ -98,6 +102,14 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "a thousand deploys at once on played pods: all finish, none twice; and what Hermez adds to an apply, over two hundred deploys",
     ),
     (
+        "canary",
+        "a canary answers behind the same Service, is promoted, fails, is canceled, and outlives a killed server; what ran is left alone",
+    ),
+    (
+        "waves",
+        "two clusters in waves: the second after the first has baked; a failure holds or brings all back; a killed server, a cluster away",
+    ),
+    (
         "hotfix",
         "a fix is picked onto exactly what runs, pushed, built and deployed, and nothing else comes along; a conflict names files and places",
     ),
@@ -125,6 +137,8 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
         "streaming" => streaming::run(&sandbox).await,
         "rollback" => rollback::run(&sandbox).await,
         "burst" => burst::run(&sandbox).await,
+        "canary" => canary::run(&sandbox).await,
+        "waves" => waves::run(&sandbox).await,
         "hotfix" => hotfix::run(&sandbox).await,
         "scale" => scale::run(&sandbox).await,
         "rules" => rules::run(&sandbox).await,

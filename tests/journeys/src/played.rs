@@ -98,6 +98,14 @@ impl Played {
         until("the played nodes are ready", Duration::from_mins(2), ready).await
     }
 
+    /// Stops kwok, for a cluster that goes as a whole.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn stop(mut self) -> Result<()> {
+        Ok(self.kwok.kill().await?)
+    }
+
     /// Takes the namespace, the nodes and kwok away.
     ///
     /// # Errors

@@ -15,10 +15,10 @@ use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::forge::{Clone, Forge};
 use crate::hermez::{Hermez, Refused, ask};
 use crate::sample::Sample;
 use crate::sandbox::Sandbox;
+use crate::stage::Stage;
 use crate::wait::until;
 
 /// Longest time for a build, a rollout, or an autoscaler's look.
@@ -29,28 +29,15 @@ const LIMIT: Duration = Duration::from_mins(3);
 /// # Errors
 /// When anything is not as it should be.
 pub async fn run(sandbox: &Sandbox) -> Result<Value> {
-    let (hermez, forge) = (sandbox.hermez()?, sandbox.forge()?);
-    let (name, url, clone) = Clone::of_new(&forge, "scaled").await?;
-    let scaled = Scaled {
-        hermez,
-        forge,
-        clone,
-        kube: sandbox.kube().await?,
-        name,
-        url,
-    };
+    let stage = Stage::open(sandbox, sandbox.hermez()?, "scaled").await?;
+    let scaled = Scaled { stage };
     let figures = scaled.travel().await;
-    scaled.clean_up().await?;
+    scaled.stage.clean_up().await?;
     figures
 }
 
 struct Scaled {
-    hermez: Hermez,
-    forge: Forge,
-    clone: Clone,
-    kube: kube::Client,
-    name: String,
-    url: String,
+    stage: Stage,
 }
 
 impl Scaled {
@@ -74,16 +61,16 @@ impl Scaled {
     /// Before there is anything, nothing can be scaled; then the file says two.
     async fn bring_out(&self) -> Result<()> {
         let sample = Sample {
-            name: &self.name,
-            namespace: &self.name,
+            name: &self.stage.name,
+            namespace: &self.stage.name,
             replicas: 2,
             ready_after_s: 0,
             extra_step: "",
         };
-        sample.write(&self.clone, "first\n")?;
-        self.clone.commit_and_push("First page").await?;
-        let create = ask(&self.url, "service.yaml");
-        self.hermez.create_workload(&create).await?;
+        sample.write(&self.stage.clone, "first\n")?;
+        self.stage.clone.commit_and_push("First page").await?;
+        let create = ask(&self.stage.url, "service.yaml");
+        self.stage.hermez.create_workload(&create).await?;
         let nothing = self.refused("scale", &number(3)).await?;
         anyhow::ensure!(nothing.status == 409, "nothing runs yet: {nothing}");
         self.deploy().await?;
@@ -130,21 +117,21 @@ impl Scaled {
         let took = begun.elapsed().as_millis();
         let status = self.owned(ScaleOwner::Person, 3).await?;
         anyhow::ensure!(status.message.starts_with("owner: a launch"), "{status:?}");
-        self.clone.write("message.txt", "second\n")?;
-        self.clone.commit_and_push("Second page").await?;
+        self.stage.clone.write("message.txt", "second\n")?;
+        self.stage.clone.commit_and_push("Second page").await?;
         self.deploy().await?;
         self.pods(3).await?;
         self.owned(ScaleOwner::Person, 3).await?;
 
         let bounds = ScaleBounds { min: 2, max: 3 };
-        let path = format!("/workloads/{}/scale/bounds", self.name);
-        let set: ScaleBounds = self.hermez.put(&path, &bounds).await?;
+        let path = format!("/workloads/{}/scale/bounds", self.stage.name);
+        let set: ScaleBounds = self.stage.hermez.put(&path, &bounds).await?;
         anyhow::ensure!(set == bounds, "{set:?}");
         let refused = self.refused("scale", &number(4)).await?;
         let detail = refused.problem.detail.clone().unwrap_or_default();
         anyhow::ensure!(detail.contains("2 to 3 pods"), "{refused}");
         let bounds = ScaleBounds { min: 0, max: 6 };
-        let _: ScaleBounds = self.hermez.put(&path, &bounds).await?;
+        let _: ScaleBounds = self.stage.hermez.put(&path, &bounds).await?;
         Ok(took)
     }
 
@@ -189,7 +176,7 @@ impl Scaled {
         };
         let body = json!({"spec": {"replicas": 3}});
         self.resources()
-            .patch_scale(&self.name, &params, &Patch::Merge(&body))
+            .patch_scale(&self.stage.name, &params, &Patch::Merge(&body))
             .await?;
         let status = self.owned(ScaleOwner::Other, 3).await?;
         anyhow::ensure!(status.message.starts_with("kubectl"), "{status:?}");
@@ -213,7 +200,7 @@ impl Scaled {
         self.pods(3).await?;
         let took = begun.elapsed().as_millis();
         let scaler = until("there is an autoscaler", LIMIT, || async {
-            Ok(self.scalers().get_opt(&self.name).await?)
+            Ok(self.scalers().get_opt(&self.stage.name).await?)
         })
         .await?;
         let spec = scaler.spec.context("a spec")?;
@@ -226,7 +213,7 @@ impl Scaled {
         );
         self.deploy().await?;
         anyhow::ensure!(
-            self.scalers().get_opt(&self.name).await?.is_some(),
+            self.scalers().get_opt(&self.stage.name).await?.is_some(),
             "a deploy leaves it"
         );
         // The autoscaler itself moves them within new bounds.
@@ -242,7 +229,7 @@ impl Scaled {
         self.deploy().await?;
         self.owned(ScaleOwner::Person, 1).await?;
         until("the autoscaler is off", LIMIT, || async {
-            let scaler = self.scalers().get_opt(&self.name).await?;
+            let scaler = self.scalers().get_opt(&self.stage.name).await?;
             Ok(scaler.is_none().then_some(()))
         })
         .await?;
@@ -270,11 +257,11 @@ impl Scaled {
 
     fn resources(&self) -> Api<DynamicObject> {
         let kind = hermez_kinds::Kind::Service.api_resource();
-        Api::namespaced_with(self.kube.clone(), &self.name, &kind)
+        Api::namespaced_with(self.stage.kube.clone(), &self.stage.name, &kind)
     }
 
     fn scalers(&self) -> Api<HorizontalPodAutoscaler> {
-        Api::namespaced(self.kube.clone(), &self.name)
+        Api::namespaced(self.stage.kube.clone(), &self.stage.name)
     }
 
     async fn deploy(&self) -> Result<()> {
@@ -285,22 +272,22 @@ impl Scaled {
             reason: None,
             override_bad: None,
         };
-        let path = format!("/workloads/{}/deploys", self.name);
-        let asked: hermez_api::DeploySummary = self.hermez.post(&path, &latest).await?;
-        let deploy = self.hermez.deploy_ends(asked.id, LIMIT).await?;
+        let path = format!("/workloads/{}/deploys", self.stage.name);
+        let asked: hermez_api::DeploySummary = self.stage.hermez.post(&path, &latest).await?;
+        let deploy = self.stage.hermez.deploy_ends(asked.id, LIMIT).await?;
         let state = deploy.summary.state;
         anyhow::ensure!(state == DeployState::Succeeded, "{deploy:#?}");
         Ok(())
     }
 
     async fn post(&self, what: &str, body: &Value) -> Result<ScaleChange> {
-        let path = format!("/workloads/{}/{what}", self.name);
-        self.hermez.post(&path, body).await
+        let path = format!("/workloads/{}/{what}", self.stage.name);
+        self.stage.hermez.post(&path, body).await
     }
 
     async fn release(&self) -> Result<()> {
-        let path = format!("/workloads/{}/scale?reason=over", self.name);
-        self.hermez.delete(&path).await
+        let path = format!("/workloads/{}/scale?reason=over", self.stage.name);
+        self.stage.hermez.delete(&path).await
     }
 
     async fn refused(&self, what: &str, body: &Value) -> Result<Refused> {
@@ -311,17 +298,17 @@ impl Scaled {
     }
 
     async fn ledger(&self) -> Result<Vec<ScaleChange>> {
-        let path = format!("/workloads/{}/scale/changes", self.name);
-        let page: Page<ScaleChange> = self.hermez.get(&path).await?;
+        let path = format!("/workloads/{}/scale/changes", self.stage.name);
+        let page: Page<ScaleChange> = self.stage.hermez.get(&path).await?;
         Ok(page.items)
     }
 
     /// Waits until that one says that there are to be so many pods.
     async fn owned(&self, owner: ScaleOwner, replicas: i32) -> Result<ScaleStatus> {
-        let path = format!("/workloads/{}/scale", self.name);
+        let path = format!("/workloads/{}/scale", self.stage.name);
         let what = format!("{owner:?} says {replicas}");
         until(&what, LIMIT, || async {
-            let status: ScaleStatus = self.hermez.get(&path).await?;
+            let status: ScaleStatus = self.stage.hermez.get(&path).await?;
             let right = status.owner == owner && status.replicas == Some(replicas);
             Ok(right.then_some(status))
         })
@@ -330,7 +317,7 @@ impl Scaled {
 
     /// Waits until so many pods are there, all of them to stay.
     async fn pods(&self, count: usize) -> Result<()> {
-        let pods: Api<Pod> = Api::namespaced(self.kube.clone(), &self.name);
+        let pods: Api<Pod> = Api::namespaced(self.stage.kube.clone(), &self.stage.name);
         until(&format!("there are {count} pods"), LIMIT, || async {
             let there = pods.list(&ListParams::default()).await?.items;
             let ready = there.iter().filter(|pod| {
@@ -341,18 +328,6 @@ impl Scaled {
             Ok((ready.count() == count && there.len() == count).then_some(()))
         })
         .await
-    }
-
-    async fn clean_up(&self) -> Result<()> {
-        self.hermez
-            .delete(&format!("/workloads/{}", self.name))
-            .await?;
-        self.forge.delete_repository(&self.name).await?;
-        let namespaces: Api<Namespace> = Api::all(self.kube.clone());
-        namespaces
-            .delete(&self.name, &DeleteParams::default())
-            .await?;
-        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use clap::{Subcommand, ValueEnum};
 use hermez_api::{
     CreateDeploy, CreatePullRequestDeploy, Deploy, DeployEvent, DeployState, DeploySummary,
-    Workload,
+    PromoteDeploy, Workload,
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -100,6 +100,15 @@ pub enum Command {
         /// Number of the deploy
         #[arg(value_name = "DEPLOY")]
         id: i64,
+    },
+    /// Let a deploy go on that waits at a step of its canary
+    Promote {
+        /// Number of the deploy
+        #[arg(value_name = "DEPLOY")]
+        id: i64,
+        /// Leave all further steps out
+        #[arg(long)]
+        all: bool,
     },
     /// Stop a deploy
     Cancel {
@@ -211,6 +220,7 @@ pub enum State {
     Pending,
     Building,
     Queued,
+    Canary,
     Applying,
     RollingOut,
     Verifying,
@@ -283,6 +293,7 @@ pub async fn run(app: &App, command: Command) -> Result<(), CliError> {
         Command::Watch { id } => watch_to_the_end(app, id, false).await,
         Command::Approve { id, comment } => super::rules::approve(app, id, comment).await,
         Command::Reject { id, reason } => super::rules::reject(app, id, reason).await,
+        Command::Promote { id, all } => promote(app, id, all).await,
         Command::Pause { id } => hold(app, id, true).await,
         Command::Resume { id } => hold(app, id, false).await,
         Command::Cancel { id } => {
@@ -302,6 +313,14 @@ pub async fn run(app: &App, command: Command) -> Result<(), CliError> {
 fn over(deploy: &DeploySummary) -> String {
     let state = views::deploy::state(deploy.state);
     format!("Deploy {} is over: {state}.", deploy.id)
+}
+
+async fn promote(app: &App, id: i64, all: bool) -> Result<(), CliError> {
+    let number = id.to_string();
+    let path = ["deploys", number.as_str(), "promote"];
+    let answer = app.client.post(&path, &PromoteDeploy { all }).await?;
+    let sentence = format!("Deploy {id} goes on. Follow it with `hermez deploys watch {id}`.");
+    app.done(&answer, &sentence)
 }
 
 async fn hold(app: &App, id: i64, pause: bool) -> Result<(), CliError> {

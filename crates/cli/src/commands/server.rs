@@ -1,5 +1,6 @@
 //! `hermez server`: reads what the server is told at its start, and runs it until a signal.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -39,6 +40,18 @@ pub struct Args {
     /// Kubeconfig of the cluster [default: KUBECONFIG, ~/.kube/config, or the pod's own]
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
+    /// Name of that cluster, as rollout strategies write it
+    #[arg(
+        long,
+        env = "HERMEZ_CLUSTER_NAME",
+        default_value = "local",
+        value_name = "NAME",
+        value_parser = cluster_name
+    )]
+    cluster_name: String,
+    /// A further cluster that new versions are brought to in waves, by its kubeconfig; repeatable
+    #[arg(long = "cluster", value_name = "NAME=KUBECONFIG", value_parser = parse_cluster)]
+    clusters: Vec<(String, PathBuf)>,
     /// Registry for images and manifests
     #[arg(
         long,
@@ -219,6 +232,7 @@ fn start_log(format: LogFormat) {
 fn config(args: Args) -> Result<ServerConfig, CliError> {
     let data_dir = args.data_dir.map_or_else(default_data_dir, Ok)?;
     let forges = forges(args.forge, &args.forge_token_file)?;
+    let clusters = clusters(&args.cluster_name, args.clusters)?;
     let mut limits = Limits::default();
     limits.source.mirror_bytes = u64::from(args.mirror_limit_mib) * 1024 * 1024;
     Ok(ServerConfig {
@@ -226,6 +240,8 @@ fn config(args: Args) -> Result<ServerConfig, CliError> {
         data_dir,
         database_url: args.database,
         kubeconfig: args.kubeconfig,
+        cluster_name: args.cluster_name,
+        clusters,
         registry_insecure: args
             .registry_insecure
             .unwrap_or_else(|| is_loopback_registry(&args.registry)),
@@ -245,6 +261,42 @@ fn config(args: Args) -> Result<ServerConfig, CliError> {
         profile_wave_percent: args.profile_wave,
         profile_patience_seconds: args.profile_patience,
     })
+}
+
+/// The further clusters by name, each named once.
+fn clusters(
+    own: &str,
+    named: Vec<(String, PathBuf)>,
+) -> Result<BTreeMap<String, PathBuf>, CliError> {
+    let mut clusters = BTreeMap::new();
+    for (name, kubeconfig) in named {
+        if name == own || clusters.insert(name.clone(), kubeconfig).is_some() {
+            return Err(CliError::Usage {
+                message: format!("two clusters are called `{name}`"),
+                hint:
+                    "Give each --cluster a name of its own; --cluster-name names the server's own."
+                        .to_owned(),
+            });
+        }
+    }
+    Ok(clusters)
+}
+
+/// A cluster's name: what fits into a label, so that it can stand anywhere.
+fn cluster_name(text: &str) -> Result<String, String> {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if text.is_empty() || text.len() > 63 || !text.chars().all(legal) {
+        return Err("a cluster's name has 1 to 63 characters of a-z, 0-9 and '-'".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn parse_cluster(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = text
+        .split_once('=')
+        .filter(|(_, file)| !file.is_empty())
+        .ok_or("write it as NAME=KUBECONFIG, for example east=/etc/hermez/east.yaml")?;
+    Ok((cluster_name(name)?, PathBuf::from(file)))
 }
 
 fn forges(

@@ -13,6 +13,7 @@ pub fn state(state: DeployState) -> &'static str {
         DeployState::Pending => "pending",
         DeployState::Building => "building",
         DeployState::Queued => "queued",
+        DeployState::Canary => "canary",
         DeployState::Applying => "applying",
         DeployState::RollingOut => "rolling out",
         DeployState::Verifying => "verifying",
@@ -239,6 +240,7 @@ pub(crate) mod tests {
             message: message.to_owned(),
         };
         Deploy {
+            plan: None,
             hotfix: None,
             summary,
             build_id: Some(4),

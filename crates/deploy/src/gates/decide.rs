@@ -12,6 +12,8 @@ use hermez_store::{DeployRecord, DeployWrite};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::strategy::waves::bake_seconds;
+
 /// How much longer than its gates ask for a deploy may be verified.
 pub const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
 /// A stable word for why a deploy failed.
@@ -41,9 +43,20 @@ pub struct Measured {
 }
 
 impl Gate {
-    /// The gate that a deploy keeps.
+    /// The gate that a deploy keeps, with the bake time of its wave.
     pub fn read(deploy: &DeployRecord) -> Option<Gate> {
-        serde_json::from_str(deploy.gate.as_deref()?).ok()
+        let kept = deploy.gate.as_deref();
+        let kept: Option<Gate> = kept.and_then(|text| serde_json::from_str(text).ok());
+        let bake = match deploy.state {
+            DeployState::Canary => 0,
+            _ => bake_seconds(deploy),
+        };
+        if bake == 0 {
+            return kept;
+        }
+        let mut gate = kept.unwrap_or_default();
+        gate.gates.ready_seconds = gate.gates.ready_seconds.max(bake);
+        Some(gate)
     }
 
     /// How long the new version is looked at after all its pods are ready.
@@ -152,6 +165,56 @@ fn check(check: &MetricCheck, gate: &Gate, measured: &Measured, from: Timestamp)
     }
 }
 
+/// What to do about pods that restart.
+const RESTARTS_HINT: &str = "read why they ended: hermez logs --previous";
+
+/// How a version does that has all its pods.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    /// What is wrong, and what to do about it.
+    pub wrong: Option<(String, &'static str)>,
+    /// What is not known, the first of it.
+    pub unknown: Option<String>,
+    /// What is right.
+    pub right: Vec<String>,
+}
+
+/// How a version does by its restarts and its metrics, of which those measured from `from` on count.
+pub(crate) fn judge(gate: &Gate, measured: &Measured, from: Timestamp) -> Judged {
+    let mut judged = Judged::default();
+    if let Some(message) = too_many_restarts(gate, measured) {
+        judged.wrong = Some((message, RESTARTS_HINT));
+        return judged;
+    }
+    for it in &gate.gates.checks {
+        match check(it, gate, measured, from) {
+            Checked::Wrong(message) => {
+                let hint = "look at the metric, or bring back what ran: hermez rollback";
+                judged.wrong = Some((message, hint));
+                return judged;
+            }
+            Checked::Right(said) => judged.right.push(said),
+            Checked::Unknown(said) => judged.unknown = judged.unknown.or(Some(said)),
+        }
+    }
+    judged
+}
+
+/// That containers restarted too often, where they did.
+fn too_many_restarts(gate: &Gate, measured: &Measured) -> Option<String> {
+    let most = gate.gates.max_restarts?;
+    let restarts = gate.restarts_since(&measured.restarts);
+    let times = match restarts {
+        1 => "once".to_owned(),
+        _ => format!("{restarts} times"),
+    };
+    (restarts > i64::from(most)).then(|| {
+        format!(
+            "the new version's containers restarted {times} since the deploy began; at most {most} is allowed"
+        )
+    })
+}
+
 fn write(message: String) -> DeployWrite {
     DeployWrite {
         message: Some(message),
@@ -257,20 +320,8 @@ pub fn verify(
         None => return None,
     };
     let pods_now = (ready, desired);
-    if let Some(most) = gate.gates.max_restarts {
-        let restarts = gate.restarts_since(&measured.restarts);
-        if restarts > i64::from(most) {
-            let times = |count: i64| match count {
-                1 => "once".to_owned(),
-                _ => format!("{count} times"),
-            };
-            let message = format!(
-                "the new version's containers restarted {} since the deploy began; at most {most} is allowed",
-                times(restarts)
-            );
-            let hint = "read why they ended: hermez logs --previous";
-            return Some(fail(message, hint, pods_now));
-        }
+    if let Some(message) = too_many_restarts(&gate, measured) {
+        return Some(fail(message, RESTARTS_HINT, pods_now));
     }
     let Some(until) = deploy.verify_until else {
         return Some(DeployWrite {
@@ -279,22 +330,18 @@ pub fn verify(
             ..write(format!("{} again; {}", pods(desired), looks(&gate)))
         });
     };
-    let mut right = Vec::new();
-    let mut unknown = Vec::new();
-    for it in &gate.gates.checks {
-        match check(it, &gate, measured, until) {
-            Checked::Wrong(message) => {
-                let hint = "look at the metric, or bring back what ran: hermez rollback";
-                return Some(fail(message, hint, pods_now));
-            }
-            Checked::Right(said) => right.push(said),
-            Checked::Unknown(said) => unknown.push(said),
-        }
+    let Judged {
+        wrong,
+        unknown,
+        mut right,
+    } = judge(&gate, measured, until);
+    if let Some((message, hint)) = wrong {
+        return Some(fail(message, hint, pods_now));
     }
     if now < until {
         return None;
     }
-    if let Some(first) = unknown.into_iter().next() {
+    if let Some(first) = unknown {
         if is_late {
             let hint = "look at the query and at the server's --prometheus-url";
             return Some(fail(first, hint, pods_now));

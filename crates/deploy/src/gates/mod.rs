@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::requests::invalid;
+use crate::strategy::place::Place;
 use crate::{Road, RoadError};
 use decide::{Gate, Measured};
 use prometheus::QueryError;
@@ -53,14 +54,12 @@ pub(crate) struct Meter {
 
 impl Meter {
     /// Measures what the gate of a deploy asks for, if it is time.
-    pub async fn look(
-        &mut self,
-        road: &Road,
-        cluster: &Cluster,
-        deploy: &DeployRecord,
-        key: &WorkloadKey,
-    ) -> Measured {
-        self.measured.restarts = restarts(cluster, key, true);
+    pub async fn look(&mut self, road: &Road, deploy: &DeployRecord, places: &[Place]) -> Measured {
+        let there = places
+            .iter()
+            .filter_map(|it| Some((it.cluster.as_ref()?, &it.key)));
+        let restarts = there.flat_map(|(cluster, key)| restarts(cluster, key, true));
+        self.measured.restarts = restarts.collect();
         let Some(gate) = Gate::read(deploy) else {
             return self.measured.clone();
         };
@@ -154,9 +153,14 @@ pub(crate) async fn prepare(
         gates.auto_rollback = false;
     }
     let gate = Gate {
-        restarts: match road.cluster() {
-            Ok(cluster) => restarts(&cluster, key, false),
-            Err(_) => BTreeMap::new(),
+        restarts: {
+            let names = road.clusters_of_workload(deploy.workload_id).await?;
+            let clusters = names
+                .iter()
+                .filter_map(|name| road.cluster_called(name).ok());
+            clusters
+                .flat_map(|cluster| restarts(&cluster, key, false))
+                .collect()
         },
         old: {
             let checks = gates.checks.iter();

@@ -3,10 +3,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-const STATES: [DeployState; 10] = [
+const STATES: [DeployState; 11] = [
     DeployState::Pending,
     DeployState::Building,
     DeployState::Queued,
+    DeployState::Canary,
     DeployState::Applying,
     DeployState::RollingOut,
     DeployState::Verifying,
@@ -52,6 +53,8 @@ pub(crate) fn mk_deploy(state: DeployState) -> DeployRecord {
         gate: None,
         verify_until: None,
         pull_request: None,
+        plan: None,
+        promoted: None,
     }
 }
 
@@ -120,7 +123,12 @@ fn the_whole_road() {
         next(&mk_deploy(DeployState::Applying), &there, at(0)),
         Next::Apply
     );
-    let written = applied(mk_applied(false), 600, at(0));
+    let written = applied(
+        &mk_deploy(DeployState::Applying),
+        mk_applied(false),
+        600,
+        at(0),
+    );
     assert_eq!(written.state, Some(DeployState::RollingOut));
     let done = Seen {
         rollout: Some(Rollout::Complete {
@@ -323,6 +331,7 @@ fn seens() -> impl Strategy<Value = Seen> {
                 lane: LaneFacts { newer, busy },
                 connected,
                 rollout,
+                ..Seen::default()
             },
         )
 }
@@ -333,7 +342,7 @@ fn place(state: DeployState) -> usize {
         .iter()
         .position(|found| *found == state)
         .expect("a state")
-        .min(6)
+        .min(7)
 }
 
 #[test]
@@ -386,11 +395,11 @@ proptest! {
         now in 0..200_i64,
     ) {
         let mut deploy = mk_deploy(state);
-        deploy.cancel_requested = cancel && place(state) < 6;
+        deploy.cancel_requested = cancel && place(state) < 7;
         deploy.deadline_at = deadline.map(at);
         match next(&deploy, &seen, at(now)) {
             Next::Write(write) => {
-                prop_assert!(place(state) < 6, "an ended deploy is never written");
+                prop_assert!(place(state) < 7, "an ended deploy is never written");
                 if let Some(after) = write.state {
                     prop_assert!(place(after) > place(state));
                     prop_assert!(write.message.is_some(), "every change of state says why");
@@ -399,17 +408,18 @@ proptest! {
                     prop_assert!(write.failure_cause.is_some());
                 }
                 if write.state == Some(DeployState::Superseded) {
-                    prop_assert!(place(state) < place(DeployState::Applying), "never what is half-way");
+                    prop_assert!(place(state) < place(DeployState::Canary), "never what is half-way");
                 }
             }
             Next::Apply => prop_assert_eq!(state, DeployState::Applying),
+            Next::Canary(_) => prop_assert_eq!(state, DeployState::Canary),
             Next::RequestBuild => prop_assert!(place(state) < 2 && !seen.artifact),
             Next::Wait => {}
         }
     }
 
     #[test]
-    fn looking_twice_at_the_same_says_nothing_new(seen in seens(), state in proptest::sample::select(&STATES[..6])) {
+    fn looking_twice_at_the_same_says_nothing_new(seen in seens(), state in proptest::sample::select(&STATES[..7])) {
         let mut deploy = mk_deploy(state);
         // Which rule holds it is written first, then what is said.
         for looks in 0..3 {
@@ -467,7 +477,12 @@ fn a_rollout_is_held_and_goes_on() {
         Next::Apply,
         "the hold is written"
     );
-    let held = applied(mk_applied(true), 600, at(0));
+    let held = applied(
+        &mk_deploy(DeployState::Applying),
+        mk_applied(true),
+        600,
+        at(0),
+    );
     assert_eq!(held.deadline_at, Some(None), "what is held is never late");
     deploy.applied_paused = true;
     let Next::Write(write) = next(&deploy, &seen, at(9_999_999)) else {
@@ -478,7 +493,12 @@ fn a_rollout_is_held_and_goes_on() {
     assert_eq!(next(&deploy, &seen, at(9_999_999)), Next::Wait);
     deploy.paused_by = None;
     assert_eq!(next(&deploy, &seen, at(0)), Next::Apply, "it is let go on");
-    let on = applied(mk_applied(false), 600, at(1000));
+    let on = applied(
+        &mk_deploy(DeployState::Applying),
+        mk_applied(false),
+        600,
+        at(1000),
+    );
     assert_eq!(on.deadline_at, Some(Some(at(1660))));
 }
 

@@ -22,6 +22,7 @@ mod rollouts;
 mod rules;
 mod runs;
 mod scales;
+mod strategies;
 mod watch;
 mod webhooks;
 mod workloads;
@@ -73,6 +74,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(rules::router())
         .merge(freezes::router())
         .merge(gates::router())
+        .merge(strategies::router())
         .merge(previews::router())
         .merge(logs::router())
         .merge(runs::router())

@@ -116,6 +116,7 @@ async fn running(state: &AppState, workload_id: Option<i64>) -> Result<Vec<Event
             DeployState::Pending,
             DeployState::Building,
             DeployState::Queued,
+            DeployState::Canary,
             DeployState::Applying,
             DeployState::RollingOut,
             DeployState::Verifying,

@@ -120,6 +120,8 @@ impl TestServer {
             },
             registry: Registry::new("127.0.0.1:1", true, None),
             cluster: cluster.receiver(),
+            cluster_name: "local".to_owned(),
+            clusters: Default::default(),
             work_dir: at("builds"),
             public_url: public_url.clone(),
             prometheus: None,

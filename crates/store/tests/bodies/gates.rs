@@ -1,6 +1,6 @@
 //! Health gates, and rollbacks that deploys ask for as they fail.
 
-use hermez_api::{DeployKind, DeployState, HealthGates};
+use hermez_api::{CanaryStep, DeployKind, DeployPlan, DeployState, HealthGates, RolloutStrategy};
 use hermez_store::{
     Aftermath, DeployFilter, DeployWrite, FailedRollback, NewDeploy, PageRequest, StoreError,
 };
@@ -112,4 +112,61 @@ pub async fn a_failure_asks_for_its_rollback_once(url: &str) {
     );
     let marks = store.bad_artifacts(&["sha256:bad".to_owned()]).await;
     assert_eq!(marks.unwrap().len(), 1);
+}
+
+pub async fn a_strategy_is_set_and_a_canary_promoted(url: &str) {
+    let store = open(url).await;
+    let deploy = mk_deploy(&store, "hello", 2).await;
+    let id = deploy.workload_id;
+    assert_eq!(store.strategy(id).await.unwrap(), None);
+    let step = CanaryStep {
+        percent: 10,
+        seconds: 5,
+        wait: true,
+    };
+    let strategy = RolloutStrategy {
+        canary: vec![step],
+        waves: Vec::new(),
+    };
+    for by in ["ada", "grace"] {
+        store
+            .set_strategy(id, Some(&strategy), by, at(1))
+            .await
+            .unwrap();
+        let set = store.strategy(id).await.unwrap().unwrap();
+        assert_eq!((&set.strategy, set.changed_by.as_str()), (&strategy, by));
+    }
+    store.set_strategy(id, None, "ada", at(2)).await.unwrap();
+    assert_eq!(store.strategy(id).await.unwrap(), None);
+
+    let (lease, _) = store
+        .acquire_deploy(deploy.id, "one", at(1), 60_000)
+        .await
+        .unwrap()
+        .unwrap();
+    let plan = DeployPlan {
+        canary: strategy.canary.clone(),
+        canary_pods: Some(1),
+        ..DeployPlan::default()
+    };
+    let write = DeployWrite {
+        state: Some(DeployState::Canary),
+        plan: Some(plan.clone()),
+        ..DeployWrite::default()
+    };
+    let written = store.write_deploy(lease, &write, at(2)).await.unwrap();
+    assert_eq!(written.unwrap().plan, Some(plan));
+    // Promoting further than before is noted, anything else changes nothing.
+    for (step, promoted) in [(0, 0), (0, 0), (i64::MAX, i64::MAX), (1, i64::MAX)] {
+        let deploy = store.promote_deploy(deploy.id, step, "ada", at(3)).await;
+        assert_eq!(deploy.unwrap().promoted, Some(promoted));
+    }
+    let events = store.deploy_events(deploy.id, 0).await.unwrap();
+    let promotions = events.iter().filter(|it| it.message.contains("promoted"));
+    assert_eq!(promotions.count(), 2);
+    // It holds the place of its instance.
+    let other = store.deploy(deploy.id).await.unwrap().unwrap();
+    assert!(other.started_at.is_some());
+    let gone = store.promote_deploy(999, 0, "ada", at(3)).await;
+    assert!(matches!(gone, Err(StoreError::NotFound { .. })));
 }

@@ -1,0 +1,257 @@
+//! Writes what a deploy brings out to its clusters: the workload's resource, or its canary.
+
+use std::time::Duration;
+
+use hermez_api::{DeployKind, DeployPlan};
+use hermez_artifact::ArtifactError;
+use hermez_cluster::{ClusterError, DeployMark, WorkloadKey};
+use hermez_kinds::Config;
+use hermez_kinds::preview::PreviewOf;
+use hermez_store::{Applied, DeployRecord, DeployWrite, Lease, StoreError};
+use jiff::Timestamp;
+
+use super::{AFTER_ERROR, Looked, end, write_down};
+use crate::receipt::mask::mask;
+use crate::strategy::canary;
+use crate::strategy::place::canary_key;
+use crate::witness::Witness;
+use crate::{Road, gates, state};
+
+/// Why a manifest was not written to the cluster.
+struct NotApplied {
+    cause: &'static str,
+    message: String,
+    hint: Option<String>,
+    transient: bool,
+}
+
+impl From<ArtifactError> for NotApplied {
+    fn from(error: ArtifactError) -> Self {
+        let (hint, transient) = (error.hint(), error.is_transient());
+        NotApplied {
+            cause: "registry",
+            message: error.to_string(),
+            hint,
+            transient,
+        }
+    }
+}
+
+impl From<ClusterError> for NotApplied {
+    fn from(error: ClusterError) -> Self {
+        let cause = match &error {
+            ClusterError::Refused { message, .. } if message.contains("exceeded quota") => "quota",
+            ClusterError::Refused { .. } => "admission",
+            _ => "cluster",
+        };
+        let (hint, transient) = (error.hint(), error.is_transient());
+        NotApplied {
+            cause,
+            message: error.to_string(),
+            hint,
+            transient,
+        }
+    }
+}
+
+impl From<StoreError> for NotApplied {
+    fn from(error: StoreError) -> Self {
+        NotApplied {
+            cause: "database",
+            transient: error.is_transient(),
+            message: error.to_string(),
+            hint: None,
+        }
+    }
+}
+
+impl Road {
+    /// What a deploy brings out: the config as it is, or a pull request's own instance of it.
+    async fn shaped(&self, deploy: &DeployRecord, config: Config) -> Result<Config, NotApplied> {
+        let Some(number) = deploy.pull_request else {
+            return Ok(config);
+        };
+        let store = &self.parts().store;
+        let preview = store.preview(deploy.workload_id, number).await?;
+        let gone = || NotApplied {
+            cause: "preview",
+            message: format!("the preview of pull request {number} was removed"),
+            hint: Some(format!("deploy it again: hermez deploy --pr {number}")),
+            transient: false,
+        };
+        let preview = preview.ok_or_else(gone)?;
+        let of = PreviewOf {
+            instance: &deploy.instance,
+            pull_request: number,
+            replicas: preview.replicas,
+            deploy_id: deploy.id,
+        };
+        // The load balancer says which port is meant, and goes.
+        let port = config.port();
+        let config = hermez_kinds::preview::preview(&config, of).map_err(|error| NotApplied {
+            cause: "manifest",
+            message: format!("the config file cannot become a preview: {error}"),
+            hint: None,
+            transient: false,
+        })?;
+        // Before it is written: whoever removes the preview knows that there may be something.
+        store
+            .preview_applied(deploy.workload_id, number, preview.replicas, port)
+            .await?;
+        Ok(config)
+    }
+}
+
+/// The manifest that a deploy brings out, by digest, and as it is read.
+async fn manifest_of(road: &Road, deploy: &DeployRecord) -> Result<(String, Config), NotApplied> {
+    let store = &road.parts().store;
+    let gone = || NotApplied {
+        cause: "registry",
+        message: "the artifact of this commit is gone".to_owned(),
+        hint: Some("build the commit again, then deploy it".to_owned()),
+        transient: false,
+    };
+    let manifest = match deploy.manifest.clone() {
+        // What ran before is written to the byte; a commit's artifact never changes either.
+        Some(known) => known,
+        None => {
+            let artifact = store.artifact(deploy.workload_id, &deploy.commit).await?;
+            artifact.ok_or_else(gone)?.manifest
+        }
+    };
+    let bytes = road.parts().registry.fetch(&manifest).await?;
+    let config = Config::from_manifest(&bytes).map_err(|error| NotApplied {
+        cause: "manifest",
+        message: format!("the published manifest cannot be read: {error}"),
+        hint: Some("build the commit again, then deploy it".to_owned()),
+        transient: false,
+    })?;
+    Ok((manifest, road.shaped(deploy, config).await?))
+}
+
+/// The marks of a deploy on what it writes.
+async fn mark_of(road: &Road, deploy: &DeployRecord) -> Result<DeployMark, StoreError> {
+    let store = &road.parts().store;
+    let repository = match store.workload_by_id(deploy.workload_id).await? {
+        Some(workload) => store.repository(workload.repository_id).await?,
+        None => None,
+    };
+    Ok(DeployMark {
+        deploy_id: deploy.id,
+        commit: deploy.commit.clone(),
+        repository: repository
+            .map(|repository| repository.url)
+            .unwrap_or_default(),
+        restarted_at: (deploy.kind == DeployKind::Restart).then_some(deploy.created_at),
+        paused: deploy.paused_by.is_some(),
+    })
+}
+
+/// Writes the commit's manifest to the clusters of its wave. Doing it twice changes nothing more.
+pub(super) async fn apply(
+    road: &Road,
+    lease: Lease,
+    deploy: &DeployRecord,
+    key: &WorkloadKey,
+    witness: &mut Witness,
+    now: Timestamp,
+) -> Result<Looked, StoreError> {
+    let written = async {
+        let (manifest, config) = manifest_of(road, deploy).await?;
+        witness.manifest = Some(config.resource.to_json());
+        gates::prepare(road, lease, deploy, key, &config).await?;
+        let mark = mark_of(road, deploy).await?;
+        let applied = Applied {
+            manifest,
+            paused: mark.paused,
+        };
+        for place in road.places(deploy, key) {
+            let cluster = road.cluster_called(&place.name)?;
+            cluster.apply(&config.resource, mark.clone()).await?;
+        }
+        Ok::<_, NotApplied>((applied, config.resource.progress_deadline_seconds()))
+    };
+    match written.await {
+        Ok((applied, progress_deadline_seconds)) => {
+            let now = Timestamp::now();
+            let write = state::applied(deploy, applied, progress_deadline_seconds, now);
+            write_down(&road.parts().store, lease, &write, now).await
+        }
+        Err(why) => not_applied(road, lease, deploy, key, witness, (why, now)).await,
+    }
+}
+
+/// Writes a deploy's canary with that many pods. Doing it twice changes nothing more.
+pub(super) async fn write_canary(
+    road: &Road,
+    lease: Lease,
+    deploy: &DeployRecord,
+    key: &WorkloadKey,
+    witness: &mut Witness,
+    pods: i32,
+) -> Result<Looked, StoreError> {
+    let store = &road.parts().store;
+    let written = async {
+        let (_, config) = manifest_of(road, deploy).await?;
+        witness.manifest = Some(config.resource.to_json());
+        gates::prepare(road, lease, deploy, key, &config).await?;
+        let refused = |message: String| NotApplied {
+            cause: "canary",
+            message,
+            hint: Some("leave the canary out: hermez strategy clear".to_owned()),
+            transient: false,
+        };
+        let canary = hermez_kinds::canary::canary(&config, pods)
+            .map_err(|error| refused(format!("the config file cannot become a canary: {error}")))?;
+        let cluster = road.cluster()?;
+        let there = cluster.declared(&canary_key(key));
+        if there.is_some_and(|it| it.canary_of.as_deref() != Some(config.name.as_str())) {
+            let name = &canary.name;
+            return Err(refused(format!("`{name}` is the name of another workload")));
+        }
+        // Before it is written: whoever ends the deploy knows that there may be something.
+        let plan = DeployPlan {
+            canary_pods: Some(pods),
+            ..deploy.plan.clone().unwrap_or_default()
+        };
+        let knows = DeployWrite {
+            plan: Some(plan),
+            ..DeployWrite::default()
+        };
+        store.write_deploy(lease, &knows, Timestamp::now()).await?;
+        let mark = mark_of(road, deploy).await?;
+        cluster.apply(&canary.resource, mark).await?;
+        Ok::<_, NotApplied>(config.resource.progress_deadline_seconds())
+    };
+    let written = written.await;
+    let now = Timestamp::now();
+    match written {
+        Ok(seconds) => {
+            let write = canary::written(deploy, pods, seconds, now);
+            write_down(store, lease, &write, now).await
+        }
+        Err(why) => not_applied(road, lease, deploy, key, witness, (why, now)).await,
+    }
+}
+
+/// What follows when something was not written to a cluster.
+async fn not_applied(
+    road: &Road,
+    lease: Lease,
+    deploy: &DeployRecord,
+    key: &WorkloadKey,
+    witness: &Witness,
+    (why, now): (NotApplied, Timestamp),
+) -> Result<Looked, StoreError> {
+    let message = mask(&why.message);
+    let (write, wait) =
+        state::apply_failed(deploy, why.cause, &message, why.hint, why.transient, now);
+    let Some(wait) = wait else {
+        return Box::pin(end(road, lease, deploy, key, witness, write)).await;
+    };
+    write_down(&road.parts().store, lease, &write, Timestamp::now()).await?;
+    // The record is read again after the wait.
+    Ok(Looked::Wait(
+        Duration::try_from(wait).unwrap_or(AFTER_ERROR),
+    ))
+}

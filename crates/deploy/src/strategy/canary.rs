@@ -1,0 +1,236 @@
+//! What a deploy does next while its canary is tried. Pure.
+//!
+//! Each step has a number of pods, written before it is judged; a time for which they must do well,
+//! by the health gates of the workload; and, where it says so, somebody who promotes it. The version
+//! that runs is left alone until the last step is over. A canary that fails ends its deploy; taking
+//! the canary away is the driver's, before the end is written.
+
+use hermez_api::{CanaryStep, DeployPlan, DeployState};
+use hermez_cluster::Rollout;
+use hermez_store::{DeployRecord, DeployWrite};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::gates::decide::{Gate, PATIENCE, judge};
+use crate::state::{APPLY_WITHIN, Next, Seen, away, fail, is_past, say};
+
+/// The steps that a person may promote at once.
+pub const ALL_STEPS: i64 = i64::MAX;
+
+/// Whether a canary of this deploy may be in the cluster.
+pub fn has_canary(deploy: &DeployRecord) -> bool {
+    deploy
+        .plan
+        .as_ref()
+        .is_some_and(|plan| plan.canary_pods.is_some())
+}
+
+/// Pods of a step's canary beside `running` pods of the version that runs: at least one, rounded up.
+pub fn pods_of(step: &CanaryStep, running: i32) -> i32 {
+    let running = u64::try_from(running).unwrap_or(0);
+    let pods = (running * u64::from(step.percent)).div_ceil(100);
+    i32::try_from(pods).unwrap_or(i32::MAX).max(1)
+}
+
+/// What comes after a canary, or in its place: the workload itself.
+fn go_on(message: &str, now: Timestamp) -> Next {
+    Next::Write(Box::new(DeployWrite {
+        state: Some(DeployState::Applying),
+        message: Some(format!("{message}; writing to the cluster")),
+        deadline_at: Some(Some(now + APPLY_WITHIN)),
+        verify_until: Some(None),
+        retries: Some(0),
+        ..DeployWrite::default()
+    }))
+}
+
+/// The number of a step, as people count.
+fn nth(plan: &DeployPlan) -> String {
+    format!("canary, step {} of {}", plan.step + 1, plan.canary.len())
+}
+
+/// How many pods the canary has beside the others.
+fn beside(canary: i32, running: i32) -> String {
+    let pods = if canary == 1 { "pod" } else { "pods" };
+    let share = i64::from(canary) * 100 / i64::from(canary + running).max(1);
+    format!("{canary} {pods} beside {running} ({share} % of the requests)")
+}
+
+/// What a deploy in the state `canary` does next.
+pub(crate) fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
+    if !seen.connected {
+        return away(deploy, seen, now);
+    }
+    let plan = deploy.plan.clone().unwrap_or_default();
+    if let Some(by) = &deploy.paused_by {
+        return say(deploy, &format!("{}: held: {by} paused it", nth(&plan)));
+    }
+    if deploy.promoted == Some(ALL_STEPS) {
+        return go_on("the canary was promoted", now);
+    }
+    let Some(step) = plan.canary.get(plan.step) else {
+        return go_on("the canary has no further step", now);
+    };
+    let running = match seen.running {
+        Some(running) if running > 0 => running,
+        _ if plan.canary_pods.is_some() => 0,
+        _ => {
+            return go_on(
+                "no canary: nothing runs beside which it could be tried",
+                now,
+            );
+        }
+    };
+    if !plan.step_written || !seen.canary_there {
+        return Next::Canary(pods_of(step, running));
+    }
+    match &seen.rollout {
+        Some(Rollout::Failed {
+            cause,
+            ready,
+            desired,
+            message,
+            hint,
+        }) => {
+            let message = format!("the canary failed: {message}");
+            fail(
+                cause.as_str(),
+                &message,
+                hint.clone(),
+                Some((*ready, *desired)),
+            )
+        }
+        Some(Rollout::Complete { ready, desired }) => {
+            let pods = (*ready, *desired);
+            judged(deploy, seen, &plan, (step, pods, running), now)
+        }
+        Some(Rollout::Progressing { message, .. } | Rollout::Waiting { message }) => {
+            unready(deploy, &format!("{}: {message}", nth(&plan)), now)
+        }
+        None => Next::Wait,
+    }
+}
+
+/// Not all of the canary's pods are ready.
+fn unready(deploy: &DeployRecord, message: &str, now: Timestamp) -> Next {
+    if deploy.verify_until.is_some() {
+        // It was well before: it gets the time of a new rollout, and is judged anew.
+        return Next::Write(Box::new(DeployWrite {
+            message: Some(message.to_owned()),
+            note: true,
+            verify_until: Some(None),
+            deadline_at: Some(Some(now + APPLY_WITHIN)),
+            ..DeployWrite::default()
+        }));
+    }
+    if is_past(deploy, now) {
+        let hint = "look at the canary's pods: hermez deploys receipt".to_owned();
+        let message = format!("not well in time: {message}");
+        return fail("deadline", &message, Some(hint), None);
+    }
+    say(deploy, message)
+}
+
+/// All of the canary's pods are ready: how do they do?
+fn judged(
+    deploy: &DeployRecord,
+    seen: &Seen,
+    plan: &DeployPlan,
+    (step, pods, running): (&CanaryStep, (i32, i32), i32),
+    now: Timestamp,
+) -> Next {
+    let Some(until) = deploy.verify_until else {
+        let until = now + SignedDuration::from_secs(i64::from(step.seconds));
+        let mut message = format!("{}: {}", nth(plan), beside(pods.1, running));
+        if step.seconds > 0 {
+            message.push_str(&format!("; it must do well for {} s", step.seconds));
+        }
+        return Next::Write(Box::new(DeployWrite {
+            message: Some(message),
+            note: true,
+            pods: Some(pods),
+            verify_until: Some(Some(until)),
+            deadline_at: Some(Some(until + PATIENCE)),
+            ..DeployWrite::default()
+        }));
+    };
+    let judged = judge(
+        &Gate::read(deploy).unwrap_or_default(),
+        &seen.measured,
+        until,
+    );
+    if let Some((message, hint)) = judged.wrong {
+        let cause = crate::gates::decide::CAUSE;
+        let message = format!("the canary failed: {message}");
+        return fail(cause, &message, Some(hint.to_owned()), Some(pods));
+    }
+    if now < until {
+        return Next::Wait;
+    }
+    if let Some(unknown) = judged.unknown {
+        if is_past(deploy, now) {
+            let hint = "look at the query and at the server's --prometheus-url".to_owned();
+            let cause = crate::gates::decide::CAUSE;
+            return fail(
+                cause,
+                &format!("{}: {unknown}", nth(plan)),
+                Some(hint),
+                Some(pods),
+            );
+        }
+        return say(deploy, &format!("{}: {unknown}", nth(plan)));
+    }
+    let here = i64::try_from(plan.step).unwrap_or(i64::MAX);
+    if step.wait && deploy.promoted.is_none_or(|promoted| promoted < here) {
+        let id = deploy.id;
+        let message = format!(
+            "{}: {}; waits for somebody to promote it: hermez deploys promote {id}",
+            nth(plan),
+            beside(pods.1, running)
+        );
+        return say(deploy, &message);
+    }
+    if plan.step + 1 >= plan.canary.len() {
+        return go_on("the canary did well", now);
+    }
+    let plan = DeployPlan {
+        step: plan.step + 1,
+        step_written: false,
+        ..plan.clone()
+    };
+    Next::Write(Box::new(DeployWrite {
+        message: Some(format!("{}: begins", nth(&plan))),
+        note: true,
+        verify_until: Some(None),
+        deadline_at: Some(Some(now + APPLY_WITHIN)),
+        plan: Some(plan),
+        ..DeployWrite::default()
+    }))
+}
+
+/// What to write when a step's canary was written to the cluster.
+pub(crate) fn written(
+    deploy: &DeployRecord,
+    pods: i32,
+    progress_deadline_seconds: u32,
+    now: Timestamp,
+) -> DeployWrite {
+    let plan = DeployPlan {
+        canary_pods: Some(pods),
+        step_written: true,
+        ..deploy.plan.clone().unwrap_or_default()
+    };
+    let wanted = if pods == 1 { "pod is" } else { "pods are" };
+    DeployWrite {
+        message: Some(format!("{}: {pods} {wanted} made", nth(&plan))),
+        note: true,
+        deadline_at: Some(Some(
+            now + SignedDuration::from_secs(i64::from(progress_deadline_seconds) + 60),
+        )),
+        retries: Some(0),
+        plan: Some(plan),
+        ..DeployWrite::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

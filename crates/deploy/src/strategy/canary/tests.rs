@@ -1,0 +1,268 @@
+use hermez_api::{Comparison, HealthGates, MetricCheck};
+use hermez_cluster::FailureCause;
+use proptest::prelude::*;
+
+use super::*;
+use crate::gates::decide::Measured;
+use crate::state::tests::mk_deploy;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("a time")
+}
+
+fn mk_step(percent: u32, seconds: u32, wait: bool) -> CanaryStep {
+    CanaryStep {
+        percent,
+        seconds,
+        wait,
+    }
+}
+
+/// A deploy at a step of its canary that is written.
+fn mk_at(step: usize, steps: &[CanaryStep]) -> DeployRecord {
+    DeployRecord {
+        plan: Some(DeployPlan {
+            canary: steps.to_vec(),
+            step,
+            canary_pods: Some(1),
+            step_written: true,
+            ..DeployPlan::default()
+        }),
+        deadline_at: Some(at(600)),
+        ..mk_deploy(DeployState::Canary)
+    }
+}
+
+fn seen(rollout: Rollout) -> Seen {
+    Seen {
+        connected: true,
+        running: Some(4),
+        canary_there: true,
+        rollout: Some(rollout),
+        ..Seen::default()
+    }
+}
+
+const READY: Rollout = Rollout::Complete {
+    ready: 1,
+    desired: 1,
+};
+
+fn write(next: Next) -> DeployWrite {
+    match next {
+        Next::Write(write) => *write,
+        other => panic!("{other:?} is no write"),
+    }
+}
+
+#[test]
+fn its_pods_are_a_share_and_at_least_one() {
+    for (percent, running, pods) in [(10, 10, 1), (10, 11, 2), (50, 3, 2), (1, 1, 1), (100, 7, 7)] {
+        assert_eq!(
+            pods_of(&mk_step(percent, 0, false), running),
+            pods,
+            "{percent} % of {running}"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_tried_beside_nothing() {
+    let mut deploy = mk_at(0, &[mk_step(10, 0, false)]);
+    deploy.plan = deploy.plan.map(|plan| DeployPlan {
+        canary_pods: None,
+        step_written: false,
+        ..plan
+    });
+    for running in [None, Some(0)] {
+        let seen = Seen {
+            running,
+            connected: true,
+            ..Seen::default()
+        };
+        let write = write(next(&deploy, &seen, at(1)));
+        assert_eq!(write.state, Some(DeployState::Applying));
+        assert!(write.message.expect("a message").contains("nothing runs"));
+    }
+    let seen = Seen {
+        running: Some(11),
+        connected: true,
+        ..Seen::default()
+    };
+    assert_eq!(next(&deploy, &seen, at(1)), Next::Canary(2));
+}
+
+#[test]
+fn a_step_is_written_judged_for_its_time_and_followed_by_the_next() {
+    let steps = [mk_step(25, 30, false), mk_step(50, 0, false)];
+    let mut deploy = mk_at(0, &steps);
+    let begun = write(next(&deploy, &seen(READY), at(10)));
+    assert_eq!(begun.verify_until, Some(Some(at(40))));
+    assert!(
+        begun
+            .message
+            .expect("a message")
+            .contains("20 % of the requests")
+    );
+    deploy.verify_until = Some(at(40));
+    assert_eq!(next(&deploy, &seen(READY), at(39)), Next::Wait);
+    let after = write(next(&deploy, &seen(READY), at(40)));
+    let plan = after.plan.expect("a plan");
+    assert_eq!(
+        (plan.step, plan.step_written, after.state),
+        (1, false, None)
+    );
+    deploy.plan = Some(plan);
+    deploy.verify_until = None;
+    assert_eq!(next(&deploy, &seen(READY), at(41)), Next::Canary(2));
+    let mut deploy = mk_at(1, &steps);
+    deploy.verify_until = Some(at(50));
+    let last = write(next(&deploy, &seen(READY), at(50)));
+    assert_eq!(last.state, Some(DeployState::Applying));
+    assert_eq!(last.verify_until, Some(None));
+}
+
+#[test]
+fn a_canary_that_somebody_took_away_is_written_again() {
+    let deploy = mk_at(0, &[mk_step(25, 0, false)]);
+    let seen = Seen {
+        canary_there: false,
+        ..seen(READY)
+    };
+    assert_eq!(next(&deploy, &seen, at(1)), Next::Canary(1));
+}
+
+#[test]
+fn it_waits_for_a_person_and_any_step_before_is_not_enough() {
+    let steps = [mk_step(25, 0, true), mk_step(50, 0, true)];
+    let mut deploy = mk_at(1, &steps);
+    (deploy.verify_until, deploy.promoted) = (Some(at(5)), Some(0));
+    let said = write(next(&deploy, &seen(READY), at(100_000)));
+    assert_eq!(said.state, None);
+    let message = said.message.expect("a message");
+    assert!(message.contains("hermez deploys promote 7"), "{message}");
+    deploy.message = message;
+    assert_eq!(next(&deploy, &seen(READY), at(100_001)), Next::Wait);
+    deploy.promoted = Some(1);
+    let on = write(next(&deploy, &seen(READY), at(100_002)));
+    assert_eq!(on.state, Some(DeployState::Applying));
+}
+
+#[test]
+fn whoever_promotes_all_leaves_the_steps_out() {
+    let mut deploy = mk_at(0, &[mk_step(25, 600, true), mk_step(50, 600, true)]);
+    deploy.promoted = Some(ALL_STEPS);
+    let on = write(next(&deploy, &seen(READY), at(1)));
+    assert_eq!(on.state, Some(DeployState::Applying));
+}
+
+#[test]
+fn one_that_crashes_ends_its_deploy() {
+    let failed = Rollout::Failed {
+        cause: FailureCause::CrashLoop,
+        ready: 0,
+        desired: 1,
+        message: "the pod ends with exit code 1".into(),
+        hint: None,
+    };
+    let write = write(next(
+        &mk_at(0, &[mk_step(25, 0, false)]),
+        &seen(failed),
+        at(1),
+    ));
+    assert_eq!(write.state, Some(DeployState::Failed));
+    assert_eq!(write.failure_cause.as_deref(), Some("crash_loop"));
+}
+
+#[test]
+fn a_metric_that_is_wrong_ends_its_deploy() {
+    let gate = Gate {
+        gates: HealthGates {
+            checks: vec![MetricCheck {
+                name: "errors".into(),
+                query: "up".into(),
+                comparison: Comparison::Less,
+                threshold: Some(1.0),
+                relative_to_old_percent: None,
+                for_seconds: 0,
+            }],
+            ..HealthGates::default()
+        },
+        ..Gate::default()
+    };
+    let mut deploy = mk_at(0, &[mk_step(25, 30, false)]);
+    deploy.gate = serde_json::to_string(&gate).ok();
+    deploy.verify_until = Some(at(40));
+    let with = |value: f64| Seen {
+        measured: Measured {
+            values: [("errors".to_owned(), (at(40), Ok(value)))].into(),
+            ..Measured::default()
+        },
+        ..seen(READY)
+    };
+    let wrong = write(next(&deploy, &with(2.0), at(20)));
+    assert_eq!(wrong.failure_cause.as_deref(), Some("health_gate"));
+    let right = write(next(&deploy, &with(0.5), at(41)));
+    assert_eq!(right.state, Some(DeployState::Applying));
+}
+
+#[test]
+fn a_pod_that_is_not_well_any_more_gets_time_and_then_fails() {
+    let unready = Rollout::Progressing {
+        ready: 0,
+        desired: 1,
+        message: "0 of 1 pods are ready".into(),
+    };
+    let mut deploy = mk_at(0, &[mk_step(25, 0, true)]);
+    (deploy.verify_until, deploy.deadline_at) = (Some(at(5)), Some(at(305)));
+    let anew = write(next(&deploy, &seen(unready.clone()), at(10_000)));
+    assert_eq!((anew.state, anew.verify_until), (None, Some(None)));
+    deploy.verify_until = None;
+    deploy.deadline_at = anew.deadline_at.flatten();
+    let late = write(next(&deploy, &seen(unready), at(20_000)));
+    assert_eq!(late.state, Some(DeployState::Failed));
+}
+
+#[test]
+fn it_is_held_and_waits_for_the_cluster() {
+    let mut deploy = mk_at(0, &[mk_step(25, 0, false)]);
+    let away = write(next(&deploy, &Seen::default(), at(1)));
+    assert!(away.message.expect("a message").contains("does not answer"));
+    deploy.paused_by = Some("ada".into());
+    let held = write(next(&deploy, &seen(READY), at(1)));
+    assert!(held.message.expect("a message").contains("ada paused it"));
+}
+
+proptest! {
+    /// Whatever is seen: the workload itself is reached only from the last step, or by a person's
+    /// word, or where nothing runs; and a failure always takes the deploy with it.
+    #[test]
+    fn no_step_is_skipped(
+        step in 0_usize..4,
+        count in 1_usize..4,
+        promoted in proptest::option::of(0_i64..5),
+        wait: bool,
+        looked in 0_i64..100,
+        now in 0_i64..100,
+        ready: bool,
+    ) {
+        let steps = vec![mk_step(10, 5, wait); count];
+        let step = step.min(count - 1);
+        let mut deploy = mk_at(step, &steps);
+        deploy.verify_until = Some(at(looked));
+        deploy.promoted = promoted;
+        let rollout = if ready { READY } else {
+            Rollout::Progressing { ready: 0, desired: 1, message: "not ready".into() }
+        };
+        if let Next::Write(write) = next(&deploy, &seen(rollout), at(now)) {
+            let is_last = step + 1 == count;
+            let allowed = !wait || promoted.is_some_and(|it| it >= step as i64);
+            if write.state == Some(DeployState::Applying) {
+                prop_assert!(is_last && ready && allowed && now >= looked);
+            }
+            if write.plan.is_some() {
+                prop_assert!(!is_last && ready && allowed && now >= looked);
+            }
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! A new version goes through two clusters in waves: the second is reached only when the first has
+//! baked; one that fails holds or brings all waves back; a killed server and a cluster that is away
+//! change nothing of it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use hermez_api::{
+    DeployKind, DeployState, DeploySummary, Health, HealthGates, Page, PlacementStatus,
+    RolloutStrategy, Wave, WorkloadGates, WorkloadStrategy,
+};
+use hermez_kinds::PinterestService;
+use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::ResourceQuota;
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, PostParams};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::sandbox::Sandbox;
+use crate::second::Second;
+use crate::server::{Options, Server};
+use crate::stage::{LIMIT, Stage};
+use crate::wait::until;
+
+/// Seconds that the first wave bakes.
+const BAKE_SECONDS: u32 = 4;
+
+/// Runs the journey with a server and a second cluster of its own; its figures are in milliseconds.
+///
+/// # Errors
+/// When anything is not as it should be.
+pub async fn run(sandbox: &Sandbox) -> Result<Value> {
+    let namespace = crate::sandbox::unique("waves");
+    let second = Second::start(sandbox, &namespace).await?;
+    let figures = with(sandbox, &second).await;
+    second.clean_up().await?;
+    figures
+}
+
+async fn with(sandbox: &Sandbox, second: &Second) -> Result<Value> {
+    let kubeconfig = second.sandbox.status.kubeconfig.display();
+    let options = Options {
+        arguments: vec!["--cluster".to_owned(), format!("east={kubeconfig}")],
+        ..Options::default()
+    };
+    let server = Server::start(sandbox, options).await?;
+    let stage = Stage::open(sandbox, server.hermez()?, "waves").await?;
+    let east = second.sandbox.kube().await?;
+    let mut waves = Waves {
+        server,
+        stage,
+        second,
+        east,
+    };
+    let figures = waves.travel().await;
+    let figures = figures.with_context(|| waves.server.last_words());
+    let cleaned = waves.stage.clean_up().await;
+    let left = waves.in_east().await?;
+    waves.server.stop().await?;
+    cleaned?;
+    let left = left.filter(|it| it.metadata.deletion_timestamp.is_none());
+    anyhow::ensure!(
+        left.is_none(),
+        "the workload is deleted, and left in the second cluster"
+    );
+    figures
+}
+
+struct Waves<'a> {
+    server: Server,
+    stage: Stage,
+    second: &'a Second,
+    /// The second cluster.
+    east: kube::Client,
+}
+
+impl Waves<'_> {
+    async fn travel(&mut self) -> Result<Value> {
+        self.set().await?;
+        let first = self.reach_both().await?;
+        self.survive().await?;
+        let away_ms = self.wait_for_the_cluster().await?;
+        self.hold().await?;
+        self.bring_all_back().await?;
+        Ok(json!({
+            "journey": "waves",
+            "asked_to_both_ms": first,
+            "back_to_succeeded_ms": away_ms,
+        }))
+    }
+
+    /// The workload, its strategy, and what cannot be.
+    async fn set(&self) -> Result<()> {
+        let stage = &self.stage;
+        stage.sample(2).write(&stage.clone, "first\n")?;
+        let config = stage.sample(2).config();
+        // Played nodes are tainted.
+        let tolerant = "    spec:\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n";
+        let config = config.replace("    spec:\n      containers:\n", tolerant);
+        stage.clone.write("service.yaml", config)?;
+        stage.push("first").await?;
+        stage.create().await?;
+        let path = format!("/workloads/{}/strategy", stage.name);
+        for (wrong, words) in [
+            (
+                json!({ "waves": [{ "clusters": ["local", "mars"] }] }),
+                "mars",
+            ),
+            (json!({ "waves": [{ "clusters": ["east"] }] }), "leave out"),
+            (
+                json!({ "waves": [{ "clusters": ["local"] }, { "clusters": ["local"] }] }),
+                "twice",
+            ),
+        ] {
+            let problem = stage.put_refused(&path, &wrong, 422).await?;
+            let said = serde_json::to_string(&problem)?;
+            anyhow::ensure!(said.contains(words), "{said} does not say {words}");
+        }
+        let wave = |cluster: &str, bake_seconds| Wave {
+            clusters: vec![cluster.to_owned()],
+            bake_seconds,
+        };
+        let strategy = RolloutStrategy {
+            canary: Vec::new(),
+            waves: vec![wave("local", BAKE_SECONDS), wave("east", 0)],
+        };
+        let set: WorkloadStrategy = stage.hermez.put(&path, &strategy).await?;
+        anyhow::ensure!(set.known_clusters == ["local", "east"], "{set:?}");
+        Ok(())
+    }
+
+    /// The second cluster is reached when the first has baked, and not before.
+    async fn reach_both(&self) -> Result<i64> {
+        let stage = &self.stage;
+        let commit = stage.clone.git(&["rev-parse", "HEAD"]).await?;
+        let asked = stage.deploy(commit.trim()).await?;
+        stage
+            .says(asked.id, DeployState::Verifying, "wave 1 of 2 (local)")
+            .await?;
+        anyhow::ensure!(
+            self.in_east().await?.is_none(),
+            "nothing is in the second cluster yet"
+        );
+        let deploy = stage.ends(asked.id, DeployState::Succeeded).await?;
+        let at = |state: DeployState, words: &str| {
+            let mut entries = deploy.timeline.iter();
+            let entry = entries.find(|it| it.state == state && it.message.contains(words));
+            entry
+                .map(|it| it.at)
+                .with_context(|| format!("no {state:?} `{words}`: {deploy:#?}"))
+        };
+        let baked = at(DeployState::Verifying, "wave 1 of 2")?;
+        let next = at(DeployState::Applying, "next: east")?;
+        let took = next.duration_since(baked);
+        anyhow::ensure!(
+            took >= SignedDuration::from_secs(i64::from(BAKE_SECONDS)),
+            "{took:#}"
+        );
+        anyhow::ensure!(self.runs_in_both(commit.trim()).await?, "both run it");
+        let ended = deploy.summary.finished_at.context("it ended")?;
+        let took = ended.duration_since(deploy.summary.created_at);
+        Ok(i64::try_from(took.as_millis())?)
+    }
+
+    /// Killed while the first wave bakes: the same deploy goes on, and ends once.
+    async fn survive(&mut self) -> Result<()> {
+        let commit = self.stage.push("second").await?;
+        let asked = self.stage.deploy(&commit).await?;
+        self.stage
+            .says(asked.id, DeployState::Verifying, "wave 1 of 2 (local)")
+            .await?;
+        self.server.kill().await?;
+        self.server.launch().await?;
+        self.stage.hermez = self.server.hermez()?;
+        let deploy = self.stage.ends(asked.id, DeployState::Succeeded).await?;
+        let ends = deploy.timeline.iter();
+        let ends = ends.filter(|it| it.state == DeployState::Succeeded).count();
+        anyhow::ensure!(ends == 1, "{deploy:#?}");
+        anyhow::ensure!(self.runs_in_both(&commit).await?, "both run it");
+        Ok(())
+    }
+
+    /// A cluster that does not answer is named and waited for.
+    async fn wait_for_the_cluster(&self) -> Result<i64> {
+        let commit = self.stage.push("third").await?;
+        self.second.signal_api_server(Signal::SIGSTOP)?;
+        let waited = async {
+            let asked = self.stage.deploy(&commit).await?;
+            let words = "the cluster";
+            self.stage
+                .says(asked.id, DeployState::Applying, words)
+                .await?;
+            Ok::<_, anyhow::Error>(asked.id)
+        };
+        let waited = waited.await;
+        self.second.signal_api_server(Signal::SIGCONT)?;
+        let begun = jiff::Timestamp::now();
+        let deploy = self.stage.ends(waited?, DeployState::Succeeded).await?;
+        anyhow::ensure!(self.runs_in_both(&commit).await?, "both run it");
+        let ended = deploy.summary.finished_at.context("it ended")?;
+        Ok(i64::try_from(ended.duration_since(begun).as_millis())?)
+    }
+
+    /// The second wave fails, and the workload says nothing of rolling back: what was reached stays.
+    async fn hold(&self) -> Result<()> {
+        self.fill_the_second().await?;
+        let commit = self.stage.push("fourth").await?;
+        let asked = self.stage.deploy(&commit).await?;
+        let failed = self.stage.ends(asked.id, DeployState::Failed).await?;
+        anyhow::ensure!(
+            failed.failure_cause.as_deref() == Some("quota")
+                && failed.summary.message.starts_with("wave 2 of 2 (east)"),
+            "{failed:#?}"
+        );
+        let placements = self.placements().await?;
+        let local = &placements[0];
+        anyhow::ensure!(
+            local.commit.as_deref() == Some(&*commit) && local.health == Health::Healthy,
+            "the first wave stays: {placements:#?}"
+        );
+        Ok(())
+    }
+
+    /// The same with the word to roll back: all waves come back to the last good version.
+    async fn bring_all_back(&self) -> Result<()> {
+        let stage = &self.stage;
+        let gates = HealthGates {
+            auto_rollback: true,
+            ..HealthGates::default()
+        };
+        let path = format!("/workloads/{}/gates", stage.name);
+        let _: WorkloadGates = stage.hermez.put(&path, &gates).await?;
+        let commit = stage.push("fifth").await?;
+        let asked = stage.deploy(&commit).await?;
+        let failed = stage.ends(asked.id, DeployState::Failed).await?;
+        anyhow::ensure!(
+            failed
+                .summary
+                .message
+                .contains("it is rolled back to deploy"),
+            "{failed:#?}"
+        );
+        let path = format!("/workloads/{}/deploys?kind=rollback", stage.name);
+        let rollbacks: Page<DeploySummary> = stage.hermez.get(&path).await?;
+        anyhow::ensure!(rollbacks.items.len() == 1, "{rollbacks:?}");
+        // What the quota keeps from being made in the second cluster is made again.
+        self.empty_the_second().await?;
+        let rollback = stage
+            .ends(rollbacks.items[0].id, DeployState::Succeeded)
+            .await?;
+        anyhow::ensure!(
+            rollback.summary.kind == DeployKind::Rollback,
+            "{rollback:#?}"
+        );
+        anyhow::ensure!(
+            self.runs_in_both(&rollback.summary.commit).await?,
+            "both run what ran before: {:#?}",
+            self.placements().await?
+        );
+        Ok(())
+    }
+
+    async fn placements(&self) -> Result<Vec<PlacementStatus>> {
+        let path = format!("/workloads/{}/placements", self.stage.name);
+        self.stage.hermez.get(&path).await
+    }
+
+    /// Waits until both clusters run this commit, well.
+    async fn runs_in_both(&self, commit: &str) -> Result<bool> {
+        let both = until("both clusters run it", Duration::from_secs(30), || async {
+            let placements = self.placements().await?;
+            let well = placements.iter().filter(|it| {
+                it.commit.as_deref() == Some(commit)
+                    && it.health == Health::Healthy
+                    && it.pods_ready == 2
+            });
+            Ok((well.count() == 2).then_some(()))
+        });
+        Ok(both.await.is_ok())
+    }
+
+    async fn in_east(&self) -> Result<Option<PinterestService>> {
+        let services: Api<PinterestService> = Api::namespaced(self.east.clone(), &self.stage.name);
+        // The definition itself comes with the first deploy.
+        match services.get_opt(&self.stage.name).await {
+            Ok(found) => Ok(found),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn quotas(&self) -> Api<ResourceQuota> {
+        Api::namespaced(self.east.clone(), &self.stage.name)
+    }
+
+    /// No further pod fits into the second cluster's namespace.
+    async fn fill_the_second(&self) -> Result<()> {
+        let quota = json!({
+            "metadata": { "name": "full" },
+            "spec": { "hard": { "pods": "2" } },
+        });
+        let made = self
+            .quotas()
+            .create(&PostParams::default(), &serde_json::from_value(quota)?)
+            .await?;
+        until("the quota counts", LIMIT, || async {
+            let found = self.quotas().get(&made.name_any()).await?;
+            let used = found.status.and_then(|it| it.used).unwrap_or_default();
+            Ok(used.contains_key("pods").then_some(()))
+        })
+        .await
+    }
+
+    async fn empty_the_second(&self) -> Result<()> {
+        self.quotas()
+            .delete("full", &DeleteParams::default())
+            .await?;
+        Ok(())
+    }
+}
