@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod build;
+pub mod delivery;
 pub mod deploy;
 pub mod gates;
 pub mod hotfix;
@@ -24,6 +25,7 @@ pub mod workload;
 pub use access::*;
 pub use build::*;
 pub use deploy::*;
+pub use delivery::*;
 pub use gates::*;
 pub use hotfix::*;
 pub use preview::*;

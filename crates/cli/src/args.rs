@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    access, build, config_file, deploy, gates, generate, hotfix, login, logs, preview, profile,
-    receipt, rollouts, rules, run, scale, server, status, workload,
+    access, build, config_file, deploy, dora, gates, generate, hotfix, login, logs, preview,
+    profile, receipt, rollouts, rules, run, scale, server, status, workload,
 };
 use crate::print::Format;
 use crate::settings::Flags;
@@ -110,6 +110,8 @@ pub enum Command {
     Diff(rollouts::DiffArgs),
     /// Show why a deploy failed: last lines, events, what came with it, what to do
     Receipt(receipt::Args),
+    /// Show how well delivery goes: DORA's four figures, and the deploys of each week
+    Dora(dora::Args),
     /// List pull requests; show, allow, share, sleep, wake and remove their previews
     #[command(subcommand)]
     Pr(preview::Command),
@@ -221,6 +223,8 @@ mod tests {
             "hermez rules approvals set hello --count 2 --from ada,bob --rollbacks",
             "hermez rules approvals set --project demo --role owner",
             "hermez freeze create --project demo --until 2d --reason sale",
+            "hermez dora hello --days 90",
+            "hermez dora --project demo",
             "hermez freeze list --all",
             "hermez freeze end 3",
             "hermez freeze except 3 --deploy 7 --reason fix",

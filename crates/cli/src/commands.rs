@@ -4,6 +4,7 @@ pub mod access;
 pub mod build;
 pub mod config_file;
 pub mod deploy;
+pub mod dora;
 pub mod gates;
 pub mod generate;
 pub mod hotfix;
@@ -44,6 +45,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Autoscale(args) => scale::autoscale(&app()?, args).await,
         Command::Diff(args) => rollouts::diff(&app()?, &args).await,
         Command::Rules(command) => rules::run(&app()?, command).await,
+        Command::Dora(args) => dora::run(&app()?, args).await,
         Command::Gates(command) => gates::run(&app()?, command).await,
         Command::Freeze(command) => rules::freeze(&app()?, command).await,
         Command::Lock(args) => rules::lock(&app()?, args).await,

@@ -9,6 +9,7 @@
 mod attempt;
 mod builder;
 pub mod compare;
+pub mod dora;
 mod drive;
 mod engine;
 mod error;

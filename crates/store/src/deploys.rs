@@ -187,6 +187,7 @@ impl Row {
             gate: deploy.gate,
             verify_until: maybe_at("deploy.verify_until_ms", deploy.verify_until_ms)?,
             pull_request: deploy.pull_request,
+            mends: deploy.mends,
         })
     }
 }
@@ -220,6 +221,8 @@ pub(crate) async fn append_event(
         at_ms: Set(ms(now)),
         state: Set(state.to_owned()),
         message: Set(message.to_owned()),
+        pod: Set(None),
+        pod_key: Set(None),
     };
     deploy_event::Entity::insert(row)
         .exec_without_returning(transaction)
@@ -590,6 +593,11 @@ pub(crate) async fn request_in(
         pods_desired: Set(0),
         cancel_requested: Set(false),
         retries: Set(0),
+        mends: Set(match with {
+            With::Aftermath(aftermath) => Some(aftermath.left.id),
+            With::Hotfix(hotfix) => Some(hotfix.base_deploy),
+            _ => None,
+        }),
         fence: Set(0),
         event_seq: Set(0),
         ..Default::default()

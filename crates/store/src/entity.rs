@@ -276,6 +276,7 @@ pub mod artifact {
         pub manifest: String,
         pub images: String,
         pub created_at_ms: i64,
+        pub committed_at_ms: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -353,6 +354,7 @@ pub mod deploy {
         pub gate: Option<String>,
         pub verify_until_ms: Option<i64>,
         pub pull_request: Option<i64>,
+        pub mends: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -375,6 +377,8 @@ pub mod deploy_event {
         pub at_ms: i64,
         pub state: String,
         pub message: String,
+        pub pod: Option<String>,
+        pub pod_key: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -308,6 +308,8 @@ pub struct DeployRecord {
     pub verify_until: Option<Timestamp>,
     /// The pull request whose preview it changes; nothing for the workload itself.
     pub pull_request: Option<i64>,
+    /// The deploy that a rollback leaves, or that a hotfix is made on.
+    pub mends: Option<i64>,
 }
 
 impl DeployRecord {

@@ -52,6 +52,7 @@ pub(crate) fn mk_deploy(state: DeployState) -> DeployRecord {
         gate: None,
         verify_until: None,
         pull_request: None,
+        mends: None,
     }
 }
 

@@ -7,6 +7,7 @@ mod access;
 mod build_log;
 mod builds;
 mod commits;
+mod delivery;
 mod deploys;
 mod freezes;
 mod gates;
@@ -74,6 +75,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(freezes::router())
         .merge(gates::router())
         .merge(previews::router())
+        .merge(delivery::router())
         .merge(logs::router())
         .merge(runs::router())
         .merge(scales::router())

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::TestServer;
 
 /// A deploy that ran well, of the version with that digit.
-async fn ran(server: &TestServer, workload_id: i64, digit: &str) -> DeployRecord {
+pub async fn ran(server: &TestServer, workload_id: i64, digit: &str) -> DeployRecord {
     let new = NewDeploy {
         workload_id,
         instance: "hello".to_owned(),

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod builds;
+pub mod delivery;
 pub mod deploys;
 pub mod gates;
 pub mod previews;
@@ -37,6 +38,7 @@ macro_rules! tests {
             a_receipt_knows_when_something_newer_came);
         $crate::bodies::tests!(@ scales: one_change_stands_at_a_time, what_is_due_is_found,
             a_deleted_workload_is_not_scaled, bounds_are_kept);
+        $crate::bodies::tests!(@ delivery: what_delivery_is_measured_by_is_read_at_once);
         $crate::bodies::tests!(@ rollbacks: a_rollback_pins_marks_and_stops_in_one, a_mark_finds_every_workload,
             a_pause_is_idempotent, what_ran_is_listed, deploys_are_filtered, automatic_deploys_are_set);
         $crate::bodies::tests!(@ gates: gates_are_set_and_taken_away, a_failure_asks_for_its_rollback_once);

@@ -12,7 +12,7 @@ use super::{at, mk_commit, mk_workload, open};
 const LEASE_MS: i64 = 15_000;
 
 /// Brings a deploy to that state, with its manifest written to the cluster.
-async fn apply(store: &Store, id: i64, state: DeployState) -> DeployRecord {
+pub async fn apply(store: &Store, id: i64, state: DeployState) -> DeployRecord {
     let (lease, deploy) = store
         .acquire_deploy(id, "me", at(1), LEASE_MS)
         .await
@@ -34,7 +34,7 @@ async fn apply(store: &Store, id: i64, state: DeployState) -> DeployRecord {
         .unwrap()
 }
 
-fn mk_rollback(of: &DeployRecord) -> NewDeploy {
+pub fn mk_rollback(of: &DeployRecord) -> NewDeploy {
     NewDeploy {
         workload_id: of.workload_id,
         instance: of.instance.clone(),
@@ -50,7 +50,7 @@ fn mk_rollback(of: &DeployRecord) -> NewDeploy {
 }
 
 /// The artifact of that commit, with one image that was built and one that was not.
-async fn mk_artifact(store: &Store, workload_id: i64, n: u8) {
+pub async fn mk_artifact(store: &Store, workload_id: i64, n: u8) {
     let new = NewBuild {
         workload_id,
         commit: mk_commit(n),
@@ -73,6 +73,7 @@ async fn mk_artifact(store: &Store, workload_id: i64, n: u8) {
     let outcome = BuildOutcome::Succeeded {
         manifest: format!("r/m@sha256:m{workload_id}-{n}"),
         images: vec![image("app", true), image("postgres", false)],
+        committed_at: at(-60),
     };
     store.finish_build(lease, outcome, at(2)).await.unwrap();
 }
