@@ -126,7 +126,7 @@ async fn look(
     meter: &mut Meter,
 ) -> Result<Looked, StoreError> {
     let store = &road.parts().store;
-    let seen = see(road, deploy, key, witness, meter).await?;
+    let seen = see(road, lease, deploy, key, witness, meter).await?;
     let now = Timestamp::now();
     match state::next(deploy, &seen, now) {
         Next::Write(write) if receipt::is_failure(&write) => {
@@ -155,6 +155,7 @@ async fn look(
 
 async fn see(
     road: &Road,
+    lease: Lease,
     deploy: &DeployRecord,
     key: &WorkloadKey,
     witness: &mut Witness,
@@ -198,6 +199,11 @@ async fn see(
         // Only then are the newest pods this deploy's own.
         if matches!(seen.rollout, Some(Rollout::Progressing { .. })) {
             witness.look(&cluster, key);
+        }
+        let status = cluster.status(key);
+        match seen.rollout {
+            Some(Rollout::Waiting { .. }) => witness.pods.look_before(&status),
+            _ => witness.pods.look(store, lease, deploy, &status).await?,
         }
     }
     if deploy.state == Applying && !connected {

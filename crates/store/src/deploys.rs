@@ -410,6 +410,7 @@ impl Store {
             DeployKind::Hotfix => self.hotfix(id).await?,
             _ => None,
         };
+        let timeline = self.deploy_events(id, 0).await?;
         Ok(Some(Deploy {
             hotfix,
             of_deploy: deploy.of_deploy,
@@ -418,7 +419,8 @@ impl Store {
             bad,
             build_id: deploy.build_id,
             images: artifact.map(|artifact| artifact.images).unwrap_or_default(),
-            timeline: self.deploy_events(id, 0).await?,
+            stretches: hermez_api::stretches(&timeline),
+            timeline,
             failure_cause: deploy.failure_cause.clone(),
             hint: deploy.hint.clone(),
             summary: deploy.summary(),
@@ -536,6 +538,10 @@ impl Store {
                 at: at("deploy_event.at_ms", row.at_ms)?,
                 state: value("deploy_event.state", &row.state)?,
                 message: row.message,
+                pod: row
+                    .pod
+                    .map(|pod| from_json("deploy_event.pod", &pod))
+                    .transpose()?,
             });
         }
         Ok(events)

@@ -29,6 +29,7 @@ mod hotfixes;
 mod idempotency;
 mod migration;
 mod page;
+mod pod_events;
 mod preview_access;
 mod previews;
 mod principals;
@@ -53,6 +54,7 @@ pub use error::StoreError;
 pub use gates::GatesRecord;
 pub use idempotency::Begun;
 pub use page::PageRequest;
+pub use pod_events::{MAX_POD_EVENTS, NewPodEvent};
 pub use previews::{Allowance, NewPreview, PreviewRecord, PreviewWrite};
 pub use records::{
     ArtifactRecord, BuildRecord, DeployRecord, Lease, PrincipalRecord, RepositoryRecord,

@@ -33,7 +33,7 @@ macro_rules! tests {
             what_a_dead_server_held_is_free);
         $crate::bodies::tests!(@ deploys: a_timeline_is_kept, one_deploy_changes_an_instance,
             an_ended_deploy_stays, lanes_tell_what_else_goes_on, a_deploy_is_leased_to_one,
-            deploys_are_paged, changes_are_announced, a_timeline_is_bounded);
+            deploys_are_paged, changes_are_announced, a_timeline_is_bounded, pods_are_told_of_once_and_bounded);
         $crate::bodies::tests!(@ receipts: a_receipt_is_written_once_with_the_state,
             a_receipt_knows_when_something_newer_came);
         $crate::bodies::tests!(@ scales: one_change_stands_at_a_time, what_is_due_is_found,
