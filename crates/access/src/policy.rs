@@ -147,6 +147,8 @@ pub enum Action {
     DeployRollback,
     /// Deploy commits that are picked onto what runs.
     DeployHotfix,
+    /// Propose a pull request that takes back what a rollback left.
+    DeployRevert,
     /// Replace the pods of what runs.
     DeployRestart,
     /// Hold a rollout.
@@ -218,6 +220,7 @@ impl Action {
             Self::DriftCorrect => "drift.correct",
             Self::DeployRollback => "deploy.rollback",
             Self::DeployHotfix => "deploy.hotfix",
+            Self::DeployRevert => "deploy.revert",
             Self::DeployRestart => "deploy.restart",
             Self::DeployPause => "deploy.pause",
             Self::DeployResume => "deploy.resume",
@@ -357,6 +360,7 @@ mod tests {
             A::DriftCorrect,
             A::DeployRollback,
             A::DeployHotfix,
+            A::DeployRevert,
             A::DeployRestart,
             A::DeployPause,
             A::DeployResume,
@@ -405,6 +409,7 @@ mod tests {
                 | A::DriftCorrect
                 | A::DeployRollback
                 | A::DeployHotfix
+                | A::DeployRevert
                 | A::DeployRestart
                 | A::DeployPause
                 | A::DeployResume

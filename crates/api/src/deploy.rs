@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ArtifactImage, HeldDeploy, Hotfix};
+use crate::{ArtifactImage, HeldDeploy, Hotfix, Revert};
 
 /// How far a deploy is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -258,6 +258,12 @@ pub struct Deploy {
     /// The deploy whose version a rollback or restart brings out.
     #[serde(default)]
     pub of_deploy: Option<i64>,
+    /// The deploy that a rollback leaves.
+    #[serde(default)]
+    pub left_deploy: Option<i64>,
+    /// The pull request that takes back what a rollback left, once it was proposed.
+    #[serde(default)]
+    pub revert: Option<Revert>,
     /// The manifest's reference by digest, once it is known what is written to the cluster.
     #[serde(default)]
     pub manifest: Option<String>,

@@ -83,6 +83,8 @@ pub enum Command {
     Deploy(deploy::DeployArgs),
     /// Bring back what ran before, with one action and no build
     Rollback(rollouts::RollbackArgs),
+    /// Propose the revert of what a rollback left, as a pull request in the forge
+    Revert(rollouts::RevertArgs),
     /// Pick commits onto exactly what runs, build that and deploy it
     Hotfix(hotfix::Args),
     /// Replace the pods of what runs; the version stays
@@ -108,10 +110,10 @@ pub enum Command {
     Unlock(rules::UnlockArgs),
     /// Compare two deploys: commits, images, manifests, how long they took
     Diff(rollouts::DiffArgs),
-    /// Show why a deploy failed: last lines, events, what came with it, what to do
-    Receipt(receipt::Args),
     /// Show how well delivery goes: DORA's four figures, and the deploys of each week
     Dora(dora::Args),
+    /// Show why a deploy failed: last lines, events, what came with it, what to do
+    Receipt(receipt::Args),
     /// List pull requests; show, allow, share, sleep, wake and remove their previews
     #[command(subcommand)]
     Pr(preview::Command),
@@ -202,6 +204,8 @@ mod tests {
             "hermez workload set hello --previews on --preview-idle 10",
             "hermez rollback hello --to 3 --dry-run",
             "hermez rollback hello --reason why --watch",
+            "hermez rollback hello --propose-revert",
+            "hermez revert 12",
             "hermez restart hello --watch",
             "hermez unpin hello",
             "hermez diff 3 4",

@@ -22,6 +22,7 @@ pub mod preview;
 mod progress;
 pub mod receipt;
 mod requests;
+pub mod revert;
 mod road;
 pub mod rollback;
 mod rules;

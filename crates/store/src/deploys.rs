@@ -410,9 +410,15 @@ impl Store {
             DeployKind::Hotfix => self.hotfix(id).await?,
             _ => None,
         };
+        let revert = match deploy.kind {
+            DeployKind::Rollback => self.revert(id).await?,
+            _ => None,
+        };
         let timeline = self.deploy_events(id, 0).await?;
         Ok(Some(Deploy {
             hotfix,
+            revert,
+            left_deploy: deploy.mends.filter(|_| deploy.kind == DeployKind::Rollback),
             of_deploy: deploy.of_deploy,
             manifest: deploy.manifest.clone(),
             override_reason: deploy.override_reason.clone(),
@@ -587,6 +593,11 @@ pub(crate) async fn request_in(
             With::Preview(preview) => Some(preview.pull_request),
             _ => None,
         }),
+        mends: Set(match with {
+            With::Aftermath(aftermath) => Some(aftermath.left.id),
+            With::Hotfix(hotfix) => Some(hotfix.base_deploy),
+            _ => None,
+        }),
         state: Set(state.clone()),
         commit_id: Set(new.commit.clone()),
         title: Set(new.title.clone()),
@@ -599,11 +610,6 @@ pub(crate) async fn request_in(
         pods_desired: Set(0),
         cancel_requested: Set(false),
         retries: Set(0),
-        mends: Set(match with {
-            With::Aftermath(aftermath) => Some(aftermath.left.id),
-            With::Hotfix(hotfix) => Some(hotfix.base_deploy),
-            _ => None,
-        }),
         fence: Set(0),
         event_seq: Set(0),
         ..Default::default()

@@ -405,6 +405,24 @@ pub mod deploy_receipt {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Reverts that were proposed after rollbacks.
+pub mod deploy_revert {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "deploy_revert")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub deploy_id: i64,
+        pub detail: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// What deploys of hotfixes were made of.
 pub mod hotfix {
     use sea_orm::entity::prelude::*;

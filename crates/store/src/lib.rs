@@ -36,6 +36,7 @@ mod principals;
 mod receipts;
 mod records;
 mod repositories;
+mod reverts;
 mod rules;
 mod scales;
 mod sessions;

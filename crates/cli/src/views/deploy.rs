@@ -119,7 +119,16 @@ pub fn show(deploy: &Deploy, page: &Page) -> String {
         ),
     ]);
     if let (DeployKind::Rollback, Some(of)) = (summary.kind, deploy.of_deploy) {
-        facts.push(("Rolls back to", format!("deploy {of}")));
+        let from = deploy.left_deploy;
+        let from = from.map_or_else(String::new, |left| format!(", from deploy {left}"));
+        facts.push(("Rolls back to", format!("deploy {of}{from}")));
+        facts.push((
+            "Revert",
+            match &deploy.revert {
+                Some(revert) => format!("pull request {}, {}", revert.pull_request, revert.url),
+                None => format!("not proposed yet: hermez revert {}", summary.id),
+            },
+        ));
     }
     if let Some(number) = summary.pull_request {
         facts.push(("Pull request", format!("{number}, as a preview")));
@@ -287,6 +296,8 @@ pub(crate) mod tests {
             failure_cause: Some("image_pull".to_owned()),
             hint: Some("Check that the registry still has the image.".to_owned()),
             of_deploy: None,
+            left_deploy: None,
+            revert: None,
             manifest: None,
             override_reason: None,
             bad: None,

@@ -192,6 +192,9 @@ impl From<RoadError> for ApiError {
             | RoadError::Window(_) => {
                 Self::new(catalog::INVALID_BODY, sentence(error)).maybe_hint(hint)
             }
+            RoadError::Revert(_) => Self::new(catalog::REVERT_CONFLICT, sentence(error))
+                .places(places)
+                .maybe_hint(hint),
             RoadError::Pick(_) => Self::new(catalog::HOTFIX_CONFLICT, sentence(error))
                 .places(places)
                 .maybe_hint(hint),

@@ -19,6 +19,7 @@ mod meta;
 mod previews;
 mod profiles;
 mod receipts;
+mod reverts;
 mod rollouts;
 mod rules;
 mod runs;
@@ -70,6 +71,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(deploys::router())
         .merge(receipts::router())
         .merge(rollouts::router())
+        .merge(reverts::router())
         .merge(hotfixes::router())
         .merge(rules::router())
         .merge(freezes::router())

@@ -40,7 +40,7 @@ macro_rules! tests {
             a_deleted_workload_is_not_scaled, bounds_are_kept);
         $crate::bodies::tests!(@ delivery: what_delivery_is_measured_by_is_read_at_once);
         $crate::bodies::tests!(@ rollbacks: a_rollback_pins_marks_and_stops_in_one, a_mark_finds_every_workload,
-            a_pause_is_idempotent, what_ran_is_listed, deploys_are_filtered, automatic_deploys_are_set);
+            a_revert_is_kept_once, a_pause_is_idempotent, what_ran_is_listed, deploys_are_filtered, automatic_deploys_are_set);
         $crate::bodies::tests!(@ gates: gates_are_set_and_taken_away, a_failure_asks_for_its_rollback_once);
         $crate::bodies::tests!(@ rules: windows_and_approvals_are_set_apart, freezes_hold_until_they_are_over,
             a_lock_is_one_persons, approvals_are_kept_once, what_is_held_says_so_until_it_begins);
