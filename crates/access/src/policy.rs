@@ -97,10 +97,14 @@ impl Principal {
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Look at anything but what the two below are for.
+    /// Look at anything but what the three below are for.
     Read,
     /// Look at the record of changes.
     AuditRead,
+    /// Look at who may sign in.
+    PrincipalRead,
+    /// Add somebody who may sign in.
+    PrincipalCreate,
     /// Look at tokens.
     TokenRead,
     /// Make a token.
@@ -197,6 +201,8 @@ impl Action {
         match self {
             Self::Read => "read",
             Self::AuditRead => "audit.read",
+            Self::PrincipalRead => "principal.read",
+            Self::PrincipalCreate => "principal.create",
             Self::TokenRead => "token.read",
             Self::TokenCreate => "token.create",
             Self::TokenRevoke => "token.revoke",
@@ -337,6 +343,8 @@ mod tests {
         let all = [
             A::Read,
             A::AuditRead,
+            A::PrincipalRead,
+            A::PrincipalCreate,
             A::TokenRead,
             A::TokenCreate,
             A::TokenRevoke,
@@ -386,6 +394,8 @@ mod tests {
             match action {
                 A::Read
                 | A::AuditRead
+                | A::PrincipalRead
+                | A::PrincipalCreate
                 | A::TokenRead
                 | A::TokenCreate
                 | A::TokenRevoke

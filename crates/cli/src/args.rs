@@ -141,6 +141,9 @@ pub enum Command {
     Login(login::Args),
     /// Make a link that signs a browser in once
     LoginLink,
+    /// Add and list who may sign in; make links and tokens for them
+    #[command(subcommand)]
+    Principal(access::PrincipalCommand),
     /// Create, list and revoke API tokens
     #[command(subcommand)]
     Token(access::TokenCommand),
@@ -220,6 +223,8 @@ mod tests {
             "hermez scale hello --ledger",
             "hermez autoscale hello --min 2 --max 8 --cpu 70 --reason load",
             "hermez receipt 12 --output json",
+            "hermez dora hello --days 90",
+            "hermez dora --project demo",
             "hermez history hello --state failed --by ada --kind rollback --since 2d --commit 95f6",
             "hermez workload set hello --auto-deploy off",
             "hermez rules show hello",
@@ -227,8 +232,6 @@ mod tests {
             "hermez rules approvals set hello --count 2 --from ada,bob --rollbacks",
             "hermez rules approvals set --project demo --role owner",
             "hermez freeze create --project demo --until 2d --reason sale",
-            "hermez dora hello --days 90",
-            "hermez dora --project demo",
             "hermez freeze list --all",
             "hermez freeze end 3",
             "hermez freeze except 3 --deploy 7 --reason fix",
@@ -249,6 +252,10 @@ mod tests {
             "hermez build start main --workload hello --watch --retry",
             "hermez build log 3 -f",
             "hermez login --server http://127.0.0.1:8080 --token-stdin",
+            "hermez principal create bob --role owner",
+            "hermez principal list",
+            "hermez principal login-link bob",
+            "hermez principal token bob laptop",
             "hermez server --kubeconfig k --registry 127.0.0.1:5000 --forge gitea=http://127.0.0.1:3000",
             "hermez render deploy/hello.yaml --profile p.yaml",
             "hermez profile status",

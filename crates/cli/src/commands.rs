@@ -64,6 +64,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Profile(command) => profile::run(&app()?, command).await,
         Command::Login(args) => login::run(&global, &args).await,
         Command::LoginLink => access::login_link(&app()?).await,
+        Command::Principal(command) => access::principal(&app()?, command).await,
         Command::Token(command) => access::token(&app()?, command).await,
         Command::Whoami => access::whoami(&app()?).await,
         Command::Audit(args) => access::audit(&app()?, &args).await,

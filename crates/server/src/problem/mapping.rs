@@ -80,6 +80,10 @@ impl From<AccessError> for ApiError {
             AccessError::NotFound { what: "token", .. } => {
                 Self::new(catalog::TOKEN_NOT_FOUND, sentence(error))
             }
+            AccessError::NotFound {
+                what: "principal", ..
+            } => Self::new(catalog::NOT_FOUND, sentence(error))
+                .hint("`hermez principal list` shows who there is."),
             AccessError::NotFound { .. } => Self::new(catalog::NOT_FOUND, sentence(error)),
             AccessError::Invalid(_) => Self::new(catalog::INVALID_BODY, sentence(error)),
             AccessError::Store(error) => error.into(),

@@ -17,6 +17,7 @@ mod login;
 mod logs;
 mod meta;
 mod previews;
+mod principals;
 mod profiles;
 mod receipts;
 mod reverts;
@@ -64,6 +65,7 @@ fn open(limits: &Limits) -> OpenApiRouter<AppState> {
 fn api() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(access::router())
+        .merge(principals::router())
         .merge(workloads::router())
         .merge(commits::router())
         .merge(builds::router())
@@ -73,11 +75,11 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(rollouts::router())
         .merge(reverts::router())
         .merge(hotfixes::router())
+        .merge(delivery::router())
         .merge(rules::router())
         .merge(freezes::router())
         .merge(gates::router())
         .merge(previews::router())
-        .merge(delivery::router())
         .merge(logs::router())
         .merge(runs::router())
         .merge(scales::router())

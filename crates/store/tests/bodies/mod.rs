@@ -21,7 +21,7 @@ use jiff::Timestamp;
 macro_rules! tests {
     () => {
         $crate::bodies::tests!(@ access: migrations_run_once_even_at_once, a_newer_schema_is_refused,
-            a_principal_is_made_once, tokens_live_until_revoked, a_login_link_opens_once,
+            a_principal_is_made_once, principals_have_names_of_their_own, tokens_live_until_revoked, a_login_link_opens_once,
             expired_things_go, the_record_is_append_only, the_record_is_paged_and_filtered,
             an_idempotent_request_is_begun_once);
         $crate::bodies::tests!(@ workloads: a_repository_is_one_row, a_name_is_unique_among_the_living,
