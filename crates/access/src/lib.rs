@@ -16,6 +16,7 @@ mod key;
 mod login;
 mod policy;
 mod previews;
+mod principals;
 mod record;
 mod secret;
 mod tokens;

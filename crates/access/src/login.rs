@@ -42,19 +42,25 @@ impl Gate {
         principal: &Principal,
     ) -> Result<NewLoginLink, AccessError> {
         let target = Target::Principal(principal.name.clone());
-        let make = async {
-            let code = secret::generate("")?;
-            let now = self.now();
-            let expires_at = now + LOGIN_LINK_LIFE;
-            let hash = secret::hash(code.expose());
-            self.store
-                .create_login_link(principal.id, &hash, now, expires_at)
-                .await?;
-            Ok::<_, AccessError>(NewLoginLink { code, expires_at })
-        };
+        let make = self.new_login_link(principal.id);
         let detail = json!({});
         let changed = self.change(principal, Action::LoginLinkCreate, target, detail, make);
         changed.await.map_err(GateError::flatten)
+    }
+
+    /// Keeps a new login link, outside of the gate.
+    pub(crate) async fn new_login_link(
+        &self,
+        principal_id: i64,
+    ) -> Result<NewLoginLink, AccessError> {
+        let code = secret::generate("")?;
+        let now = self.now();
+        let expires_at = now + LOGIN_LINK_LIFE;
+        let hash = secret::hash(code.expose());
+        self.store
+            .create_login_link(principal_id, &hash, now, expires_at)
+            .await?;
+        Ok(NewLoginLink { code, expires_at })
     }
 
     /// Uses a login link up and begins a session; recorded. A code that opens nothing is not: it

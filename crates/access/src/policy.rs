@@ -97,10 +97,14 @@ impl Principal {
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Look at anything but what the two below are for.
+    /// Look at anything but what the three below are for.
     Read,
     /// Look at the record of changes.
     AuditRead,
+    /// Look at who may sign in.
+    PrincipalRead,
+    /// Add somebody who may sign in.
+    PrincipalCreate,
     /// Look at tokens.
     TokenRead,
     /// Make a token.
@@ -147,6 +151,8 @@ pub enum Action {
     DeployRollback,
     /// Deploy commits that are picked onto what runs.
     DeployHotfix,
+    /// Propose a pull request that takes back what a rollback left.
+    DeployRevert,
     /// Replace the pods of what runs.
     DeployRestart,
     /// Hold a rollout.
@@ -199,6 +205,8 @@ impl Action {
         match self {
             Self::Read => "read",
             Self::AuditRead => "audit.read",
+            Self::PrincipalRead => "principal.read",
+            Self::PrincipalCreate => "principal.create",
             Self::TokenRead => "token.read",
             Self::TokenCreate => "token.create",
             Self::TokenRevoke => "token.revoke",
@@ -222,6 +230,7 @@ impl Action {
             Self::DriftCorrect => "drift.correct",
             Self::DeployRollback => "deploy.rollback",
             Self::DeployHotfix => "deploy.hotfix",
+            Self::DeployRevert => "deploy.revert",
             Self::DeployRestart => "deploy.restart",
             Self::DeployPause => "deploy.pause",
             Self::DeployResume => "deploy.resume",
@@ -340,6 +349,8 @@ mod tests {
         let all = [
             A::Read,
             A::AuditRead,
+            A::PrincipalRead,
+            A::PrincipalCreate,
             A::TokenRead,
             A::TokenCreate,
             A::TokenRevoke,
@@ -363,6 +374,7 @@ mod tests {
             A::DriftCorrect,
             A::DeployRollback,
             A::DeployHotfix,
+            A::DeployRevert,
             A::DeployRestart,
             A::DeployPause,
             A::DeployResume,
@@ -390,6 +402,8 @@ mod tests {
             match action {
                 A::Read
                 | A::AuditRead
+                | A::PrincipalRead
+                | A::PrincipalCreate
                 | A::TokenRead
                 | A::TokenCreate
                 | A::TokenRevoke
@@ -413,6 +427,7 @@ mod tests {
                 | A::DriftCorrect
                 | A::DeployRollback
                 | A::DeployHotfix
+                | A::DeployRevert
                 | A::DeployRestart
                 | A::DeployPause
                 | A::DeployResume

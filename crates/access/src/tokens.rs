@@ -11,6 +11,17 @@ pub(crate) const PREFIX: &str = "hermez_";
 /// Longest name, in characters.
 const MAX_NAME: usize = 100;
 
+/// The name of a token, without what surrounds it.
+pub(crate) fn checked(name: &str) -> Result<&str, AccessError> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
+        return Err(AccessError::Invalid(format!(
+            "a token's name has 1 to {MAX_NAME} characters without line breaks; write what it is for"
+        )));
+    }
+    Ok(name)
+}
+
 impl Gate {
     /// Makes a token for `principal` itself; passes the gate by itself. The name has 1 to 100
     /// characters.
@@ -19,12 +30,7 @@ impl Gate {
         principal: &Principal,
         name: &str,
     ) -> Result<CreatedToken, AccessError> {
-        let name = name.trim();
-        if name.is_empty() || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
-            return Err(AccessError::Invalid(format!(
-                "a token's name has 1 to {MAX_NAME} characters without line breaks; write what it is for"
-            )));
-        }
+        let name = checked(name)?;
         let target = Target::Principal(principal.name.clone());
         let make = self.new_token(principal.id, name);
         let detail = json!({ "name": name });

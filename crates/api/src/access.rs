@@ -17,6 +17,28 @@ pub struct Me {
     pub server_version: String,
 }
 
+/// A person or program that may sign in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Principal {
+    /// Unique name.
+    pub name: String,
+    /// What they may do: `owner` everything, `viewer` look.
+    pub role: String,
+    /// When they were added.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// Adds a person or program.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreatePrincipal {
+    /// Unique name: 1 to 63 lower-case letters, digits, `.`, `_` and `-`, beginning with a letter.
+    pub name: String,
+    /// `owner` or `viewer`.
+    pub role: String,
+}
+
 /// An API token, without its secret.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ApiToken {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ArtifactImage, DeployPlan, HeldDeploy, Hotfix};
+use crate::{ArtifactImage, DeployPlan, HeldDeploy, Hotfix, Revert};
 
 /// How far a deploy is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -249,6 +249,9 @@ pub struct Deploy {
     pub images: Vec<ArtifactImage>,
     /// Everything that happened, oldest first.
     pub timeline: Vec<DeployEvent>,
+    /// How long each state took, in the order in which they came.
+    #[serde(default)]
+    pub stretches: Vec<DeployStretch>,
     /// Why it failed: a stable word such as `image_pull`, `crash_loop`, `unschedulable`, `probe`,
     /// `quota`, `admission`, `build`, `health_gate`, `deadline`.
     pub failure_cause: Option<String>,
@@ -257,6 +260,12 @@ pub struct Deploy {
     /// The deploy whose version a rollback or restart brings out.
     #[serde(default)]
     pub of_deploy: Option<i64>,
+    /// The deploy that a rollback leaves.
+    #[serde(default)]
+    pub left_deploy: Option<i64>,
+    /// The pull request that takes back what a rollback left, once it was proposed.
+    #[serde(default)]
+    pub revert: Option<Revert>,
     /// The manifest's reference by digest, once it is known what is written to the cluster.
     #[serde(default)]
     pub manifest: Option<String>,
@@ -286,4 +295,135 @@ pub struct DeployEvent {
     pub state: DeployState,
     /// What happened, in one sentence.
     pub message: String,
+    /// The pod to which it happened. At most 200 entries of a deploy are about pods; then one says
+    /// that the rest is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodChange>,
+}
+
+/// Which version a pod is of.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum PodVersion {
+    /// What ran before.
+    Old,
+    /// What the deploy brings out.
+    New,
+}
+
+/// What becomes of a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PodChangeKind {
+    /// It has a node.
+    Scheduled,
+    /// Something keeps it from running.
+    Waiting,
+    /// A container of it ended with an error.
+    Crashed,
+    /// It takes traffic.
+    Ready,
+    /// It takes traffic no more.
+    Unready,
+    /// It was told to end.
+    Stopping,
+    /// It is no longer there.
+    Gone,
+}
+
+/// What became of one pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PodChange {
+    /// The pod's name.
+    pub name: String,
+    /// Which version it is of.
+    pub version: PodVersion,
+    /// What became of it.
+    pub change: PodChangeKind,
+}
+
+/// One state of a deploy, from its first entry to the next state's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeployStretch {
+    /// The state.
+    pub state: DeployState,
+    /// When it began.
+    #[schema(value_type = String, format = DateTime)]
+    pub began_at: Timestamp,
+    /// How long it took, in milliseconds; absent while it goes on.
+    pub took_ms: Option<i64>,
+}
+
+impl DeployState {
+    /// Whether nothing more happens to a deploy in this state.
+    pub fn is_over(self) -> bool {
+        matches!(
+            self,
+            Self::Succeeded | Self::Failed | Self::Canceled | Self::Superseded
+        )
+    }
+}
+
+/// How long each state of this timeline took. The one in which a deploy ends is none of them.
+pub fn stretches(timeline: &[DeployEvent]) -> Vec<DeployStretch> {
+    let mut stretches: Vec<DeployStretch> = Vec::new();
+    let mut state = None;
+    for event in timeline {
+        if state == Some(event.state) {
+            continue;
+        }
+        state = Some(event.state);
+        if let Some(before) = stretches.last_mut().filter(|it| it.took_ms.is_none()) {
+            let took = event.at.duration_since(before.began_at).as_millis();
+            before.took_ms = i64::try_from(took.max(0)).ok();
+        }
+        if !event.state.is_over() {
+            stretches.push(DeployStretch {
+                state: event.state,
+                began_at: event.at,
+                took_ms: None,
+            });
+        }
+    }
+    stretches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use DeployState::{Applying, Building, Pending, RollingOut, Succeeded};
+
+    #[test]
+    fn a_stretch_goes_from_one_state_to_the_next() {
+        let event = |seq: i64, second: i64, state| DeployEvent {
+            seq,
+            at: Timestamp::from_second(second).unwrap(),
+            state,
+            message: String::new(),
+            pod: None,
+        };
+        let mut timeline = vec![
+            event(1, 0, Pending),
+            event(2, 1, Building),
+            event(3, 4, Building),
+            event(4, 9, Applying),
+            event(5, 9, RollingOut),
+        ];
+        let told = |timeline: &[DeployEvent]| -> Vec<_> {
+            let all = stretches(timeline).into_iter();
+            all.map(|it| (it.state, it.took_ms)).collect()
+        };
+        let wanted = [
+            (Pending, Some(1_000)),
+            (Building, Some(8_000)),
+            (Applying, Some(0)),
+            (RollingOut, None),
+        ];
+        assert_eq!(told(&timeline), wanted);
+        timeline.push(event(6, 12, Succeeded));
+        assert_eq!(told(&timeline)[3..], [(RollingOut, Some(3_000))]);
+        assert_eq!(told(&[]), []);
+    }
 }

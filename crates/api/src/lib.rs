@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod build;
+pub mod delivery;
 pub mod deploy;
 pub mod gates;
 pub mod hotfix;
@@ -14,6 +15,7 @@ pub mod preview;
 pub mod problem;
 pub mod profile;
 pub mod receipt;
+pub mod revert;
 pub mod rules;
 pub mod run;
 pub mod scale;
@@ -24,6 +26,7 @@ pub mod workload;
 
 pub use access::*;
 pub use build::*;
+pub use delivery::*;
 pub use deploy::*;
 pub use gates::*;
 pub use hotfix::*;
@@ -31,6 +34,7 @@ pub use preview::*;
 pub use problem::*;
 pub use profile::*;
 pub use receipt::*;
+pub use revert::*;
 pub use rules::*;
 pub use run::*;
 pub use scale::*;

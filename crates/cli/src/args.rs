@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    access, build, config_file, deploy, gates, generate, hotfix, login, logs, preview, profile,
-    receipt, rollouts, rules, run, scale, server, status, strategy, workload,
+    access, build, config_file, deploy, dora, gates, generate, hotfix, login, logs, preview,
+    profile, receipt, rollouts, rules, run, scale, server, status, strategy, workload,
 };
 use crate::print::Format;
 use crate::settings::Flags;
@@ -83,6 +83,8 @@ pub enum Command {
     Deploy(deploy::DeployArgs),
     /// Bring back what ran before, with one action and no build
     Rollback(rollouts::RollbackArgs),
+    /// Propose the revert of what a rollback left, as a pull request in the forge
+    Revert(rollouts::RevertArgs),
     /// Pick commits onto exactly what runs, build that and deploy it
     Hotfix(hotfix::Args),
     /// Replace the pods of what runs; the version stays
@@ -111,6 +113,8 @@ pub enum Command {
     Unlock(rules::UnlockArgs),
     /// Compare two deploys: commits, images, manifests, how long they took
     Diff(rollouts::DiffArgs),
+    /// Show how well delivery goes: DORA's four figures, and the deploys of each week
+    Dora(dora::Args),
     /// Show why a deploy failed: last lines, events, what came with it, what to do
     Receipt(receipt::Args),
     /// List pull requests; show, allow, share, sleep, wake and remove their previews
@@ -140,6 +144,9 @@ pub enum Command {
     Login(login::Args),
     /// Make a link that signs a browser in once
     LoginLink,
+    /// Add and list who may sign in; make links and tokens for them
+    #[command(subcommand)]
+    Principal(access::PrincipalCommand),
     /// Create, list and revoke API tokens
     #[command(subcommand)]
     Token(access::TokenCommand),
@@ -203,6 +210,8 @@ mod tests {
             "hermez workload set hello --previews on --preview-idle 10",
             "hermez rollback hello --to 3 --dry-run",
             "hermez rollback hello --reason why --watch",
+            "hermez rollback hello --propose-revert",
+            "hermez revert 12",
             "hermez restart hello --watch",
             "hermez unpin hello",
             "hermez diff 3 4",
@@ -217,6 +226,8 @@ mod tests {
             "hermez scale hello --ledger",
             "hermez autoscale hello --min 2 --max 8 --cpu 70 --reason load",
             "hermez receipt 12 --output json",
+            "hermez dora hello --days 90",
+            "hermez dora --project demo",
             "hermez history hello --state failed --by ada --kind rollback --since 2d --commit 95f6",
             "hermez workload set hello --auto-deploy off",
             "hermez rules show hello",
@@ -244,6 +255,10 @@ mod tests {
             "hermez build start main --workload hello --watch --retry",
             "hermez build log 3 -f",
             "hermez login --server http://127.0.0.1:8080 --token-stdin",
+            "hermez principal create bob --role owner",
+            "hermez principal list",
+            "hermez principal login-link bob",
+            "hermez principal token bob laptop",
             "hermez server --kubeconfig k --registry 127.0.0.1:5000 --forge gitea=http://127.0.0.1:3000",
             "hermez render deploy/hello.yaml --profile p.yaml",
             "hermez profile status",

@@ -4,6 +4,7 @@ pub mod access;
 pub mod build;
 pub mod config_file;
 pub mod deploy;
+pub mod dora;
 pub mod gates;
 pub mod generate;
 pub mod hotfix;
@@ -38,12 +39,14 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Build(command) => build::run(&app()?, command).await,
         Command::Deploy(args) => deploy::start(&app()?, args).await,
         Command::Rollback(args) => rollouts::rollback(&app()?, args).await,
+        Command::Revert(args) => rollouts::revert(&app()?, &args).await,
         Command::Hotfix(args) => hotfix::run(&app()?, args).await,
         Command::Restart(args) => rollouts::restart(&app()?, args).await,
         Command::Unpin(args) => rollouts::unpin(&app()?, args).await,
         Command::Scale(args) => scale::scale(&app()?, args).await,
         Command::Autoscale(args) => scale::autoscale(&app()?, args).await,
         Command::Diff(args) => rollouts::diff(&app()?, &args).await,
+        Command::Dora(args) => dora::run(&app()?, args).await,
         Command::Rules(command) => rules::run(&app()?, command).await,
         Command::Gates(command) => gates::run(&app()?, command).await,
         Command::Strategy(command) => strategy::run(&app()?, command).await,
@@ -63,6 +66,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Profile(command) => profile::run(&app()?, command).await,
         Command::Login(args) => login::run(&global, &args).await,
         Command::LoginLink => access::login_link(&app()?).await,
+        Command::Principal(command) => access::principal(&app()?, command).await,
         Command::Token(command) => access::token(&app()?, command).await,
         Command::Whoami => access::whoami(&app()?).await,
         Command::Audit(args) => access::audit(&app()?, &args).await,

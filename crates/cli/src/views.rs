@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod build;
+pub mod delivery;
 pub mod deploy;
 pub mod gates;
 pub mod preview;

@@ -177,6 +177,7 @@ pub(crate) async fn attempt(
     Ok(BuildOutcome::Succeeded {
         manifest: published.reference,
         images,
+        committed_at: commit.committed_at,
     })
 }
 

@@ -128,7 +128,7 @@ async fn look(
     meter: &mut Meter,
 ) -> Result<Looked, StoreError> {
     let store = &road.parts().store;
-    let seen = see(road, deploy, key, witness, meter).await?;
+    let seen = see(road, lease, deploy, key, witness, meter).await?;
     let now = Timestamp::now();
     match state::next(deploy, &seen, now) {
         Next::Write(write) if write.state.is_some_and(has_ended) => {
@@ -155,6 +155,7 @@ async fn look(
 
 async fn see(
     road: &Road,
+    lease: Lease,
     deploy: &DeployRecord,
     key: &WorkloadKey,
     witness: &mut Witness,
@@ -224,6 +225,11 @@ async fn see(
             if matches!(rollout, Rollout::Progressing { .. }) {
                 witness.look(cluster, &place.key);
             }
+        }
+        let pods = road.pods_reached(deploy, key);
+        match seen.rollout {
+            Some(Rollout::Waiting { .. }) | None => witness.pods.look_before(&pods),
+            _ => witness.pods.look(store, lease, deploy, &pods).await?,
         }
     }
     if deploy.state == Applying && !seen.connected {

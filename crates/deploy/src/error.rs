@@ -64,6 +64,9 @@ pub enum RoadError {
     /// Commits cannot be put on what runs.
     #[error(transparent)]
     Pick(#[from] PickError),
+    /// Commits cannot be taken back.
+    #[error("they cannot be taken back by themselves: {0}")]
+    Revert(PickError),
     /// Deploy windows are not right.
     #[error("the deploy window {0}")]
     Window(WindowError),
@@ -127,6 +130,11 @@ impl RoadError {
             RoadError::Invalid { hint, .. } => Some((*hint).to_owned()),
             RoadError::Held(held) => held.hint.clone(),
             RoadError::Pick(error) => error.hint(),
+            RoadError::Revert(PickError::Conflict { .. }) => Some(
+                "Revert them by hand on a branch, and open its pull request; nothing was pushed"
+                    .to_owned(),
+            ),
+            RoadError::Revert(error) => error.hint(),
             RoadError::Window(error) => Some(error.hint()),
             RoadError::CannotRollBack(error) => Some(error.hint()),
             RoadError::Forge(error) => error.hint(),
@@ -150,7 +158,8 @@ impl RoadError {
                 message: problem.message.clone(),
                 hint: problem.hint.clone(),
             }],
-            RoadError::Pick(PickError::Conflict { files, .. }) => {
+            RoadError::Pick(PickError::Conflict { files, .. })
+            | RoadError::Revert(PickError::Conflict { files, .. }) => {
                 files.iter().flat_map(conflicts).collect()
             }
             _ => Vec::new(),

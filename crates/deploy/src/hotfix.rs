@@ -151,7 +151,7 @@ impl Road {
     }
 
     /// Pushes commits as a branch, and fetches it.
-    async fn push(
+    pub(crate) async fn push(
         &self,
         repository: &RepositoryRecord,
         url: &RepositoryUrl,
@@ -175,7 +175,7 @@ impl Road {
         forge.git_credential()
     }
 
-    async fn repository_of(
+    pub(crate) async fn repository_of(
         &self,
         workload: &WorkloadRecord,
     ) -> Result<(RepositoryRecord, RepositoryUrl), RoadError> {
@@ -195,7 +195,7 @@ impl Road {
     }
 }
 
-fn parse(commit: &str) -> Result<CommitId, RoadError> {
+pub(crate) fn parse(commit: &str) -> Result<CommitId, RoadError> {
     CommitId::parse(commit).map_err(|_| {
         hermez_source::SourceError::UnknownRevision {
             revision: commit.to_owned(),
@@ -204,14 +204,14 @@ fn parse(commit: &str) -> Result<CommitId, RoadError> {
     })
 }
 
-fn not_now(message: String, hint: &str) -> RoadError {
+pub(crate) fn not_now(message: String, hint: &str) -> RoadError {
     RoadError::NotNow {
         message,
         hint: hint.to_owned(),
     }
 }
 
-fn changed(commit: Commit) -> ChangedCommit {
+pub(crate) fn changed(commit: Commit) -> ChangedCommit {
     ChangedCommit {
         id: commit.id.to_string(),
         title: commit.title,

@@ -564,7 +564,7 @@ impl Road {
         })
     }
 
-    fn forge_for(&self, url: &RepositoryUrl) -> Result<Gitea, RoadError> {
+    pub(crate) fn forge_for(&self, url: &RepositoryUrl) -> Result<Gitea, RoadError> {
         match self.forge_of(url) {
             Some(Ok(forge)) => Ok(forge),
             Some(Err(message)) => Err(RoadError::NotNow {

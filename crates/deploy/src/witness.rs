@@ -13,6 +13,7 @@ use hermez_cluster::{Cluster, LogRequest, WorkloadKey};
 use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::pods::PodWatch;
 use crate::receipt::evidence::{MAX_CONTAINERS, MAX_LINES, failing};
 
 /// Most containers of which lines are kept; those that failed first go first.
@@ -28,6 +29,8 @@ type Name = (String, String);
 pub(crate) struct Witness {
     /// What was written to the cluster: it names the secrets that must be masked.
     pub manifest: Option<Value>,
+    /// Tells what becomes of the pods.
+    pub pods: PodWatch,
     kept: Arc<Mutex<Vec<FailedContainer>>>,
     /// The reading that goes on, at most one.
     reading: Option<AbortOnDropHandle<()>>,

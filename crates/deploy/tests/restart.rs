@@ -169,6 +169,7 @@ async fn mk_artifact(store: &Store, workload: &WorkloadRecord, n: u8) {
             reference: format!("{NOWHERE}/hermez/hello/hello@sha256:{}", "1".repeat(64)),
             built: true,
         }],
+        committed_at: now,
     };
     store.finish_build(lease, outcome, now).await.unwrap();
 }

@@ -154,7 +154,7 @@ impl Mirrors {
         let folder = self.mirrored(url)?;
         let limit = limit.clamp(1, MAX_PAGE);
         let list = Git::local(Some(&folder), "compare commits")
-            .args(["rev-list", "--max-count"])
+            .args(["rev-list", "--topo-order", "--max-count"])
             .args([limit.to_string(), of.to_string(), format!("^{without}")])
             .args(["--"])
             .success(Vec::new(), MAX_PAGE * 64, self.limits.read_timeout)

@@ -1,6 +1,6 @@
 //! Webhooks at a forge that speaks Gitea's API (played by a mock; the real one is in `gitea.rs`).
 
-use hermez_source::forge::{ForgeConfig, ForgeError, ForgeKind, Gitea, PullState};
+use hermez_source::forge::{ForgeConfig, ForgeError, ForgeKind, Gitea, NewPullRequest, PullState};
 use hermez_source::{RepositoryUrl, SecretString};
 use serde_json::json;
 use wiremock::matchers::{body_partial_json, header, method, path, query_param};
@@ -251,4 +251,81 @@ async fn one_comment_is_kept_up_to_date() {
         .mount(&given.server)
         .await;
     assert_eq!(set(Some(3), "<!-- mark -->").await.unwrap(), 9);
+}
+
+#[tokio::test]
+async fn a_pull_request_is_opened_once() {
+    let new = NewPullRequest {
+        title: "Revert \"Say hello\"".to_owned(),
+        body: "It crashes.".to_owned(),
+        head: "topic".to_owned(),
+        base: "main".to_owned(),
+    };
+    let pulls = "/api/v1/repos/team/app/pulls";
+    // There is none, then there is one: of a fork's branch of that name, and ours.
+    let opened = given(Some("s3cret")).await;
+    Mock::given(method("GET"))
+        .and(path(pulls))
+        .respond_with(
+            ResponseTemplate::new(200).set_body_json(json!([mk_pull(9, "open", false, 8)])),
+        )
+        .up_to_n_times(1)
+        .mount(&opened.server)
+        .await;
+    let ours = json!([mk_pull(9, "open", false, 8), mk_pull(12, "open", false, 7)]);
+    Mock::given(method("GET"))
+        .and(path(pulls))
+        .respond_with(ResponseTemplate::new(200).set_body_json(&ours))
+        .mount(&opened.server)
+        .await;
+    Mock::given(method("POST"))
+        .and(path(pulls))
+        .and(header("authorization", "token s3cret"))
+        .and(body_partial_json(
+            json!({"title": new.title, "body": new.body, "head": "topic", "base": "main"}),
+        ))
+        .respond_with(ResponseTemplate::new(201).set_body_json(mk_pull(12, "open", false, 7)))
+        .expect(1)
+        .mount(&opened.server)
+        .await;
+    for _ in 0..2 {
+        let pull = opened
+            .gitea
+            .ensure_pull_request(&opened.url, &new)
+            .await
+            .unwrap();
+        assert_eq!((pull.number, pull.from_fork), (12, false));
+    }
+    // Another request was faster; and a forge that refuses says so.
+    for (status, then, expected) in [
+        (409, ours, Some(12)),
+        (409, json!([]), None),
+        (422, json!([]), None),
+    ] {
+        let given = given(Some("s3cret")).await;
+        Mock::given(method("GET"))
+            .and(path(pulls))
+            .respond_with(ResponseTemplate::new(200).set_body_json(json!([])))
+            .up_to_n_times(1)
+            .mount(&given.server)
+            .await;
+        Mock::given(method("GET"))
+            .and(path(pulls))
+            .respond_with(ResponseTemplate::new(200).set_body_json(then))
+            .mount(&given.server)
+            .await;
+        Mock::given(method("POST"))
+            .and(path(pulls))
+            .respond_with(ResponseTemplate::new(status).set_body_string("no"))
+            .mount(&given.server)
+            .await;
+        let answer = given.gitea.ensure_pull_request(&given.url, &new).await;
+        match expected {
+            Some(number) => assert_eq!(answer.unwrap().number, number),
+            None => assert!(
+                matches!(answer, Err(ForgeError::Unexpected { .. })),
+                "{answer:?}"
+            ),
+        }
+    }
 }

@@ -21,6 +21,8 @@ pub enum BuildOutcome {
         manifest: String,
         /// Images by digest.
         images: Vec<ArtifactImage>,
+        /// When the commit was made (the committer's clock).
+        committed_at: Timestamp,
     },
     /// It ended with an error.
     Failed {
@@ -179,8 +181,12 @@ impl Store {
         };
         let mut artifact = None;
         let update = match outcome {
-            BuildOutcome::Succeeded { manifest, images } => {
-                artifact = Some((manifest, images));
+            BuildOutcome::Succeeded {
+                manifest,
+                images,
+                committed_at,
+            } => {
+                artifact = Some((manifest, images, committed_at));
                 ended(BuildState::Succeeded)
             }
             BuildOutcome::Failed { error, hint } => ended(BuildState::Failed)
@@ -205,7 +211,7 @@ impl Store {
             .into_model::<Row>();
         let row = find.one(&transaction).await?;
         let record = row.ok_or_else(|| missing(lease.id))?.record()?;
-        if let Some((manifest, images)) = artifact {
+        if let Some((manifest, images, committed_at)) = artifact {
             let row = artifact::ActiveModel {
                 workload_id: Set(record.workload_id),
                 commit_id: Set(record.commit.clone()),
@@ -213,6 +219,7 @@ impl Store {
                 manifest: Set(manifest),
                 images: Set(json(&images)),
                 created_at_ms: Set(ms(now)),
+                committed_at_ms: Set(Some(ms(committed_at))),
                 ..Default::default()
             };
             artifact::Entity::insert(row)

@@ -194,6 +194,7 @@ impl Row {
                 .map(|plan| from_json("deploy.plan", &plan))
                 .transpose()?,
             promoted: deploy.promoted,
+            mends: deploy.mends,
         })
     }
 }
@@ -227,6 +228,8 @@ pub(crate) async fn append_event(
         at_ms: Set(ms(now)),
         state: Set(state.to_owned()),
         message: Set(message.to_owned()),
+        pod: Set(None),
+        pod_key: Set(None),
     };
     deploy_event::Entity::insert(row)
         .exec_without_returning(transaction)
@@ -414,8 +417,15 @@ impl Store {
             DeployKind::Hotfix => self.hotfix(id).await?,
             _ => None,
         };
+        let revert = match deploy.kind {
+            DeployKind::Rollback => self.revert(id).await?,
+            _ => None,
+        };
+        let timeline = self.deploy_events(id, 0).await?;
         Ok(Some(Deploy {
             hotfix,
+            revert,
+            left_deploy: deploy.mends.filter(|_| deploy.kind == DeployKind::Rollback),
             of_deploy: deploy.of_deploy,
             manifest: deploy.manifest.clone(),
             override_reason: deploy.override_reason.clone(),
@@ -423,7 +433,8 @@ impl Store {
             plan: deploy.plan.clone(),
             build_id: deploy.build_id,
             images: artifact.map(|artifact| artifact.images).unwrap_or_default(),
-            timeline: self.deploy_events(id, 0).await?,
+            stretches: hermez_api::stretches(&timeline),
+            timeline,
             failure_cause: deploy.failure_cause.clone(),
             hint: deploy.hint.clone(),
             summary: deploy.summary(),
@@ -541,6 +552,10 @@ impl Store {
                 at: at("deploy_event.at_ms", row.at_ms)?,
                 state: value("deploy_event.state", &row.state)?,
                 message: row.message,
+                pod: row
+                    .pod
+                    .map(|pod| from_json("deploy_event.pod", &pod))
+                    .transpose()?,
             });
         }
         Ok(events)
@@ -584,6 +599,11 @@ pub(crate) async fn request_in(
         applied_paused: Set(false),
         pull_request: Set(match with {
             With::Preview(preview) => Some(preview.pull_request),
+            _ => None,
+        }),
+        mends: Set(match with {
+            With::Aftermath(aftermath) => Some(aftermath.left.id),
+            With::Hotfix(hotfix) => Some(hotfix.base_deploy),
             _ => None,
         }),
         state: Set(state.clone()),

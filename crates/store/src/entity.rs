@@ -276,6 +276,7 @@ pub mod artifact {
         pub manifest: String,
         pub images: String,
         pub created_at_ms: i64,
+        pub committed_at_ms: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -355,6 +356,7 @@ pub mod deploy {
         pub pull_request: Option<i64>,
         pub plan: Option<String>,
         pub promoted: Option<i64>,
+        pub mends: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -377,6 +379,8 @@ pub mod deploy_event {
         pub at_ms: i64,
         pub state: String,
         pub message: String,
+        pub pod: Option<String>,
+        pub pod_key: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -395,6 +399,24 @@ pub mod deploy_receipt {
         #[sea_orm(primary_key, auto_increment = false)]
         pub deploy_id: i64,
         pub evidence: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Reverts that were proposed after rollbacks.
+pub mod deploy_revert {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "deploy_revert")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub deploy_id: i64,
+        pub detail: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,12 +1,25 @@
 //! People and programs.
 
+use hermez_api::{Page, Principal};
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::entity::principal::{ActiveModel, Column, Entity, Model};
-use crate::words::ms;
-use crate::{PrincipalRecord, Store, StoreError};
+use crate::page::MapPage;
+use crate::words::{at, ms};
+use crate::{PageRequest, PrincipalRecord, Store, StoreError};
+
+/// What errors call a row, and the name of this list in cursors.
+const WHAT: &str = "principal";
+
+fn shown(model: Model) -> Result<Principal, StoreError> {
+    Ok(Principal {
+        name: model.name,
+        role: model.role,
+        created_at: at("principal.created_at_ms", model.created_at_ms)?,
+    })
+}
 
 impl From<Model> for PrincipalRecord {
     fn from(model: Model) -> Self {
@@ -36,6 +49,44 @@ impl Store {
         Ok(find.one(&self.read).await?.map(Into::into))
     }
 
+    /// Adds a principal; [`StoreError::AlreadyExists`] where the name is taken.
+    pub async fn create_principal(
+        &self,
+        name: &str,
+        role: &str,
+        now: Timestamp,
+    ) -> Result<Principal, StoreError> {
+        let new = ActiveModel {
+            name: Set(name.to_owned()),
+            role: Set(role.to_owned()),
+            created_at_ms: Set(ms(now)),
+            ..Default::default()
+        };
+        let made = Entity::insert(new).exec_with_returning(&self.write).await;
+        match made {
+            Ok(model) => shown(model),
+            Err(error) if StoreError::is_unique_violation(&error) => {
+                Err(StoreError::AlreadyExists {
+                    what: WHAT,
+                    key: name.to_owned(),
+                })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Principals, in the order in which they were added.
+    pub async fn principals(&self, page: &PageRequest) -> Result<Page<Principal>, StoreError> {
+        let mut find = Entity::find()
+            .order_by_asc(Column::Id)
+            .limit(page.limit() + 1);
+        if let Some(after) = page.after_id(WHAT)? {
+            find = find.filter(Column::Id.gt(after));
+        }
+        let rows = find.all(&self.read).await?;
+        page.page(WHAT, rows, |row| row.id).try_map(shown)
+    }
+
     /// The principal with this name, made with `role` where there is none; its role is left alone
     /// where there is one. Safe to call at once from many places.
     pub async fn ensure_principal(
@@ -59,7 +110,7 @@ impl Store {
             .await?
             .map(Into::into)
             .ok_or_else(|| StoreError::NotFound {
-                what: "principal",
+                what: WHAT,
                 key: name.to_owned(),
             })
     }

@@ -313,6 +313,8 @@ pub struct DeployRecord {
     pub plan: Option<DeployPlan>,
     /// The last step of its canary, from 0, that somebody has promoted.
     pub promoted: Option<i64>,
+    /// The deploy that a rollback leaves, or that a hotfix is made on.
+    pub mends: Option<i64>,
 }
 
 impl DeployRecord {

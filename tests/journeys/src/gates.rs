@@ -11,7 +11,7 @@ use hermez_api::{
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::hermez::{Hermez, Refused, ask};
+use crate::hermez::{Refused, ask};
 use crate::sample::Sample;
 use crate::sandbox::Sandbox;
 use crate::stage::{LIMIT, Stage};

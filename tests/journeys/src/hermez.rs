@@ -63,6 +63,15 @@ impl Hermez {
         })
     }
 
+    /// The same server for somebody else, who signs in with `token`.
+    #[must_use]
+    pub fn signed_in_with(&self, token: &str) -> Self {
+        Self {
+            token: token.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// GET `path` (below `/api/v1`).
     ///
     /// # Errors

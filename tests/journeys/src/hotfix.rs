@@ -1,18 +1,15 @@
 //! A fix is needed at once, and the branch has moved on: it is picked onto exactly what runs.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use hermez_api::{
     CreateDeploy, CreateHotfix, CreateRollback, Deploy, DeployKind, DeployState, DeploySummary,
     HotfixPlan, Page,
 };
-use k8s_openapi::api::core::v1::Namespace;
-use kube::Api;
-use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
-use crate::hermez::{Hermez, Refused, ask};
+use crate::hermez::{Refused, ask};
 use crate::sample::Sample;
 use crate::sandbox::Sandbox;
 use crate::stage::{LIMIT, Stage};

@@ -1,5 +1,7 @@
-//! A bad version comes by itself with a push, and goes with one action: rollback, pin, mark,
+//! A bad version comes by itself with a push, and goes with one action: rollback, revert, pin, mark,
 //! override, restart, hold.
+
+mod revert;
 
 use std::time::{Duration, Instant};
 
@@ -50,15 +52,18 @@ impl Back {
     async fn travel(&self) -> Result<Value> {
         let (first, good) = self.bring_out_the_first().await?;
         let (second, bad) = self.push_the_bad_one().await?;
-        let rollback_ms = self.roll_back(&good, &bad).await?;
-        self.check_marks(&second).await?;
+        let (rollback, rollback_ms) = self.roll_back(&good, &bad).await?;
+        let revert_ms = self.propose(rollback, &bad).await?;
+        let again = self.check_marks(&second).await?;
         self.check_pin().await?;
+        self.propose_in_conflict(again).await?;
         self.compare(&good, &bad).await?;
         let restart_ms = self.restart(&first).await?;
         self.hold(&first).await?;
         Ok(json!({
             "journey": "rollback",
             "rollback_to_running_ms": rollback_ms,
+            "revert_to_pull_request_ms": revert_ms,
             "restart_ms": restart_ms,
         }))
     }
@@ -129,7 +134,7 @@ impl Back {
     }
 
     /// The plan says what changes; the rollback does it, without a build.
-    async fn roll_back(&self, good: &Deploy, bad: &Deploy) -> Result<u128> {
+    async fn roll_back(&self, good: &Deploy, bad: &Deploy) -> Result<(i64, u128)> {
         let path = format!("/workloads/{}/rollback", self.name);
         let plan: RollbackPlan = self.hermez.get(&path).await?;
         anyhow::ensure!(
@@ -170,6 +175,7 @@ impl Back {
                 && back.images == good.images,
             "exactly what ran before: {back:#?}"
         );
+        revert::check_pods(&back, 2, 3)?;
         let status = self.status().await?;
         let image = &good.images[0].reference;
         for pod in status.pods.iter().filter(|pod| pod.updated) {
@@ -180,11 +186,11 @@ impl Back {
                 "{pod:?} does not run {image}"
             );
         }
-        Ok(took)
+        Ok((back.summary.id, took))
     }
 
     /// The version that was left is refused, with who and why; with a reason it is not.
-    async fn check_marks(&self, second: &str) -> Result<()> {
+    async fn check_marks(&self, second: &str) -> Result<i64> {
         let refused = self.refused("deploys", &deploy_of(Some(second))).await?;
         let detail = refused.problem.detail.clone().unwrap_or_default();
         anyhow::ensure!(
@@ -213,7 +219,7 @@ impl Back {
         };
         let asked = self.post("rollback", &body).await?;
         self.succeeds(asked.id).await?;
-        Ok(())
+        Ok(asked.id)
     }
 
     /// While it is pinned a push is built and not deployed, and the record says why.

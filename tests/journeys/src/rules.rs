@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use hermez_api::{
     ApprovalRule, AuditEntry, CreateDeploy, CreateFreeze, CreateFreezeException, CreateLock,
-    CreateRestart, Deploy, DeployState, DeploySummary, DeployWindow, DeployWindows, Freeze,
-    HoldingRule, Page, ScopeRules, UpdateWorkload, Weekday, Workload, WorkloadLock, WorkloadRules,
+    CreateRestart, CreatedToken, Deploy, DeployState, DeploySummary, DeployWindow, DeployWindows,
+    Freeze, HoldingRule, Me, Page, Principal, ScopeRules, UpdateWorkload, Weekday, Workload,
+    WorkloadLock, WorkloadRules,
 };
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
@@ -217,10 +218,11 @@ impl Rules {
         anyhow::ensure!(late.status == 409, "{late}");
 
         let own = self.deploy(&pushed.commit).await?;
-        let own = self
-            .refused(&format!("/deploys/{}/approve", own.id))
-            .await?;
-        anyhow::ensure!(own.status == 409, "{own}");
+        self.held(own.id, HoldingRule::Approval).await?;
+        let approve = format!("/deploys/{}/approve", own.id);
+        let refused = self.refused(&approve).await?;
+        anyhow::ensure!(refused.status == 409, "{refused}");
+        self.second_person(own.id).await?;
 
         let pushed = self.push("third").await?;
         self.held(pushed.id, HoldingRule::Approval).await?;
@@ -237,6 +239,49 @@ impl Rules {
             .delete(&format!("{path}/rules/approvals"))
             .await?;
         Ok(i64::try_from(took.as_millis())?)
+    }
+
+    /// Who asked may not approve and who only looks may not; a second person lets it begin.
+    async fn second_person(&self, deploy: i64) -> Result<()> {
+        let approve = format!("/deploys/{deploy}/approve");
+        let looks = self.somebody("viewer").await?.0;
+        let no = looks.post::<_, DeploySummary>(&approve, &json!({})).await;
+        let no = no.map_err(anyhow::Error::downcast::<Refused>);
+        anyhow::ensure!(
+            matches!(&no, Err(Ok(refused)) if refused.status == 403),
+            "{no:?}"
+        );
+        let (second, name) = self.somebody("owner").await?;
+        let body = json!({ "comment": "read it" });
+        let approved: DeploySummary = second.post(&approve, &body).await?;
+        anyhow::ensure!(approved.requested_by == "owner", "{approved:?}");
+        self.succeeds(deploy).await?;
+        let audit = format!("/audit?action=deploy.approve&target=deploy/{deploy}");
+        let page: Page<AuditEntry> = self.hermez.get(&audit).await?;
+        let did = page.items.iter();
+        let did: Vec<_> = did
+            .map(|it| (it.principal.as_str(), it.outcome.as_str()))
+            .collect();
+        anyhow::ensure!(
+            did.len() == 3 && did[0] == (name.as_str(), "allowed") && did[1].1 == "denied",
+            "{did:?}"
+        );
+        Ok(())
+    }
+
+    /// A new person with that role, signed in, and their name.
+    async fn somebody(&self, role: &str) -> Result<(Hermez, String)> {
+        let name = format!("{role}-of-{}", self.name);
+        let body = json!({ "name": name, "role": role });
+        let made: Principal = self.hermez.post("/principals", &body).await?;
+        anyhow::ensure!(made.role == role, "{made:?}");
+        let path = format!("/principals/{name}/tokens");
+        let body = json!({ "name": "a journey" });
+        let token: CreatedToken = self.hermez.post(&path, &body).await?;
+        let somebody = self.hermez.signed_in_with(&token.secret);
+        let me: Me = somebody.get("/me").await?;
+        anyhow::ensure!(me.name == name && me.role == role, "{me:?}");
+        Ok((somebody, name))
     }
 
     /// While it is locked a push is refused, and the record says by whom; the owner deploys.

@@ -10,12 +10,12 @@ use hermez_api::{
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::hermez::{Hermez, Refused, ask};
+use crate::hermez::{Refused, ask};
 use crate::sample::Sample;
 use crate::sandbox::Sandbox;
 use crate::stage::Stage;

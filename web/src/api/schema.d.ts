@@ -273,6 +273,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deploys/{id}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Propose the revert of what a rollback left
+         * @description Takes the commits back that the rollback left, newest first, on the newest commit of the default
+         *     branch, pushes that as a branch, and opens its pull request in the forge. Nothing is pushed where
+         *     a commit cannot be taken back; the problem names the files and places. Asked again it is the same
+         *     pull request.
+         */
+        post: operations["proposeRevert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deploys/{id}/watch": {
         parameters: {
             query?: never;
@@ -427,6 +450,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/principals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List who may sign in
+         * @description For owners; in the order in which they were added.
+         */
+        get: operations["listPrincipals"];
+        put?: never;
+        /**
+         * Add a person or program
+         * @description For owners. They sign in with a link or a token that is made for them.
+         */
+        post: operations["createPrincipal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/principals/{name}/login-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a link that signs somebody else's browser in once
+         * @description For owners. Whoever opens it is signed in as that person.
+         */
+        post: operations["createLoginLinkFor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/principals/{name}/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make an API token for somebody else
+         * @description For owners.
+         */
+        post: operations["createTokenFor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/profiles": {
         parameters: {
             query?: never;
@@ -496,6 +583,26 @@ export interface paths {
         put?: never;
         /** Let the rollout of the runtime profile go on */
         post: operations["resumeProfileRollout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/delivery-performance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See how well delivery of a project goes
+         * @description The same of all its workloads together, also of those that are deleted.
+         */
+        get: operations["getProjectDeliveryPerformance"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -766,6 +873,27 @@ export interface paths {
         };
         /** List the commits of a branch, with what became of each */
         get: operations["listCommits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/delivery-performance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See how well delivery of a workload goes
+         * @description DORA's four figures: how often changes are deployed, how long they take from the commit, how many
+         *     fail, and how long it takes until a good version runs again; and the deploys of each week.
+         */
+        get: operations["getWorkloadDeliveryPerformance"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1737,6 +1865,24 @@ export interface components {
          * @enum {string}
          */
         Category: "Production" | "Non-Production";
+        /** @description How many of the deploys that changed the cluster went wrong. */
+        ChangeFailureRate: {
+            /**
+             * Format: int64
+             * @description Regular deploys and hotfixes that changed the cluster and have ended.
+             */
+            deploys: number;
+            /**
+             * Format: int64
+             * @description Those of them that failed, or were rolled back or hotfixed afterwards.
+             */
+            failed: number;
+            /**
+             * Format: double
+             * @description Their share (0 to 1).
+             */
+            rate?: number | null;
+        };
         /** @description A commit that comes or leaves. */
         ChangedCommit: {
             /** @description Author's name. */
@@ -1916,6 +2062,13 @@ export interface components {
              */
             until?: string | null;
         };
+        /** @description Adds a person or program. */
+        CreatePrincipal: {
+            /** @description Unique name: 1 to 63 lower-case letters, digits, `.`, `_` and `-`, beginning with a letter. */
+            name: string;
+            /** @description `owner` or `viewer`. */
+            role: string;
+        };
         /** @description Asks for a deploy of a pull request's newest commit. */
         CreatePullRequestDeploy: {
             /** @description Why (at most 1,000 characters). */
@@ -1986,6 +2139,65 @@ export interface components {
             /** @description The token's record. */
             token: components["schemas"]["ApiToken"];
         };
+        /**
+         * @description DORA's four figures for a workload or a project over a span of time. A figure is null where it
+         *     would be made of too few cases; how many there are stands beside it.
+         */
+        DeliveryPerformance: {
+            /** @description How many of the deploys that changed the cluster went wrong. */
+            change_failure_rate: components["schemas"]["ChangeFailureRate"];
+            /**
+             * @description Whether all deploys of the span were looked at; where there are more than 10,000, `since` is
+             *     when the oldest that was looked at was asked for.
+             */
+            complete: boolean;
+            /** @description How often changes reach production. */
+            deployment_frequency: components["schemas"]["DeploymentFrequency"];
+            /**
+             * Format: int64
+             * @description Fewest cases that a figure is made of.
+             */
+            enough: number;
+            /** @description How long a change takes from its commit until it runs. */
+            lead_time: components["schemas"]["LeadTime"];
+            /**
+             * Format: date-time
+             * @description Deploys that were asked for at this time or later are looked at.
+             */
+            since: string;
+            /** @description How long it takes until a good version runs after one went wrong. */
+            time_to_restore: components["schemas"]["TimeToRestore"];
+            /**
+             * Format: date-time
+             * @description Until when.
+             */
+            until: string;
+            /** @description Week by week (from Monday, in UTC), oldest first; the first and the last may be cut short. */
+            weeks: components["schemas"]["DeliveryWeek"][];
+        };
+        /** @description The deploys that were asked for in one week. */
+        DeliveryWeek: {
+            /**
+             * Format: date-time
+             * @description Its Monday, at midnight in UTC.
+             */
+            begins: string;
+            /**
+             * Format: int64
+             * @description Regular deploys and hotfixes that succeeded.
+             */
+            deploys: number;
+            /**
+             * Format: int64
+             * @description Regular deploys and hotfixes that failed, or were rolled back or hotfixed afterwards.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Rollbacks that succeeded.
+             */
+            rollbacks: number;
+        };
         /** @description A deploy in full. */
         Deploy: components["schemas"]["DeploySummary"] & {
             bad?: components["schemas"]["BadArtifact"] | null;
@@ -2004,6 +2216,11 @@ export interface components {
             hotfix?: components["schemas"]["Hotfix"] | null;
             /** @description Images it brings out, by digest. */
             images: components["schemas"]["ArtifactImage"][];
+            /**
+             * Format: int64
+             * @description The deploy that a rollback leaves.
+             */
+            left_deploy?: number | null;
             /** @description The manifest's reference by digest, once it is known what is written to the cluster. */
             manifest?: string | null;
             /**
@@ -2013,6 +2230,9 @@ export interface components {
             of_deploy?: number | null;
             /** @description Why an artifact that is marked as bad was deployed all the same. */
             override_reason?: string | null;
+            revert?: components["schemas"]["Revert"] | null;
+            /** @description How long each state took, in the order in which they came. */
+            stretches?: components["schemas"]["DeployStretch"][];
             /** @description Everything that happened, oldest first. */
             timeline: components["schemas"]["DeployEvent"][];
         };
@@ -2054,6 +2274,7 @@ export interface components {
             at: string;
             /** @description What happened, in one sentence. */
             message: string;
+            pod?: components["schemas"]["PodChange"] | null;
             /**
              * Format: int64
              * @description Rising number within the deploy, from 1.
@@ -2072,6 +2293,21 @@ export interface components {
          * @enum {string}
          */
         DeployState: "pending" | "building" | "queued" | "applying" | "rolling_out" | "verifying" | "succeeded" | "failed" | "canceled" | "superseded";
+        /** @description One state of a deploy, from its first entry to the next state's. */
+        DeployStretch: {
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            began_at: string;
+            /** @description The state. */
+            state: components["schemas"]["DeployState"];
+            /**
+             * Format: int64
+             * @description How long it took, in milliseconds; absent while it goes on.
+             */
+            took_ms?: number | null;
+        };
         /** @description A deploy as lists show it. */
         DeploySummary: {
             /** @description The commit's author. */
@@ -2146,6 +2382,19 @@ export interface components {
             time_zone: string;
             /** @description The windows (1 to 20). */
             windows: components["schemas"]["DeployWindow"][];
+        };
+        /** @description How often changes reach production. */
+        DeploymentFrequency: {
+            /**
+             * Format: int64
+             * @description Regular deploys and hotfixes that succeeded.
+             */
+            deploys: number;
+            /**
+             * Format: double
+             * @description The same for a week; null in the first week of a workload or project.
+             */
+            per_week?: number | null;
         };
         /** @description What was found when a deploy failed. Secrets are masked as `***`; as JSON it is at most 256 KiB. */
         Evidence: {
@@ -2376,6 +2625,29 @@ export interface components {
             object: string;
             /** @description For example `FailedScheduling`. */
             reason: string;
+        };
+        /** @description How long a change takes from its commit until it runs. */
+        LeadTime: {
+            /**
+             * Format: int64
+             * @description Commits that were brought out for the first time, and whose time is known.
+             */
+            changes: number;
+            /**
+             * Format: int64
+             * @description From the commit to the end of its deploy, in milliseconds: half of them took longer.
+             */
+            median_ms?: number | null;
+            /**
+             * Format: int64
+             * @description In milliseconds: one of ten took longer.
+             */
+            p90_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Those whose commit's time is not known: they were built by an earlier Hermez.
+             */
+            unknown: number;
         };
         /** @description One line of a build's log. In the stream, `seq` is the event's id. */
         LogLine: {
@@ -2760,6 +3032,23 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list, newest (or first in order) first. */
+        Page_Principal: {
+            /** @description The items of this page; at most the `limit` asked for (1 to 200, default 50). */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When they were added.
+                 */
+                created_at: string;
+                /** @description Unique name. */
+                name: string;
+                /** @description What they may do: `owner` everything, `viewer` look. */
+                role: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list, newest (or first in order) first. */
         Page_PullRequest: {
             /** @description The items of this page; at most the `limit` asked for (1 to 200, default 50). */
             items: {
@@ -2979,6 +3268,20 @@ export interface components {
             /** @description Name, as the containers write it. */
             name: string;
         };
+        /** @description What became of one pod. */
+        PodChange: {
+            /** @description What became of it. */
+            change: components["schemas"]["PodChangeKind"];
+            /** @description The pod's name. */
+            name: string;
+            /** @description Which version it is of. */
+            version: components["schemas"]["PodVersion"];
+        };
+        /**
+         * @description What becomes of a pod.
+         * @enum {string}
+         */
+        PodChangeKind: "scheduled" | "waiting" | "crashed" | "ready" | "unready" | "stopping" | "gone";
         /** @description A pod. */
         PodStatus: {
             /** @description Its containers, init containers first. */
@@ -3006,6 +3309,11 @@ export interface components {
             /** @description Whether it belongs to the newest version. */
             updated: boolean;
         };
+        /**
+         * @description Which version a pod is of.
+         * @enum {string}
+         */
+        PodVersion: "old" | "new";
         /** @description A pull request's own instance of a workload. */
         Preview: {
             /** @description The commit that was asked for last (40 hexadecimal digits). */
@@ -3089,6 +3397,18 @@ export interface components {
          * @enum {string}
          */
         PreviewState: "active" | "sleeping" | "waking" | "removing" | "removed";
+        /** @description A person or program that may sign in. */
+        Principal: {
+            /**
+             * Format: date-time
+             * @description When they were added.
+             */
+            created_at: string;
+            /** @description Unique name. */
+            name: string;
+            /** @description What they may do: `owner` everything, `viewer` look. */
+            role: string;
+        };
         /** @description What went wrong, why, and what to do next. */
         Problem: {
             /** @description What happened this time. */
@@ -3258,6 +3578,36 @@ export interface components {
             at?: string | null;
             /** @description The text, at most 1 KiB. */
             text: string;
+        };
+        /** @description A pull request in the forge that takes back what a rollback left. */
+        Revert: {
+            /**
+             * Format: date-time
+             * @description When it was opened.
+             */
+            at: string;
+            /** @description The branch that it goes to. */
+            base_branch: string;
+            /** @description The branch that it comes from. */
+            branch: string;
+            /** @description Who asked for it. */
+            by: string;
+            /** @description Its newest commit when it was opened (40 hexadecimal digits). */
+            commit: string;
+            /** @description The commits that it takes back, newest first, without merges; at most 50. */
+            commits: components["schemas"]["ChangedCommit"][];
+            /**
+             * Format: int64
+             * @description The deploy that brought them out, and that the rollback left.
+             */
+            left_deploy: number;
+            /**
+             * Format: int64
+             * @description Number of the pull request.
+             */
+            pull_request: number;
+            /** @description Its page in the forge. */
+            url: string;
         };
         /** @description What a rollback would do. */
         RollbackPlan: components["schemas"]["DeployComparison"] & {
@@ -3531,6 +3881,26 @@ export interface components {
         SharedPreview: {
             /** @description The link; shown this once. A new one takes its place. */
             url: string;
+        };
+        /** @description How long it takes until a good version runs after one went wrong. */
+        TimeToRestore: {
+            /**
+             * Format: int64
+             * @description Times that something went wrong and a good version ran again; several bad deploys after each
+             *     other are one.
+             */
+            incidents: number;
+            /**
+             * Format: int64
+             * @description From when the bad version was written to the cluster to the end of the next good deploy, in
+             *     milliseconds: half of them took longer.
+             */
+            median_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Workloads in which no good version runs yet.
+             */
+            open: number;
         };
         /** @description Changes how a workload's pull requests are previewed; absent fields stay. */
         UpdatePreviewSettings: {
@@ -4695,6 +5065,83 @@ export interface operations {
             };
         };
     };
+    proposeRevert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The rollback's number. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The pull request. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revert"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cluster refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     watchDeploy: {
         parameters: {
             query?: never;
@@ -5218,6 +5665,258 @@ export interface operations {
             };
         };
     };
+    listPrincipals: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Most items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description People and programs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Principal"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createPrincipal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreatePrincipal"];
+            };
+        };
+        responses: {
+            /** @description They may sign in. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Principal"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createLoginLinkFor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Whom it signs in. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To be opened within 10 minutes. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginLink"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createTokenFor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Whose token it is. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateToken"];
+            };
+        };
+        responses: {
+            /** @description The token with its secret, shown this once. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedToken"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getProfiles: {
         parameters: {
             query?: never;
@@ -5473,6 +6172,68 @@ export interface operations {
             };
             /** @description The cluster does not answer, or too many streams are open. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProjectDeliveryPerformance: {
+        parameters: {
+            query?: {
+                /** @description Days until now (1 to 365, default 30). */
+                days?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The project's name. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures, with the number of cases behind each. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPerformance"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6913,6 +7674,68 @@ export interface operations {
             };
             /** @description The body, or what it names, cannot be used; `places` says where. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWorkloadDeliveryPerformance: {
+        parameters: {
+            query?: {
+                /** @description Days until now (1 to 365, default 30). */
+                days?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures, with the number of cases behind each. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPerformance"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -427,6 +427,7 @@ async fn watch(app: &App, id: i64, is_known: bool) -> Result<(), CliError> {
         stream = stream.of_known_server();
     }
     let mut printed = 0;
+    let mut timeline = views::deploy::Timeline::default();
     while let Some(event) = stream.next().await? {
         match event.name.as_str() {
             "event" => {
@@ -440,7 +441,7 @@ async fn watch(app: &App, id: i64, is_known: bool) -> Result<(), CliError> {
                 if app.json() {
                     print::json_line(&serde_json::json!({ "event": "event", "data": entry }))?;
                 } else {
-                    progress.line(&views::deploy::event_line(&entry, &app::page()))?;
+                    progress.line(&timeline.line(&entry, &app::page()))?;
                 }
             }
             "deploy" => {

@@ -1,6 +1,6 @@
-//! `hermez rollback`, `restart`, `unpin` and `diff`.
+//! `hermez rollback`, `revert`, `restart`, `unpin` and `diff`.
 
-use hermez_api::{CreateRestart, CreateRollback, DeployComparison, DeploySummary};
+use hermez_api::{CreateRestart, CreateRollback, DeployComparison, DeploySummary, Revert};
 use serde::Serialize;
 
 use super::deploy::watch_to_the_end;
@@ -27,9 +27,20 @@ pub struct RollbackArgs {
     /// Bring back a version that is marked as bad all the same, and say why
     #[arg(long, value_name = "REASON")]
     override_bad: Option<String>,
+    /// Also propose the revert of what is left, as a pull request in the forge
+    #[arg(long, conflicts_with = "dry_run")]
+    propose_revert: bool,
     /// Follow it to its end, and fail when it fails
     #[arg(long)]
     watch: bool,
+}
+
+/// Arguments of `revert`.
+#[derive(Debug, clap::Args)]
+pub struct RevertArgs {
+    /// Number of the rollback
+    #[arg(value_name = "DEPLOY")]
+    id: i64,
 }
 
 /// Arguments of `restart`.
@@ -78,15 +89,48 @@ pub async fn rollback(app: &App, args: RollbackArgs) -> Result<(), CliError> {
         reason: args.reason,
         override_bad: args.override_bad,
     };
-    begin(app, &path, &body, args.watch, |deploy| {
-        format!(
+    let offers = !args.propose_revert;
+    let deploy = begin(app, &path, &body, args.watch, |deploy| {
+        let mut text = format!(
             "Deploy {0} brings {1} back to {2}. {1} is pinned: automatic deploys wait until `hermez unpin {1}`. Follow it with `hermez deploys watch {0}`.",
             deploy.id,
             print::cell(&deploy.workload),
             views::short(&deploy.commit),
-        )
+        );
+        if offers {
+            text.push('\n');
+            text.push_str(&offer(deploy.id));
+        }
+        text
     })
-    .await
+    .await?;
+    if args.propose_revert {
+        return propose(app, deploy.id).await;
+    }
+    if args.watch && !app.json() {
+        print::line(&offer(deploy.id))?;
+    }
+    Ok(())
+}
+
+/// What there is to do in the repository after a rollback.
+fn offer(id: i64) -> String {
+    format!(
+        "The repository still has what was left: `hermez revert {id}` proposes its revert as a pull request."
+    )
+}
+
+/// Runs `revert`.
+pub async fn revert(app: &App, args: &RevertArgs) -> Result<(), CliError> {
+    propose(app, args.id).await
+}
+
+async fn propose(app: &App, id: i64) -> Result<(), CliError> {
+    let path = ["deploys", &id.to_string(), "revert"];
+    let answer = app.client.post(&path, &serde_json::json!({})).await?;
+    app.show(&answer, |revert: &Revert, _| {
+        views::rollouts::revert(revert)
+    })
 }
 
 /// Runs `restart`.
@@ -104,6 +148,7 @@ pub async fn restart(app: &App, args: RestartArgs) -> Result<(), CliError> {
         )
     })
     .await
+    .map(drop)
 }
 
 /// Asks for a deploy, and follows it where that is wanted.
@@ -113,13 +158,15 @@ async fn begin(
     body: &impl Serialize,
     watch: bool,
     sentence: impl FnOnce(&DeploySummary) -> String,
-) -> Result<(), CliError> {
+) -> Result<DeploySummary, CliError> {
     let answer = app.client.post_work(path, body).await?;
     let deploy: DeploySummary = answer.read()?;
     if watch {
-        return watch_to_the_end(app, deploy.id, true).await;
+        watch_to_the_end(app, deploy.id, true).await?;
+    } else {
+        app.done(&answer, &sentence(&deploy))?;
     }
-    app.done(&answer, &sentence(&deploy))
+    Ok(deploy)
 }
 
 /// Runs `unpin`.

@@ -1,6 +1,6 @@
 //! People, tokens and the record of changes.
 
-use hermez_api::{ApiToken, AuditEntry, Me, Page as List};
+use hermez_api::{ApiToken, AuditEntry, Me, Page as List, Principal};
 
 use super::{Page, cut, more};
 use crate::print::cell;
@@ -13,6 +13,18 @@ pub fn me(me: &Me, server: &str, page: &Page) -> String {
         ("Signed in by", me.via.clone()),
         ("Server", format!("{server} (Hermez {})", me.server_version)),
     ])
+}
+
+/// The table of people and programs.
+pub fn principals(principals: &List<Principal>, page: &Page) -> String {
+    let rows = principals.items.iter().map(|one| {
+        vec![
+            cut(&one.name, 63),
+            cell(&one.role),
+            page.ago(one.created_at),
+        ]
+    });
+    page.table(&["name", "role", "added"], rows.collect()) + &more(principals)
 }
 
 /// The table of tokens.

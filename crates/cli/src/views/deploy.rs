@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use hermez_api::{Deploy, DeployEvent, DeployKind, DeployState, DeploySummary, Page as List};
 
-use super::{Page, cut, dash, more, short};
+use jiff::Timestamp;
+
+use super::{Page, cut, dash, duration, more, short};
 use crate::print::cell;
 
 /// A state in words.
@@ -44,8 +46,7 @@ pub fn what(deploy: &DeploySummary) -> String {
 
 /// Whether nothing more happens to a deploy in this state.
 pub fn is_over(state: DeployState) -> bool {
-    use DeployState::{Canceled, Failed, Succeeded, Superseded};
-    matches!(state, Succeeded | Failed | Canceled | Superseded)
+    state.is_over()
 }
 
 /// The table of deploys.
@@ -119,7 +120,16 @@ pub fn show(deploy: &Deploy, page: &Page) -> String {
         ),
     ]);
     if let (DeployKind::Rollback, Some(of)) = (summary.kind, deploy.of_deploy) {
-        facts.push(("Rolls back to", format!("deploy {of}")));
+        let from = deploy.left_deploy;
+        let from = from.map_or_else(String::new, |left| format!(", from deploy {left}"));
+        facts.push(("Rolls back to", format!("deploy {of}{from}")));
+        facts.push((
+            "Revert",
+            match &deploy.revert {
+                Some(revert) => format!("pull request {}, {}", revert.pull_request, revert.url),
+                None => format!("not proposed yet: hermez revert {}", summary.id),
+            },
+        ));
     }
     if let Some(number) = summary.pull_request {
         facts.push(("Pull request", format!("{number}, as a preview")));
@@ -161,21 +171,41 @@ pub fn show(deploy: &Deploy, page: &Page) -> String {
     }
     let mut text = page.facts(&facts);
     text.push('\n');
+    let mut timeline = Timeline::default();
     for event in &deploy.timeline {
-        text.push_str(&event_line(event, page));
+        text.push_str(&timeline.line(event, page));
         text.push('\n');
     }
     text
 }
 
-/// One entry of a timeline.
-pub fn event_line(event: &DeployEvent, page: &Page) -> String {
-    format!(
-        "{}  {:11}  {}",
-        page.clock(event.at),
-        state(event.state),
-        cell(&event.message)
-    )
+/// A timeline, entry by entry: where a state ends, the line says how long it took.
+#[derive(Debug, Default)]
+pub struct Timeline {
+    /// The state that goes on, and since when.
+    goes_on: Option<(DeployState, Timestamp)>,
+}
+
+impl Timeline {
+    /// The line of the next entry.
+    pub fn line(&mut self, event: &DeployEvent, page: &Page) -> String {
+        let mut line = format!(
+            "{}  {:11}  {}",
+            page.clock(event.at),
+            state(event.state),
+            cell(&event.message)
+        );
+        match self.goes_on {
+            Some((before, since)) if before != event.state => {
+                let took = duration(event.at.duration_since(since));
+                let _ = write!(line, "  ({} took {took})", state(before));
+                self.goes_on = Some((event.state, event.at));
+            }
+            Some(_) => {}
+            None => self.goes_on = Some((event.state, event.at)),
+        }
+        line
+    }
 }
 
 /// How a deploy that was watched ended well.
@@ -238,6 +268,7 @@ pub(crate) mod tests {
             at: at(time),
             state,
             message: message.to_owned(),
+            pod: None,
         };
         Deploy {
             plan: None,
@@ -263,9 +294,12 @@ pub(crate) mod tests {
                     "1 of 3 pods is ready",
                 ),
             ],
+            stretches: Vec::new(),
             failure_cause: Some("image_pull".to_owned()),
             hint: Some("Check that the registry still has the image.".to_owned()),
             of_deploy: None,
+            left_deploy: None,
+            revert: None,
             manifest: None,
             override_reason: None,
             bad: None,

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use hermez_api::{ChangedCommit, DeployComparison, DeploySummary, HotfixPlan, Pin, RollbackPlan};
+use hermez_api::{
+    ChangedCommit, DeployComparison, DeploySummary, HotfixPlan, Pin, Revert, RollbackPlan,
+};
 
 use super::{Page, cut, dash, deploy, short};
 use crate::print::cell;
@@ -39,6 +41,24 @@ pub fn plan(plan: &RollbackPlan, page: &Page) -> String {
     if let Some(there) = &plan.pinned {
         let _ = writeln!(text, "It is pinned already, {}.", pin(there, page));
     }
+    text
+}
+
+/// A revert that was proposed.
+pub fn revert(revert: &Revert) -> String {
+    let mut text = format!(
+        "Pull request {} takes back what deploy {} brought: {}\n",
+        revert.pull_request,
+        revert.left_deploy,
+        cell(&revert.url)
+    );
+    text.push_str(&commits("Commits that it takes back", &revert.commits));
+    let _ = writeln!(
+        text,
+        "\nIt goes from {} to {}. Merge it before the next deploy of that branch.",
+        cell(&revert.branch),
+        cell(&revert.base_branch)
+    );
     text
 }
 

@@ -129,7 +129,7 @@ fn stand(preview: &PreviewRecord, deploy: Option<&DeployRecord>) -> (StatusState
 }
 
 /// A page of Hermez' own.
-fn under(base: &Url, path: &str) -> Url {
+pub(crate) fn under(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     let begin = url.path().trim_end_matches('/').to_owned();
     url.set_path(&format!("{begin}/{path}"));
@@ -137,7 +137,7 @@ fn under(base: &Url, path: &str) -> Url {
 }
 
 /// Text from builds and pods, without what Markdown or a mention would make of it.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '`' | '<' | '>' | '@' | '[' | ']' | '!' | '#' | '*' | '|' => ' ',

@@ -55,6 +55,7 @@ pub(crate) fn mk_deploy(state: DeployState) -> DeployRecord {
         pull_request: None,
         plan: None,
         promoted: None,
+        mends: None,
     }
 }
 

@@ -1,13 +1,12 @@
 //! Where a deploy is at work: its clusters, and its canary in them.
 
-use hermez_api::{Health, PlacementStatus};
+use hermez_api::{DeployState, Health, PlacementStatus, PodStatus};
 use hermez_cluster::{Cluster, ClusterError, Rollout, WorkloadKey};
 use hermez_kinds::Kind;
 use hermez_store::DeployRecord;
 
-use super::waves;
+use super::{canary, waves};
 use crate::Road;
-use hermez_api::DeployState;
 
 /// A cluster in which a deploy is at work.
 pub(crate) struct Place {
@@ -74,12 +73,32 @@ impl Road {
             (_, Some(wave)) => (wave.clusters.clone(), key.clone()),
             (_, None) => (vec![own()], key.clone()),
         };
-        let places = names.into_iter().map(|name| Place {
-            cluster: self.cluster_called(&name).ok(),
-            key: key.clone(),
-            name,
-        });
+        let places = names.into_iter().map(|name| self.place_in(name, key.clone()));
         places.collect()
+    }
+
+    /// The pods of everything that a deploy has reached: its waves so far, and its canary.
+    pub(crate) fn pods_reached(&self, deploy: &DeployRecord, key: &WorkloadKey) -> Vec<PodStatus> {
+        let mut places = self.places(deploy, key);
+        if deploy.state != DeployState::Canary {
+            let plan = deploy.plan.iter();
+            let before = plan.flat_map(|plan| &plan.waves[..plan.wave.min(plan.waves.len())]);
+            let before = before.flat_map(|wave| &wave.clusters);
+            places.extend(before.map(|name| self.place_in(name.clone(), key.clone())));
+            if canary::has_canary(deploy) {
+                places.push(self.place_in(self.parts().cluster_name.clone(), canary_key(key)));
+            }
+        }
+        let there = places.iter().filter_map(|it| Some((it.cluster.as_ref()?, &it.key)));
+        there.flat_map(|(cluster, key)| cluster.status(key).pods).collect()
+    }
+
+    fn place_in(&self, name: String, key: WorkloadKey) -> Place {
+        Place {
+            cluster: self.cluster_called(&name).ok(),
+            key,
+            name,
+        }
     }
 
     /// The place where a deploy failed, or its first.

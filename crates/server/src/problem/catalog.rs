@@ -76,6 +76,8 @@ catalog! {
     NOTHING_TO_ROLL_BACK = CONFLICT, "nothing-to-roll-back", "There is nothing to roll back to";
     /// Commits do not fit on what runs.
     HOTFIX_CONFLICT = CONFLICT, "hotfix-conflict", "The commits do not fit on what runs";
+    /// Commits cannot be taken back on the branch as it is.
+    REVERT_CONFLICT = CONFLICT, "revert-conflict", "The commits cannot be taken back by themselves";
     /// The same request is being worked on.
     IDEMPOTENCY_IN_PROGRESS = CONFLICT, "idempotency-in-progress", "The same request is being worked on";
     /// Somebody else changed it meanwhile.

@@ -80,6 +80,10 @@ impl From<AccessError> for ApiError {
             AccessError::NotFound { what: "token", .. } => {
                 Self::new(catalog::TOKEN_NOT_FOUND, sentence(error))
             }
+            AccessError::NotFound {
+                what: "principal", ..
+            } => Self::new(catalog::NOT_FOUND, sentence(error))
+                .hint("`hermez principal list` shows who there is."),
             AccessError::NotFound { .. } => Self::new(catalog::NOT_FOUND, sentence(error)),
             AccessError::Invalid(_) => Self::new(catalog::INVALID_BODY, sentence(error)),
             AccessError::Store(error) => error.into(),
@@ -192,6 +196,9 @@ impl From<RoadError> for ApiError {
             | RoadError::Window(_) => {
                 Self::new(catalog::INVALID_BODY, sentence(error)).maybe_hint(hint)
             }
+            RoadError::Revert(_) => Self::new(catalog::REVERT_CONFLICT, sentence(error))
+                .places(places)
+                .maybe_hint(hint),
             RoadError::Pick(_) => Self::new(catalog::HOTFIX_CONFLICT, sentence(error))
                 .places(places)
                 .maybe_hint(hint),

@@ -12,6 +12,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::principals;
 use crate::auth::{self, Caller};
 use crate::change::detached;
 use crate::json::JsonBody;
@@ -123,17 +124,11 @@ async fn create_login_link(
     State(state): State<AppState>,
     caller: Caller,
 ) -> Result<(StatusCode, Json<LoginLink>), ApiError> {
-    let public_url = state.public_url.clone();
-    let link =
-        detached(async move { Ok(state.gate.create_login_link(&caller.principal).await?) }).await?;
-    let url = public_url
-        .join(&format!("login/{}", link.code.expose()))
-        .map_err(ApiError::internal)?;
-    let link = LoginLink {
-        url: url.into(),
-        expires_at: link.expires_at,
-    };
-    Ok((StatusCode::CREATED, Json(link)))
+    let made = detached(async move {
+        let made = state.gate.create_login_link(&caller.principal).await?;
+        principals::link(&state, &made)
+    });
+    Ok((StatusCode::CREATED, Json(made.await?)))
 }
 
 /// Which entries are wanted.

@@ -7,6 +7,7 @@ mod access;
 mod build_log;
 mod builds;
 mod commits;
+mod delivery;
 mod deploys;
 mod freezes;
 mod gates;
@@ -16,8 +17,10 @@ mod login;
 mod logs;
 mod meta;
 mod previews;
+mod principals;
 mod profiles;
 mod receipts;
+mod reverts;
 mod rollouts;
 mod rules;
 mod runs;
@@ -63,6 +66,7 @@ fn open(limits: &Limits) -> OpenApiRouter<AppState> {
 fn api() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(access::router())
+        .merge(principals::router())
         .merge(workloads::router())
         .merge(commits::router())
         .merge(builds::router())
@@ -70,7 +74,9 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(deploys::router())
         .merge(receipts::router())
         .merge(rollouts::router())
+        .merge(reverts::router())
         .merge(hotfixes::router())
+        .merge(delivery::router())
         .merge(rules::router())
         .merge(freezes::router())
         .merge(gates::router())

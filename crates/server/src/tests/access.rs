@@ -265,3 +265,61 @@ fn sha256(text: &str) -> [u8; 32] {
     use sha2::Digest;
     sha2::Sha256::digest(text).into()
 }
+
+#[tokio::test]
+async fn owners_add_people_and_let_them_in() {
+    let server = TestServer::start().await;
+    let path = "/api/v1/principals";
+    let bob = json!({ "name": "bob", "role": "owner" });
+    let made = server.post(path, &bob).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    assert_eq!(server.post(path, &bob).await.problem(), "conflict");
+    for (name, role) in [("Bob", "owner"), ("push", "owner"), ("eve", "wizard")] {
+        let refused = server
+            .post(path, &json!({ "name": name, "role": role }))
+            .await;
+        assert_eq!(refused.problem(), "invalid-body", "{name} {role}");
+    }
+    let listed = server.get(path).await.json();
+    let names = listed["items"].as_array().unwrap().iter();
+    let names: Vec<_> = names.filter_map(|one| one["name"].as_str()).collect();
+    assert_eq!(names, ["owner", "bob"]);
+
+    let token = json!({ "name": "laptop" });
+    let token = server
+        .post(&format!("{path}/bob/tokens"), &token)
+        .await
+        .json();
+    assert_eq!(token["token"]["owner"], "bob");
+    let secret = token["secret"].as_str().unwrap();
+    let as_bob = http::Request::builder()
+        .uri("/api/v1/me")
+        .header(header::AUTHORIZATION, format!("Bearer {secret}"))
+        .body(Body::empty())
+        .unwrap();
+    let me = server.send(as_bob).await.json();
+    assert_eq!((&me["name"], &me["role"]), (&json!("bob"), &json!("owner")));
+    let link = server
+        .post(&format!("{path}/bob/login-links"), &json!({}))
+        .await;
+    assert_eq!(link.status, 201, "{}", link.text);
+    let url = link.json()["url"].as_str().unwrap().to_owned();
+    assert!(url.starts_with("http://hermez.test/login/"), "{url}");
+    for what in ["tokens", "login-links"] {
+        let nobody = format!("{path}/nobody/{what}");
+        let nobody = server.post(&nobody, &json!({ "name": "x" })).await;
+        assert_eq!(nobody.problem(), "not-found", "{what}");
+    }
+    let record = server.get("/api/v1/audit?target=principal/bob").await;
+    assert!(!record.text.contains(secret), "{}", record.text);
+    let record = record.json();
+    let did = record["items"].as_array().unwrap().iter();
+    let did: Vec<_> = did.filter_map(|one| one["action"].as_str()).collect();
+    let wanted = [
+        "login_link.create",
+        "token.create",
+        "principal.create",
+        "principal.create",
+    ];
+    assert_eq!(did, wanted, "the second was refused");
+}

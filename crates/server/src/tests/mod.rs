@@ -4,6 +4,7 @@
 mod access;
 mod builds;
 mod changes;
+mod delivery;
 mod openapi;
 mod previews;
 mod problems;

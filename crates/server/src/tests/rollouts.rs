@@ -8,7 +8,7 @@ use serde_json::json;
 use super::TestServer;
 
 /// A deploy that ran well, of the version with that digit.
-async fn ran(server: &TestServer, workload_id: i64, digit: &str) -> DeployRecord {
+pub async fn ran(server: &TestServer, workload_id: i64, digit: &str) -> DeployRecord {
     let new = NewDeploy {
         workload_id,
         instance: "hello".to_owned(),
@@ -160,4 +160,34 @@ async fn what_is_asked_wrongly_is_said_to_be() {
         .await
         .json();
     assert_eq!(filtered["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_revert_is_of_a_rollback_and_takes_a_forge() {
+    let server = TestServer::start().await;
+    let workload = server.workload("hello").await;
+    let good = ran(&server, workload.id, "a").await;
+    ran(&server, workload.id, "b").await;
+    let revert = async |id: i64| {
+        let path = format!("/api/v1/deploys/{id}/revert");
+        server.post(&path, &json!({})).await
+    };
+    assert_eq!(revert(99).await.problem(), "deploy-not-found");
+    let regular = revert(good.id).await;
+    assert_eq!(regular.problem(), "conflict");
+    assert!(regular.text.contains("is no rollback"), "{}", regular.text);
+    let path = "/api/v1/workloads/hello/rollback";
+    let rollback = server.post(path, &json!({})).await.json();
+    let id = rollback["id"].as_i64().unwrap();
+    let without = revert(id).await;
+    assert_eq!(without.problem(), "conflict");
+    assert!(without.text.contains("--forge"), "{}", without.text);
+    let full = server.get(&format!("/api/v1/deploys/{id}")).await.json();
+    assert!(full["revert"].is_null(), "{full}");
+    assert_eq!(full["left_deploy"], good.id + 1);
+    let record = server
+        .get("/api/v1/audit?action=deploy.revert")
+        .await
+        .json();
+    assert_eq!(record["items"].as_array().unwrap().len(), 2);
 }

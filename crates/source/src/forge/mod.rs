@@ -8,7 +8,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 pub use gitea::Gitea;
-pub use pulls::{CommitStatus, PullEvent, PullRequest, PullState, StatusState, parse_pull};
+pub use pulls::{
+    CommitStatus, NewPullRequest, PullEvent, PullRequest, PullState, StatusState, parse_pull,
+};
 pub use webhook::{PushError, PushEvent, parse_push, verify_signature};
 
 use crate::{Credential, RepositoryUrl};
@@ -107,7 +109,7 @@ impl ForgeError {
                 "Check the forge's address in the server's settings, and the network between"
             }
             Self::Unexpected { .. } => {
-                "Look at the forge's own log; the webhook can also be added there by hand"
+                "Look at the forge's own log; what was asked of it can also be done there by hand"
             }
         };
         Some(text.to_owned())

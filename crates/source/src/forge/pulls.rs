@@ -42,6 +42,19 @@ pub struct PullRequest {
     pub html_url: String,
 }
 
+/// A pull request to open, between two branches of one repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPullRequest {
+    /// Its title.
+    pub title: String,
+    /// Its text, in Markdown.
+    pub body: String,
+    /// The branch that it comes from.
+    pub head: String,
+    /// The branch that it goes to.
+    pub base: String,
+}
+
 /// How a commit does, as a status in the forge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusState {

@@ -12,6 +12,7 @@ mod m0004_scale;
 mod m0005_previews;
 mod m0006_rules;
 mod m0007_hotfixes;
+mod m0008_delivery;
 mod m0009_strategies;
 
 use sea_orm::sea_query::{Alias, ColumnDef, Expr, Query, Table};
@@ -56,6 +57,10 @@ const ALL: &[Migration] = &[
     Migration {
         name: "0007_hotfixes",
         up: m0007_hotfixes::up,
+    },
+    Migration {
+        name: "0008_delivery",
+        up: m0008_delivery::up,
     },
     Migration {
         name: "0009_strategies",

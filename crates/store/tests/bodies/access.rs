@@ -1,6 +1,7 @@
 //! People, tokens, sessions, the record of changes, idempotency, and the schema itself.
 
 use futures::future::join_all;
+use hermez_api::{Page, Principal};
 use hermez_store::{AuditFilter, Begun, NewAuditEntry, PageRequest, Store, StoreError};
 use sea_orm::ConnectionTrait;
 
@@ -296,4 +297,34 @@ pub async fn an_idempotent_request_is_begun_once(url: &str) {
         long(5000).await.unwrap(),
         Begun::Done { status: 202, .. }
     ));
+}
+
+pub async fn principals_have_names_of_their_own(url: &str) {
+    let store = open(url).await;
+    for name in ["ada", "bob", "cyd"] {
+        let made = store.create_principal(name, "viewer", at(1)).await.unwrap();
+        assert_eq!((made.name.as_str(), made.created_at), (name, at(1)));
+    }
+    let taken = store.create_principal("bob", "owner", at(2)).await;
+    assert!(
+        matches!(
+            taken,
+            Err(StoreError::AlreadyExists {
+                what: "principal",
+                ..
+            })
+        ),
+        "{taken:?}"
+    );
+    let first = PageRequest::new(None, Some(2));
+    let page = store.principals(&first).await.unwrap();
+    let names = |page: &Page<Principal>| -> Vec<String> {
+        page.items.iter().map(|one| one.name.clone()).collect()
+    };
+    assert_eq!(names(&page), ["ada", "bob"]);
+    let rest = PageRequest::new(page.next_cursor, Some(2));
+    let rest = store.principals(&rest).await.unwrap();
+    assert_eq!(names(&rest), ["cyd"]);
+    assert_eq!(rest.items[0].role, "viewer");
+    assert!(rest.next_cursor.is_none());
 }

@@ -227,6 +227,7 @@ pub async fn success_publishes_the_artifact_once(url: &str) {
     let outcome = BuildOutcome::Succeeded {
         manifest: "r/hermez/hello@sha256:11".to_owned(),
         images: images.clone(),
+        committed_at: at(0),
     };
     store.finish_build(lease, outcome, at(5)).await.unwrap();
     let artifact = store

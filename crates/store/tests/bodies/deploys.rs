@@ -1,10 +1,10 @@
 //! Deploys: timelines, leases and lanes.
 
 use futures::future::join_all;
-use hermez_api::{DeployState, Page};
+use hermez_api::{DeployState, Page, PodChange, PodChangeKind, PodVersion};
 use hermez_store::{
-    Change, DeployFilter, DeployRecord, DeployWrite, LaneFacts, NewDeploy, PageRequest, Store,
-    StoreError,
+    Change, DeployFilter, DeployRecord, DeployWrite, LaneFacts, MAX_POD_EVENTS, NewDeploy,
+    NewPodEvent, PageRequest, Store, StoreError,
 };
 
 use super::{at, mk_commit, mk_workload, open};
@@ -391,4 +391,64 @@ pub async fn a_timeline_is_bounded(url: &str) {
     let events = store.deploy_events(deploy.id, 0).await.unwrap();
     assert_eq!(events.len(), 501);
     assert_eq!(events[500].message, "flaps", "the end is always told");
+}
+
+pub async fn pods_are_told_of_once_and_bounded(url: &str) {
+    let store = open(url).await;
+    let deploy = mk_deploy(&store, "hello", 1).await;
+    let (lease, _) = store
+        .acquire_deploy(deploy.id, "me", at(1), LEASE_MS)
+        .await
+        .unwrap()
+        .unwrap();
+    let begun = to(DeployState::RollingOut, "1 of 2");
+    store.write_deploy(lease, &begun, at(2)).await.unwrap();
+    let event = |pod: usize| NewPodEvent {
+        key: format!("new/p{pod}/ready"),
+        change: PodChange {
+            name: format!("p{pod}"),
+            version: PodVersion::New,
+            change: PodChangeKind::Ready,
+        },
+        message: format!("pod p{pod} (new) is ready"),
+    };
+    let two = [event(1), event(2)];
+    store.tell_of_pods(lease, &two, at(3)).await.unwrap();
+    // Another look, after a restart that has forgotten what was told.
+    let three = [event(1), event(2), event(3), event(3)];
+    store.tell_of_pods(lease, &three, at(4)).await.unwrap();
+    let timeline = store.deploy_events(deploy.id, 2).await.unwrap();
+    let told: Vec<_> = timeline
+        .iter()
+        .map(|it| (it.seq, it.at, it.message.as_str()))
+        .collect();
+    let wanted = [
+        (3, at(3), "pod p1 (new) is ready"),
+        (4, at(3), "pod p2 (new) is ready"),
+        (5, at(4), "pod p3 (new) is ready"),
+    ];
+    assert_eq!(told, wanted);
+    assert_eq!(timeline[0].state, DeployState::RollingOut);
+    assert_eq!(timeline[0].pod, Some(event(1).change));
+    let many: Vec<_> = (0..2 * MAX_POD_EVENTS).map(event).collect();
+    for _ in 0..2 {
+        store.tell_of_pods(lease, &many, at(5)).await.unwrap();
+    }
+    let keys = store.told_of_pods(deploy.id).await.unwrap();
+    assert_eq!(keys.len(), MAX_POD_EVENTS + 1);
+    let last = store.deploy_events(deploy.id, 0).await.unwrap().pop();
+    let last = last.unwrap();
+    assert!(
+        last.pod.is_none() && last.message.contains("more"),
+        "{last:?}"
+    );
+    // What comes after goes on.
+    let ended = to(DeployState::Succeeded, "runs");
+    let ended = store.write_deploy(lease, &ended, at(9)).await.unwrap();
+    assert_eq!(ended.unwrap().state, DeployState::Succeeded);
+    let full = store.deploy_in_full(deploy.id).await.unwrap().unwrap();
+    let took: Vec<_> = full.stretches.iter().map(|it| it.took_ms).collect();
+    assert_eq!(took, [Some(2_000), Some(7_000)]);
+    let late = store.tell_of_pods(lease, &many, at(9)).await;
+    assert!(matches!(late, Err(StoreError::LeaseLost { .. })));
 }

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod builds;
+pub mod delivery;
 pub mod deploys;
 pub mod gates;
 pub mod previews;
@@ -20,7 +21,7 @@ use jiff::Timestamp;
 macro_rules! tests {
     () => {
         $crate::bodies::tests!(@ access: migrations_run_once_even_at_once, a_newer_schema_is_refused,
-            a_principal_is_made_once, tokens_live_until_revoked, a_login_link_opens_once,
+            a_principal_is_made_once, principals_have_names_of_their_own, tokens_live_until_revoked, a_login_link_opens_once,
             expired_things_go, the_record_is_append_only, the_record_is_paged_and_filtered,
             an_idempotent_request_is_begun_once);
         $crate::bodies::tests!(@ workloads: a_repository_is_one_row, a_name_is_unique_among_the_living,
@@ -32,13 +33,14 @@ macro_rules! tests {
             what_a_dead_server_held_is_free);
         $crate::bodies::tests!(@ deploys: a_timeline_is_kept, one_deploy_changes_an_instance,
             an_ended_deploy_stays, lanes_tell_what_else_goes_on, a_deploy_is_leased_to_one,
-            deploys_are_paged, changes_are_announced, a_timeline_is_bounded);
+            deploys_are_paged, changes_are_announced, a_timeline_is_bounded, pods_are_told_of_once_and_bounded);
         $crate::bodies::tests!(@ receipts: a_receipt_is_written_once_with_the_state,
             a_receipt_knows_when_something_newer_came);
         $crate::bodies::tests!(@ scales: one_change_stands_at_a_time, what_is_due_is_found,
             a_deleted_workload_is_not_scaled, bounds_are_kept);
+        $crate::bodies::tests!(@ delivery: what_delivery_is_measured_by_is_read_at_once);
         $crate::bodies::tests!(@ rollbacks: a_rollback_pins_marks_and_stops_in_one, a_mark_finds_every_workload,
-            a_pause_is_idempotent, what_ran_is_listed, deploys_are_filtered, automatic_deploys_are_set);
+            a_revert_is_kept_once, a_pause_is_idempotent, what_ran_is_listed, deploys_are_filtered, automatic_deploys_are_set);
         $crate::bodies::tests!(@ gates: gates_are_set_and_taken_away, a_strategy_is_set_and_a_canary_promoted, a_failure_asks_for_its_rollback_once);
         $crate::bodies::tests!(@ rules: windows_and_approvals_are_set_apart, freezes_hold_until_they_are_over,
             a_lock_is_one_persons, approvals_are_kept_once, what_is_held_says_so_until_it_begins);

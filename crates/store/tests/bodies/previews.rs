@@ -12,7 +12,12 @@ use super::{at, mk_commit, mk_workload, open};
 const LEASE_MS: i64 = 15_000;
 
 /// Asks for a deploy of a pull request of `hello`.
-async fn ask(store: &Store, number: i64, n: u8, seconds: i64) -> Result<DeployRecord, StoreError> {
+pub async fn ask(
+    store: &Store,
+    number: i64,
+    n: u8,
+    seconds: i64,
+) -> Result<DeployRecord, StoreError> {
     let workload = match store.workload("hello").await.unwrap() {
         Some(workload) => workload,
         None => mk_workload(store, "hello").await,

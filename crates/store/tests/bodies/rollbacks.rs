@@ -1,6 +1,6 @@
 //! Rollbacks, pins, marks, pauses and the filters of the history.
 
-use hermez_api::{ArtifactImage, DeployKind, DeployState};
+use hermez_api::{ArtifactImage, DeployKind, DeployState, Revert};
 use hermez_store::{
     Aftermath, Applied, BuildOutcome, DeployFilter, DeployRecord, DeployWrite, NewBuild, NewDeploy,
     PageRequest, Store, StoreError, WorkloadSettings,
@@ -12,7 +12,7 @@ use super::{at, mk_commit, mk_workload, open};
 const LEASE_MS: i64 = 15_000;
 
 /// Brings a deploy to that state, with its manifest written to the cluster.
-async fn apply(store: &Store, id: i64, state: DeployState) -> DeployRecord {
+pub async fn apply(store: &Store, id: i64, state: DeployState) -> DeployRecord {
     let (lease, deploy) = store
         .acquire_deploy(id, "me", at(1), LEASE_MS)
         .await
@@ -34,7 +34,7 @@ async fn apply(store: &Store, id: i64, state: DeployState) -> DeployRecord {
         .unwrap()
 }
 
-fn mk_rollback(of: &DeployRecord) -> NewDeploy {
+pub fn mk_rollback(of: &DeployRecord) -> NewDeploy {
     NewDeploy {
         workload_id: of.workload_id,
         instance: of.instance.clone(),
@@ -50,7 +50,7 @@ fn mk_rollback(of: &DeployRecord) -> NewDeploy {
 }
 
 /// The artifact of that commit, with one image that was built and one that was not.
-async fn mk_artifact(store: &Store, workload_id: i64, n: u8) {
+pub async fn mk_artifact(store: &Store, workload_id: i64, n: u8) {
     let new = NewBuild {
         workload_id,
         commit: mk_commit(n),
@@ -73,6 +73,7 @@ async fn mk_artifact(store: &Store, workload_id: i64, n: u8) {
     let outcome = BuildOutcome::Succeeded {
         manifest: format!("r/m@sha256:m{workload_id}-{n}"),
         images: vec![image("app", true), image("postgres", false)],
+        committed_at: at(-60),
     };
     store.finish_build(lease, outcome, at(2)).await.unwrap();
 }
@@ -328,4 +329,41 @@ pub async fn automatic_deploys_are_set(url: &str) {
     assert!(matches!(stale, Err(StoreError::VersionMismatch { .. })));
     let off = store.set_workload("hello", None, &set(None)).await.unwrap();
     assert_eq!(off.auto_deploy, None);
+}
+
+pub async fn a_revert_is_kept_once(url: &str) {
+    let store = open(url).await;
+    let good = mk_deploy(&store, "hello", 1).await;
+    let good = apply(&store, good.id, DeployState::Succeeded).await;
+    let left = mk_deploy(&store, "hello", 2).await;
+    let left = apply(&store, left.id, DeployState::Succeeded).await;
+    let aftermath = Aftermath {
+        left: left.clone(),
+        bad: Vec::new(),
+        reason: "it crashes".to_owned(),
+    };
+    let back = mk_rollback(&good);
+    let back = store.request_rollback(&back, &aftermath, at(9)).await;
+    let back = back.unwrap();
+    assert_eq!(store.revert(back.id).await.unwrap(), None);
+    let revert = Revert {
+        pull_request: 7,
+        url: "http://forge/team/app/pulls/7".to_owned(),
+        branch: format!("revert/hello-deploy-{}", back.id),
+        base_branch: "main".to_owned(),
+        commit: mk_commit(3),
+        commits: Vec::new(),
+        left_deploy: left.id,
+        by: "bob".to_owned(),
+        at: at(10),
+    };
+    assert_eq!(store.keep_revert(back.id, &revert).await.unwrap(), revert);
+    let later = Revert {
+        pull_request: 8,
+        ..revert.clone()
+    };
+    assert_eq!(store.keep_revert(back.id, &later).await.unwrap(), revert);
+    let full = store.deploy_in_full(back.id).await.unwrap().unwrap();
+    assert_eq!(full.revert, Some(revert));
+    assert_eq!(full.left_deploy, Some(left.id));
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Gitea;
 use crate::forge::pulls::line;
-use crate::forge::{CommitStatus, ForgeError, PullRequest, PullState};
+use crate::forge::{CommitStatus, ForgeError, NewPullRequest, PullRequest, PullState};
 use crate::{CommitId, RepositoryUrl};
 
 /// Pull requests of a page; with the largest texts a page still fits into an answer.
@@ -64,6 +64,52 @@ impl Gitea {
             }
         }
         Ok(open)
+    }
+
+    /// Opens a pull request, or gives the open one that goes between the same branches: doing it
+    /// twice leaves one.
+    pub async fn ensure_pull_request(
+        &self,
+        repository: &RepositoryUrl,
+        new: &NewPullRequest,
+    ) -> Result<PullRequest, ForgeError> {
+        if let Some(there) = self.find_pull_request(repository, new).await? {
+            return Ok(there);
+        }
+        let path = format!("{}/pulls", self.api(repository)?);
+        let body = json!({
+            "title": new.title,
+            "body": new.body,
+            "head": new.head,
+            "base": new.base,
+        });
+        match self
+            .send(repository, Method::POST, &path, Some(&body))
+            .await
+        {
+            Ok(answer) => {
+                let made: Found =
+                    serde_json::from_slice(&answer).map_err(|error| self.unexpected(&error))?;
+                self.read(made)
+            }
+            // Somebody else was faster.
+            Err(error @ ForgeError::Unexpected { status: 409, .. }) => {
+                let there = self.find_pull_request(repository, new).await?;
+                there.ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn find_pull_request(
+        &self,
+        repository: &RepositoryUrl,
+        new: &NewPullRequest,
+    ) -> Result<Option<PullRequest>, ForgeError> {
+        let open = self.open_pull_requests(repository).await?;
+        Ok(open.into_iter().find(|pull| {
+            !pull.from_fork && pull.head_branch == new.head && pull.base_branch == new.base
+        }))
     }
 
     /// Makes one comment of a pull request say `body`; gives its number. `known` is the number it
