@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ChangedCommit, ChangedImage, DeploySummary, KubernetesEvent};
+use crate::{ChangedCommit, ChangedImage, DeploySummary, KubernetesEvent, Revert};
 
 /// Why a deploy failed, with the evidence; kept with the deploy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -13,6 +13,12 @@ pub struct Receipt {
     pub deploy: DeploySummary,
     /// Whether the cluster was told nothing newer since: a rollback leaves this very deploy.
     pub is_current: bool,
+    /// The newest rollback that left it.
+    #[serde(default)]
+    pub rolled_back_by: Option<i64>,
+    /// The pull request that takes back what it brought, once it was proposed.
+    #[serde(default)]
+    pub revert: Option<Revert>,
     /// What was found when it failed.
     #[serde(flatten)]
     pub evidence: Evidence,

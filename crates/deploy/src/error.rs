@@ -129,12 +129,11 @@ impl RoadError {
             ),
             RoadError::Invalid { hint, .. } => Some((*hint).to_owned()),
             RoadError::Held(held) => held.hint.clone(),
-            RoadError::Pick(error) => error.hint(),
             RoadError::Revert(PickError::Conflict { .. }) => Some(
                 "Revert them by hand on a branch, and open its pull request; nothing was pushed"
                     .to_owned(),
             ),
-            RoadError::Revert(error) => error.hint(),
+            RoadError::Pick(error) | RoadError::Revert(error) => error.hint(),
             RoadError::Window(error) => Some(error.hint()),
             RoadError::CannotRollBack(error) => Some(error.hint()),
             RoadError::Forge(error) => error.hint(),

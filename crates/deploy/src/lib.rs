@@ -16,7 +16,7 @@ mod error;
 pub mod gates;
 mod hotfix;
 mod inspect;
-pub mod pods;
+mod pods;
 pub mod policy;
 pub mod preview;
 mod progress;

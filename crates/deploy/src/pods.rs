@@ -124,7 +124,7 @@ fn stages_of_new(pod: &PodStatus, was_ready: bool, now: Timestamp) -> Vec<Stage>
 
 /// What these pods say that was not told yet. `before` holds those that the look before saw, `since`
 /// is when the deploy was written to the cluster.
-pub fn news(
+pub(crate) fn news(
     told: &HashSet<String>,
     before: &BTreeSet<(PodVersion, String)>,
     pods: &[PodStatus],

@@ -383,7 +383,7 @@ impl Bench {
         };
         let title = commit.title.clone();
         if !merged.success {
-            let files = self.conflicts(&answer).await?;
+            let files = self.conflicts(&answer, direction).await?;
             return Err(PickError::Conflict {
                 commit: id,
                 title,
@@ -444,7 +444,11 @@ impl Bench {
     }
 
     /// The files of a merge that does not fit, with their hunks.
-    async fn conflicts(&self, merged: &Merged) -> Result<Vec<ConflictFile>, SourceError> {
+    async fn conflicts(
+        &self,
+        merged: &Merged,
+        direction: Direction,
+    ) -> Result<Vec<ConflictFile>, SourceError> {
         let mut files = Vec::new();
         for path in merged.files.iter().take(MAX_FILES) {
             let message = merged
@@ -466,7 +470,7 @@ impl Bench {
             files.push(ConflictFile {
                 path: shorten(path),
                 message,
-                hunks: hunks(&text),
+                hunks: hunks(&text, direction),
             });
         }
         Ok(files)
@@ -532,7 +536,7 @@ impl Merged {
 }
 
 /// The places that Git has marked in a text.
-fn hunks(text: &[u8]) -> Vec<Hunk> {
+fn hunks(text: &[u8], direction: Direction) -> Vec<Hunk> {
     if text.contains(&0) {
         return Vec::new();
     }
@@ -548,7 +552,7 @@ fn hunks(text: &[u8]) -> Vec<Hunk> {
         };
         let ends = line.starts_with(">>>>>>> ");
         if lines.len() < HUNK_LINES || ends {
-            lines.push(side(line));
+            lines.push(side(line, direction));
         } else if lines.len() == HUNK_LINES {
             lines.push("…".to_owned());
         }
@@ -564,7 +568,7 @@ fn hunks(text: &[u8]) -> Vec<Hunk> {
 }
 
 /// A line of a hunk: short, and with words in place of the stand-ins' ids.
-fn side(line: &str) -> String {
+fn side(line: &str, direction: Direction) -> String {
     let line: String = line
         .chars()
         .map(|c| {
@@ -577,10 +581,16 @@ fn side(line: &str) -> String {
         .take(LINE_CHARS)
         .collect();
     if line.starts_with("<<<<<<< ") {
-        return "<<<<<<< what runs".to_owned();
+        return match direction {
+            Direction::Pick => "<<<<<<< what runs".to_owned(),
+            Direction::Revert => "<<<<<<< the branch".to_owned(),
+        };
     }
     if line.starts_with(">>>>>>> ") {
-        return ">>>>>>> the commit".to_owned();
+        return match direction {
+            Direction::Pick => ">>>>>>> the commit".to_owned(),
+            Direction::Revert => ">>>>>>> before the commit".to_owned(),
+        };
     }
     line
 }
@@ -615,7 +625,8 @@ mod tests {
     #[test]
     fn hunks_are_bounded_and_keep_their_place() {
         let text = "one\n<<<<<<< abc\nours\n=======\ntheirs\n>>>>>>> def\nlast\n";
-        let found = hunks(text.as_bytes());
+        let of = |text: &[u8]| hunks(text, Direction::Pick);
+        let found = of(text.as_bytes());
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].line, 2);
         assert_eq!(
@@ -626,10 +637,13 @@ mod tests {
             "<<<<<<< a\n{}=======\n>>>>>>> b\n",
             "x\n".repeat(5 * HUNK_LINES)
         );
-        let many = hunks(long.repeat(2 * MAX_HUNKS).as_bytes());
+        let reverted = hunks(text.as_bytes(), Direction::Revert);
+        assert!(reverted[0].text.starts_with("<<<<<<< the branch\n"));
+        assert!(reverted[0].text.ends_with(">>>>>>> before the commit"));
+        let many = of(long.repeat(2 * MAX_HUNKS).as_bytes());
         assert_eq!(many.len(), MAX_HUNKS);
         assert!(many[0].text.lines().count() <= HUNK_LINES + 2);
-        assert!(hunks(b"<<<<<<< a\n\0=======\n>>>>>>> b\n").is_empty());
-        assert!(hunks(b"<<<<<<< never ends\n").is_empty());
+        assert!(of(b"<<<<<<< a\n\0=======\n>>>>>>> b\n").is_empty());
+        assert!(of(b"<<<<<<< never ends\n").is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! Receipts of deploys that failed: written once, with the state `failed`, and kept with the deploy.
 
-use hermez_api::{Evidence, Receipt};
+use hermez_api::{DeployKind, Evidence, Receipt};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -8,7 +8,7 @@ use sea_orm::{
 
 use crate::entity::deploy_receipt::{ActiveModel, Entity};
 use crate::entity::{deploy, deploy_receipt};
-use crate::words::{from_json, json};
+use crate::words::{from_json, json, word};
 use crate::{Store, StoreError};
 
 /// Keeps what was found; the transaction also ends the deploy, so that there is one at most.
@@ -46,7 +46,21 @@ impl Store {
             .limit(1)
             .one(&self.read)
             .await?;
+        let left_by = deploy::Entity::find()
+            .filter(deploy::Column::Mends.eq(deploy_id))
+            .filter(deploy::Column::Kind.eq(word(&DeployKind::Rollback)))
+            .order_by_desc(deploy::Column::Id)
+            .limit(1)
+            .one(&self.read)
+            .await?
+            .map(|rollback| rollback.id);
+        let revert = match left_by {
+            Some(rollback) => self.revert(rollback).await?,
+            None => None,
+        };
         Ok(Some(Receipt {
+            rolled_back_by: left_by,
+            revert,
             is_current: newer.is_some_and(|newest| newest.id == deploy_id),
             deploy: record.summary(),
             evidence: from_json("deploy_receipt.evidence", &row.evidence)?,

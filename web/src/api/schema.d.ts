@@ -3568,6 +3568,12 @@ export interface components {
             deploy: components["schemas"]["DeploySummary"];
             /** @description Whether the cluster was told nothing newer since: a rollback leaves this very deploy. */
             is_current: boolean;
+            revert?: components["schemas"]["Revert"] | null;
+            /**
+             * Format: int64
+             * @description The newest rollback that left it.
+             */
+            rolled_back_by?: number | null;
         };
         /** @description A line of a log. */
         ReceiptLine: {

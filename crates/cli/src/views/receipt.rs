@@ -38,6 +38,14 @@ pub fn full(receipt: &Receipt, url: &str, page: &Page) -> String {
         ),
     ];
     facts.extend(back(receipt).map(|back| ("Roll back", back)));
+    if let Some(rollback) = receipt.rolled_back_by {
+        let revert = match &receipt.revert {
+            Some(revert) => format!("pull request {}, {}", revert.pull_request, revert.url),
+            None => format!("not proposed yet: hermez revert {rollback}"),
+        };
+        facts.push(("Rolled back", format!("by deploy {rollback}")));
+        facts.push(("Revert", revert));
+    }
     facts.push(("Receipt", url.to_owned()));
     for missing in &found.missing {
         facts.push(("Missing", missing.clone()));
@@ -177,6 +185,8 @@ mod tests {
         Receipt {
             deploy: summary,
             is_current: true,
+            rolled_back_by: None,
+            revert: None,
             evidence: Evidence {
                 gathered_at: at("2026-11-23T11:57:14Z"),
                 took_ms: 80,
@@ -244,6 +254,15 @@ mod tests {
         });
         assert!(places.is_sorted(), "{text}");
         assert!(!text.contains("\u{1b}[2J"), "{text:?}");
+    }
+
+    #[test]
+    fn one_that_was_rolled_back_says_by_which_deploy() {
+        let mut receipt = receipt();
+        receipt.rolled_back_by = Some(14);
+        let text = full(&receipt, "u", &page());
+        assert!(text.contains("by deploy 14"), "{text}");
+        assert!(text.contains("hermez revert 14"), "{text}");
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub(super) fn up(backend: DbBackend) -> Vec<String> {
             "UPDATE deploy SET mends = (SELECT {base} FROM hotfix h WHERE h.deploy_id = deploy.id) \
              WHERE kind = 'hotfix'"
         ),
+        "CREATE INDEX deploy_mends ON deploy (mends) WHERE mends IS NOT NULL".to_owned(),
         "CREATE INDEX deploy_created ON deploy (created_at_ms)".to_owned(),
         "CREATE INDEX deploy_commit ON deploy (workload_id, commit_id)".to_owned(),
         "CREATE TABLE deploy_revert (deploy_id BIGINT NOT NULL PRIMARY KEY REFERENCES deploy (id), \

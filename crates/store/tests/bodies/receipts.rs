@@ -1,9 +1,10 @@
 //! Receipts: once, with the state, kept.
 
 use hermez_api::{DeployState, Evidence, ReceiptLine};
-use hermez_store::{Applied, DeployWrite, StoreError};
+use hermez_store::{Aftermath, Applied, DeployWrite, StoreError};
 
 use super::deploys::mk_deploy;
+use super::rollbacks::{apply, mk_revert, mk_rollback};
 use super::{at, open};
 
 const LEASE_MS: i64 = 15_000;
@@ -134,4 +135,41 @@ pub async fn a_receipt_knows_when_something_newer_came(url: &str) {
             (_, None) => last = Some(deploy.id),
         }
     }
+}
+
+pub async fn a_receipt_leads_to_its_rollback_and_revert(url: &str) {
+    let store = open(url).await;
+    let good = mk_deploy(&store, "hello", 1).await;
+    let good = apply(&store, good.id, DeployState::Succeeded).await;
+    let bad = mk_deploy(&store, "hello", 2).await;
+    let acquired = store.acquire_deploy(bad.id, "me", at(1), LEASE_MS).await;
+    let (lease, _) = acquired.unwrap().unwrap();
+    let write = DeployWrite {
+        applied: Some(Applied {
+            manifest: "r/m@sha256:2".to_owned(),
+            paused: false,
+        }),
+        ..failed(mk_evidence("no"))
+    };
+    let left = store.write_deploy(lease, &write, at(2)).await;
+    let left = left.unwrap().unwrap();
+    let receipt = store.receipt(bad.id).await.unwrap().unwrap();
+    assert_eq!((receipt.rolled_back_by, receipt.revert), (None, None));
+    let aftermath = Aftermath {
+        left,
+        bad: Vec::new(),
+        reason: "it crashes".to_owned(),
+    };
+    let back = mk_rollback(&good);
+    let back = store.request_rollback(&back, &aftermath, at(9)).await;
+    let back = back.unwrap();
+    let receipt = store.receipt(bad.id).await.unwrap().unwrap();
+    assert_eq!(
+        (receipt.rolled_back_by, receipt.revert),
+        (Some(back.id), None)
+    );
+    let revert = mk_revert(back.id, bad.id);
+    store.keep_revert(back.id, &revert).await.unwrap();
+    let receipt = store.receipt(bad.id).await.unwrap().unwrap();
+    assert_eq!(receipt.revert, Some(revert));
 }

@@ -331,6 +331,20 @@ pub async fn automatic_deploys_are_set(url: &str) {
     assert_eq!(off.auto_deploy, None);
 }
 
+pub fn mk_revert(rollback: i64, left_deploy: i64) -> Revert {
+    Revert {
+        pull_request: 7,
+        url: "http://forge/team/app/pulls/7".to_owned(),
+        branch: format!("revert/hello-deploy-{rollback}"),
+        base_branch: "main".to_owned(),
+        commit: mk_commit(3),
+        commits: Vec::new(),
+        left_deploy,
+        by: "bob".to_owned(),
+        at: at(10),
+    }
+}
+
 pub async fn a_revert_is_kept_once(url: &str) {
     let store = open(url).await;
     let good = mk_deploy(&store, "hello", 1).await;
@@ -346,17 +360,7 @@ pub async fn a_revert_is_kept_once(url: &str) {
     let back = store.request_rollback(&back, &aftermath, at(9)).await;
     let back = back.unwrap();
     assert_eq!(store.revert(back.id).await.unwrap(), None);
-    let revert = Revert {
-        pull_request: 7,
-        url: "http://forge/team/app/pulls/7".to_owned(),
-        branch: format!("revert/hello-deploy-{}", back.id),
-        base_branch: "main".to_owned(),
-        commit: mk_commit(3),
-        commits: Vec::new(),
-        left_deploy: left.id,
-        by: "bob".to_owned(),
-        at: at(10),
-    };
+    let revert = mk_revert(back.id, left.id);
     assert_eq!(store.keep_revert(back.id, &revert).await.unwrap(), revert);
     let later = Revert {
         pull_request: 8,
