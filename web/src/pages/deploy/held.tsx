@@ -18,7 +18,7 @@ export function HeldSection({ deploy }: { deploy: Deploy }) {
   const why = waiting && me ? whyNotApprove(deploy, approvals, me) : null;
   return (
     <section aria-label="What it waits for" className="page-x pb-4">
-      <Held held={held}>
+      <Held held={held} titled={deploy.paused_by != null}>
         {why && <p className="mt-2 text-muted">{why}</p>}
         {approvals && (
           <div className="mt-2.5 flex flex-wrap gap-2">
