@@ -98,6 +98,18 @@ const workloadCommits = createRoute({
   component: lazyRouteComponent(() => import("@/pages/workload/commits"), "CommitsTab"),
 });
 
+const workloadPulls = createRoute({
+  getParentRoute: () => workload,
+  path: "pull-requests",
+  component: lazyRouteComponent(() => import("@/pages/pull-requests/list"), "PullRequestsTab"),
+});
+
+const workloadPull = createRoute({
+  getParentRoute: () => workload,
+  path: "pull-requests/$number",
+  component: lazyRouteComponent(() => import("@/pages/pull-requests/page"), "PullRequestPage"),
+});
+
 const workloadHistory = createRoute({
   getParentRoute: () => workload,
   path: "history",
@@ -200,6 +212,8 @@ const tree = root.addChildren([
     workload.addChildren([
       workloadStatus,
       workloadCommits,
+      workloadPulls,
+      workloadPull,
       workloadHistory,
       workloadLogs,
       workloadScale,

@@ -9,12 +9,14 @@ import type {
   CreateFreeze,
   CreateHotfix,
   CreateLock,
+  CreatePullRequestDeploy,
   CreateRun,
   CreateWorkload,
   DeployKind,
   DeployState,
   DeployWindows,
   HealthGates,
+  PreviewSettings,
   ScaleBounds,
   SetAutoscaling,
   SetScale,
@@ -93,6 +95,13 @@ export const api = {
       client.PATCH("/api/v1/workloads/{name}", {
         params: { path: { name }, header: version(number) },
         body: { auto_deploy: branch },
+      }),
+    ),
+  setPreviews: (name: string, previews: PreviewSettings, number: number) =>
+    take(
+      client.PATCH("/api/v1/workloads/{name}", {
+        params: { path: { name }, header: version(number) },
+        body: { previews },
       }),
     ),
   unpin: (name: string) =>
@@ -226,6 +235,69 @@ export const api = {
     take(client.POST("/api/v1/workloads/{name}/suspend", { params: { path: { name } } })),
   resume: (name: string) =>
     take(client.POST("/api/v1/workloads/{name}/resume", { params: { path: { name } } })),
+
+  pullRequests: (name: string, signal?: AbortSignal) =>
+    take(
+      client.GET("/api/v1/workloads/{name}/pull-requests", { params: { path: { name } }, signal }),
+    ),
+  pullRequest: (name: string, number: number, signal?: AbortSignal) =>
+    take(
+      client.GET("/api/v1/workloads/{name}/pull-requests/{number}", {
+        params: { path: { name, number } },
+        signal,
+      }),
+    ),
+  deployPullRequest: (name: string, number: number, body: CreatePullRequestDeploy, key: string) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/deploys", {
+        params: { path: { name, number }, header: once(key) },
+        body,
+      }),
+    ),
+  allowPullRequest: (name: string, number: number) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/allow", {
+        params: { path: { name, number } },
+      }),
+    ),
+  sleepPreview: (name: string, number: number) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/sleep", {
+        params: { path: { name, number } },
+      }),
+    ),
+  wakePreview: (name: string, number: number) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/wake", {
+        params: { path: { name, number } },
+      }),
+    ),
+  /** The link is shown this once. */
+  sharePreview: (name: string, number: number) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/share", {
+        params: { path: { name, number } },
+      }),
+    ),
+  unsharePreview: (name: string, number: number) =>
+    take(
+      client.DELETE("/api/v1/workloads/{name}/pull-requests/{number}/share", {
+        params: { path: { name, number } },
+      }),
+    ),
+  runPullRequest: (name: string, number: number, body: CreateRun, key: string) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/runs", {
+        params: { path: { name, number }, header: once(key) },
+        body,
+      }),
+    ),
+  removePreview: (name: string, number: number) =>
+    take(
+      client.DELETE("/api/v1/workloads/{name}/pull-requests/{number}", {
+        params: { path: { name, number } },
+      }),
+    ),
 
   branches: (name: string, signal?: AbortSignal) =>
     take(

@@ -5,9 +5,10 @@ import {
   type QueryClientConfig,
   queryOptions,
 } from "@tanstack/react-query";
+import { isInMotion } from "@/lib/previews";
 import { api, type DeployFilter } from "./client";
 import { ProblemError } from "./problem";
-import type { BuildState, Page, WorkloadSummary } from "./types";
+import type { BuildState, Page, PullRequest, WorkloadSummary } from "./types";
 
 export const keys = {
   me: ["me"] as const,
@@ -18,6 +19,7 @@ export const keys = {
   scale: (name: string) => ["workload", name, "scale"] as const,
   rules: (name: string) => ["workload", name, "rules"] as const,
   gates: (name: string) => ["workload", name, "gates"] as const,
+  pulls: (name: string) => ["workload", name, "pulls"] as const,
   freezes: ["freezes"] as const,
   branches: (name: string) => ["workload", name, "branches"] as const,
   commits: (name: string) => ["workload", name, "commits"] as const,
@@ -129,6 +131,24 @@ export const gatesQuery = (name: string) =>
   queryOptions({
     queryKey: keys.gates(name),
     queryFn: ({ signal }) => api.gates(name, signal),
+  });
+
+/** The forge is asked at each read; more often while a preview is about to change. */
+const readAgain = (pulls: PullRequest[]) => (pulls.some(isInMotion) ? 3_000 : 60_000);
+
+/** Open pull requests with their previews. */
+export const pullsQuery = (name: string) =>
+  queryOptions({
+    queryKey: keys.pulls(name),
+    queryFn: async ({ signal }) => (await api.pullRequests(name, signal)).items,
+    refetchInterval: (query) => readAgain(query.state.data ?? []),
+  });
+
+export const pullQuery = (name: string, number: number) =>
+  queryOptions({
+    queryKey: [...keys.pulls(name), number],
+    queryFn: ({ signal }) => api.pullRequest(name, number, signal),
+    refetchInterval: (query) => readAgain(query.state.data ? [query.state.data] : []),
   });
 
 /** Those that hold or will; `all` has those that are over, too. */

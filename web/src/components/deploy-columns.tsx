@@ -120,6 +120,17 @@ function Under({ deploy }: { deploy: DeploySummary }) {
       </span>
     );
   }
+  if (deploy.pull_request != null) {
+    return (
+      <Link
+        to="/workloads/$name/pull-requests/$number"
+        params={{ name: deploy.workload, number: String(deploy.pull_request) }}
+        className="link block text-xs text-muted!"
+      >
+        Pull request {deploy.pull_request}
+      </Link>
+    );
+  }
   if (deploy.kind === "regular") return null;
   return <span className="block text-xs text-muted">{KIND[deploy.kind]}</span>;
 }

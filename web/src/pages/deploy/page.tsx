@@ -68,6 +68,8 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
   const cancel = useCancel(deploy);
   const hold = useHold(deploy);
   const again = useAgain(deploy);
+  // A pull request's commit is deployed again from its own page.
+  const mayRepeat = !active && deploy.pull_request == null;
   const actions = useMemo<Action[]>(
     () => [
       ...(active
@@ -80,7 +82,9 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
               run: cancel,
             },
           ]
-        : [
+        : []),
+      ...(mayRepeat
+        ? [
             {
               id: "deploy-again",
               label: `Deploy ${shortSha(deploy.commit)} again`,
@@ -88,9 +92,10 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
               shortcut: "d",
               run: again,
             },
-          ]),
+          ]
+        : []),
     ],
-    [active, deploy.id, deploy.commit, cancel, again],
+    [active, mayRepeat, deploy.id, deploy.commit, cancel, again],
   );
   useActions(actions);
 
@@ -100,13 +105,17 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
         deploy={deploy}
         onCancel={active ? cancel : null}
         onHold={active ? hold : null}
-        onAgain={active ? null : again}
+        onAgain={mayRepeat ? again : null}
       />
       <HeldSection deploy={deploy} />
       {deploy.hotfix && <MadeOf hotfix={deploy.hotfix} workload={deploy.workload} />}
       {deploy.state === "failed" && <Failure deploy={deploy} />}
       <Stages deploy={deploy} />
-      {active ? <LivePods deploy={deploy} /> : <Progress deploy={deploy} status={undefined} />}
+      {active && deploy.pull_request == null ? (
+        <LivePods deploy={deploy} />
+      ) : (
+        <Progress deploy={deploy} status={undefined} />
+      )}
       <Timeline deploy={deploy} />
       <Images images={deploy.images} />
     </>
