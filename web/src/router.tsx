@@ -196,6 +196,12 @@ const freezes = createRoute({
   component: lazyRouteComponent(() => import("@/pages/freezes/page"), "FreezesPage"),
 });
 
+const project = createRoute({
+  getParentRoute: () => app,
+  path: "/projects/$project",
+  component: lazyRouteComponent(() => import("@/pages/project/page"), "ProjectPage"),
+});
+
 const tokens = createRoute({
   getParentRoute: () => app,
   path: "/tokens",
@@ -226,6 +232,7 @@ const tree = root.addChildren([
     build,
     activity,
     freezes,
+    project,
     tokens,
     missing,
   ]),

@@ -7,6 +7,7 @@ import type {
   BuildState,
   Category,
   CreateFreeze,
+  CreateFreezeException,
   CreateHotfix,
   CreateLock,
   CreatePullRequestDeploy,
@@ -210,6 +211,34 @@ export const api = {
     take(client.POST("/api/v1/freezes", { params: { header: once(key) }, body })),
   endFreeze: (id: number) =>
     take(client.POST("/api/v1/freezes/{id}/end", { params: { path: { id } } })),
+  exceptFromFreeze: (id: number, body: CreateFreezeException) =>
+    take(client.POST("/api/v1/freezes/{id}/exceptions", { params: { path: { id } }, body })),
+  projectRules: (project: string, signal?: AbortSignal) =>
+    take(client.GET("/api/v1/projects/{project}/rules", { params: { path: { project } }, signal })),
+  setProjectWindows: (project: string, body: DeployWindows) =>
+    take(
+      client.PUT("/api/v1/projects/{project}/rules/windows", {
+        params: { path: { project } },
+        body,
+      }),
+    ),
+  clearProjectWindows: (project: string) =>
+    take(
+      client.DELETE("/api/v1/projects/{project}/rules/windows", { params: { path: { project } } }),
+    ),
+  setProjectApprovals: (project: string, body: ApprovalRule) =>
+    take(
+      client.PUT("/api/v1/projects/{project}/rules/approvals", {
+        params: { path: { project } },
+        body,
+      }),
+    ),
+  clearProjectApprovals: (project: string) =>
+    take(
+      client.DELETE("/api/v1/projects/{project}/rules/approvals", {
+        params: { path: { project } },
+      }),
+    ),
   hotfixPlan: (name: string, body: CreateHotfix) =>
     take(client.POST("/api/v1/workloads/{name}/hotfix-plan", { params: { path: { name } }, body })),
   createHotfix: (name: string, body: CreateHotfix, key: string) =>

@@ -20,6 +20,7 @@ export const keys = {
   rules: (name: string) => ["workload", name, "rules"] as const,
   gates: (name: string) => ["workload", name, "gates"] as const,
   pulls: (name: string) => ["workload", name, "pulls"] as const,
+  projectRules: (project: string) => ["project", project, "rules"] as const,
   freezes: ["freezes"] as const,
   branches: (name: string) => ["workload", name, "branches"] as const,
   commits: (name: string) => ["workload", name, "commits"] as const,
@@ -125,6 +126,12 @@ export const rulesQuery = (name: string) =>
   queryOptions({
     queryKey: keys.rules(name),
     queryFn: ({ signal }) => api.rules(name, signal),
+  });
+
+export const projectRulesQuery = (project: string) =>
+  queryOptions({
+    queryKey: keys.projectRules(project),
+    queryFn: ({ signal }) => api.projectRules(project, signal),
   });
 
 export const gatesQuery = (name: string) =>
