@@ -35,10 +35,17 @@ export type CreatePullRequestDeploy = Schemas["CreatePullRequestDeploy"];
 export type CreateRun = Schemas["CreateRun"];
 export type CreateWorkload = Schemas["CreateWorkload"];
 export type ChangedCommit = Schemas["ChangedCommit"];
-export type Deploy = Schemas["Deploy"];
+export type Deploy = Omit<Schemas["Deploy"], "timeline"> & { timeline: DeployEvent[] };
 export type DeployComparison = Schemas["DeployComparison"];
 export type DeployKind = Schemas["DeployKind"];
-export type DeployEvent = Schemas["DeployEvent"];
+/** An entry of a deploy's timeline; a server that tells of pods names the one that it is about. */
+export type DeployEvent = Schemas["DeployEvent"] & { pod?: PodChange | null };
+/** What became of a pod: words that are not known here are shown as they are. */
+export interface PodChange {
+  name: string;
+  version: string;
+  change: string;
+}
 export type DeployState = Schemas["DeployState"];
 export type DeploySummary = Schemas["DeploySummary"];
 export type DeployWindow = Schemas["DeployWindow"];

@@ -22,7 +22,6 @@ import { Images } from "./images";
 import { MadeOf } from "./made-of";
 import { Progress } from "./progress";
 import { DeploySkeleton } from "./skeleton";
-import { Stages } from "./stages";
 import { Timeline } from "./timeline";
 
 /** One deploy, from the asking to its end. */
@@ -110,7 +109,6 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
       <HeldSection deploy={deploy} />
       {deploy.hotfix && <MadeOf hotfix={deploy.hotfix} workload={deploy.workload} />}
       {deploy.state === "failed" && <Failure deploy={deploy} />}
-      <Stages deploy={deploy} />
       {active && deploy.pull_request == null ? (
         <LivePods deploy={deploy} />
       ) : (
