@@ -43,7 +43,7 @@ export function Held({ held, titled, className, children }: Props) {
               </p>
             ),
         )}
-        {held.hint && (
+        {held.hint && !counted && (
           <p className="mt-1 break-words text-muted">
             <Words text={held.hint} />
           </p>

@@ -55,6 +55,9 @@ export function DeployPage() {
   }
   return (
     <>
+      {error && !deploy && (
+        <h1 className="page-x pt-4 text-xl font-semibold tracking-tight">Deploy {text}</h1>
+      )}
       {error && <ProblemView error={error} onRetry={() => refetch()} className="page-x py-4" />}
       {deploy ? <DeployBody deploy={deploy} /> : !error && <DeploySkeleton />}
     </>
