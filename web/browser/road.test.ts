@@ -192,7 +192,7 @@ test("a pull request is deployed beside it, and removed again", async () => {
 
 test("the other pages hold what happened", async () => {
   await open(`/workloads/${name}/history`);
-  await page.getByRole("table", { name: "Deploys" }).getByText("Finished").waitFor();
+  await page.getByRole("table", { name: "Deploys" }).getByText("Finished").first().waitFor();
   await inspect(page, "history");
   await open(`/workloads/${name}/settings`);
   await page.getByRole("button", { name: `Delete ${name}` }).waitFor();

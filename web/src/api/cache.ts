@@ -77,6 +77,7 @@ export function applyDeploy(client: QueryClient, deploy: DeploySummary) {
     void client.invalidateQueries({ queryKey: keys.pulls(deploy.workload) });
     return;
   }
+  if (deploy.finished_at) void client.invalidateQueries({ queryKey: ["delivery"] });
   const mark = <T extends WorkloadSummary>(it: T): T => ({
     ...it,
     current: deploy.state === "succeeded" ? newest(it.current, deploy) : it.current,

@@ -1,5 +1,6 @@
 /** One function for each call of the API. Everything that the UI asks goes through here. */
 import createClient from "openapi-fetch";
+import type { DeliveryPerformance } from "./delivery";
 import { problemFrom, unreachable } from "./problem";
 import type { paths } from "./schema";
 import type {
@@ -48,6 +49,15 @@ async function take<T>(call: Promise<Answer<T>>): Promise<T> {
   }
   if (!answer.response.ok) throw problemFrom(answer.response.status, answer.error);
   return answer.data as T;
+}
+
+/** A read by its address: for what the generated client does not have. */
+async function read<T>(url: string, signal?: AbortSignal): Promise<Answer<T>> {
+  const response = await globalThis.fetch(
+    new Request(new URL(url, window.location.origin), { signal }),
+  );
+  const body: unknown = await response.json().catch(() => undefined);
+  return response.ok ? { data: body as T, response } : { error: body, response };
 }
 
 const once = (key: string) => ({ "Idempotency-Key": key });
@@ -211,6 +221,13 @@ export const api = {
     take(client.POST("/api/v1/freezes", { params: { header: once(key) }, body })),
   endFreeze: (id: number) =>
     take(client.POST("/api/v1/freezes/{id}/end", { params: { path: { id } } })),
+  delivery: (
+    of: "workloads" | "projects",
+    name: string,
+    days: number,
+    signal?: AbortSignal,
+  ): Promise<DeliveryPerformance> =>
+    take(read(apiUrl(`/${of}/${encodeURIComponent(name)}/delivery-performance`, { days }), signal)),
   exceptFromFreeze: (id: number, body: CreateFreezeException) =>
     take(client.POST("/api/v1/freezes/{id}/exceptions", { params: { path: { id } }, body })),
   projectRules: (project: string, signal?: AbortSignal) =>

@@ -7,6 +7,7 @@ import {
 } from "@tanstack/react-query";
 import { isInMotion } from "@/lib/previews";
 import { api, type DeployFilter } from "./client";
+import type { DeliveryPerformance } from "./delivery";
 import { ProblemError } from "./problem";
 import type { BuildState, Page, PullRequest, WorkloadSummary } from "./types";
 
@@ -20,6 +21,7 @@ export const keys = {
   rules: (name: string) => ["workload", name, "rules"] as const,
   gates: (name: string) => ["workload", name, "gates"] as const,
   pulls: (name: string) => ["workload", name, "pulls"] as const,
+  delivery: (of: string, name: string) => ["delivery", of, name] as const,
   projectRules: (project: string) => ["project", project, "rules"] as const,
   freezes: ["freezes"] as const,
   branches: (name: string) => ["workload", name, "branches"] as const,
@@ -157,6 +159,20 @@ export const pullQuery = (name: string, number: number) =>
     queryFn: ({ signal }) => api.pullRequest(name, number, signal),
     refetchInterval: (query) => readAgain(query.state.data ? [query.state.data] : []),
   });
+
+/** DORA's four figures; every deploy that ends may change them. */
+const deliveryQuery = (of: "workloads" | "projects", name: string, days: number) =>
+  queryOptions({
+    queryKey: [...keys.delivery(of, name), days],
+    queryFn: ({ signal }) => api.delivery(of, name, days, signal),
+    // The figures of another span stay until those of the new one are there.
+    placeholderData: (before: DeliveryPerformance | undefined, query) =>
+      query?.queryKey[2] === name ? before : undefined,
+  });
+export const workloadDeliveryQuery = (name: string, days: number) =>
+  deliveryQuery("workloads", name, days);
+export const projectDeliveryQuery = (project: string, days: number) =>
+  deliveryQuery("projects", project, days);
 
 /** Those that hold or will; `all` has those that are over, too. */
 export const freezesQuery = (all: boolean) =>

@@ -39,7 +39,7 @@ export type Deploy = Omit<Schemas["Deploy"], "timeline"> & { timeline: DeployEve
 export type DeployComparison = Schemas["DeployComparison"];
 export type DeployKind = Schemas["DeployKind"];
 /** An entry of a deploy's timeline; a server that tells of pods names the one that it is about. */
-export type DeployEvent = Schemas["DeployEvent"] & { pod?: PodChange | null };
+export type DeployEvent = Omit<Schemas["DeployEvent"], "pod"> & { pod?: PodChange | null };
 /** What became of a pod: words that are not known here are shown as they are. */
 export interface PodChange {
   name: string;

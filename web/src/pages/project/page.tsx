@@ -13,6 +13,7 @@ import { usePage } from "@/frame/page";
 import { useNow } from "@/lib/clock";
 import { plural } from "@/lib/format";
 import { isOver } from "@/lib/freezes";
+import { ProjectDelivery } from "@/pages/delivery/panel";
 import { freezeColumns, freezeDetail } from "@/pages/freezes/columns";
 import { CreateFreezeDialog, EndFreezeDialog } from "@/pages/freezes/dialogs";
 import { ExceptDialog } from "@/pages/rules/except";
@@ -68,6 +69,7 @@ export function ProjectPage() {
       </section>
       {workloads?.length !== 0 && (
         <>
+          <ProjectDelivery project={project} />
           <Freezes project={project} />
           <section aria-label="Rules" className="border-t">
             <h2 className="page-x pt-4 font-medium">Rules for all its workloads</h2>
