@@ -197,21 +197,6 @@ test("the other pages hold what happened", async () => {
   await open(`/workloads/${name}/settings`);
   await page.getByRole("button", { name: `Delete ${name}` }).waitFor();
   await inspect(page, "settings");
-  await open(`/workloads/${name}/scale`);
-  await page.getByText("says how many").waitFor();
-  await inspect(page, "scale");
-  await page.getByRole("link", { name: /^project / }).click();
-  await page
-    .getByRole("table", { name: /^Workloads of project/ })
-    .getByText(name)
-    .waitFor();
-  await inspect(page, "project");
-  await open("/freezes?all=true");
-  await page.getByRole("button", { name: "Create a freeze" }).click();
-  await page.getByLabel("Reason").waitFor();
-  await inspect(page, "freeze-dialog");
-  await page.keyboard.press("Escape");
-  await inspect(page, "freezes");
   await open("/activity");
   await page.getByRole("link", { name }).first().waitFor();
   await inspect(page, "activity");
@@ -227,6 +212,24 @@ test("the other pages hold what happened", async () => {
   await open("/no/such/page");
   await page.getByRole("heading", { name: "There is no page here" }).waitFor();
   await inspect(page, "missing");
+});
+
+test("how many pods, a project and the freezes have their pages", async () => {
+  await open(`/workloads/${name}/scale`);
+  await page.getByText("says how many").waitFor();
+  await inspect(page, "scale");
+  await page.getByRole("link", { name: /^project / }).click();
+  await page
+    .getByRole("table", { name: /^Workloads of project/ })
+    .getByText(name)
+    .waitFor();
+  await inspect(page, "project");
+  await open("/freezes?all=true");
+  await page.getByRole("button", { name: "Create a freeze" }).click();
+  await page.getByLabel("Reason").waitFor();
+  await inspect(page, "freeze-dialog");
+  await page.keyboard.press("Escape");
+  await inspect(page, "freezes");
 });
 
 test("everything is reached from the keyboard", async () => {
