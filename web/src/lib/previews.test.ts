@@ -8,6 +8,7 @@ it("says the most urgent of a preview", () => {
   expect(word({ preview: null, from_fork: true, allowed: false })).toBe("Not allowed yet");
   expect(word({ preview: mkPreview() })).toBe("Awake");
   expect(word({ preview: mkPreview({ pods_ready: 0 }) })).toBe("No pod ready");
+  expect(word({ preview: mkPreview({ pods_ready: 0, sleeps_at: null }) })).toBe("Deployed");
   expect(word({ preview: mkPreview({ state: "sleeping" }) })).toBe("Asleep");
   expect(word({ preview: mkPreview({ state: "removing" }) })).toBe("Being removed");
   expect(word({ preview: mkPreview({ state: "removed" }) })).toBe("No preview");

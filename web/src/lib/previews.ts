@@ -32,6 +32,8 @@ export function previewLook(pull: Pick<PullRequest, "from_fork" | "allowed" | "p
   if (state && (isDeployActive(state) || state === "failed")) return DEPLOY[state];
   if (preview.state === "sleeping") return { tone: "unknown", word: "Asleep" };
   if (preview.state === "waking") return { tone: "progress", word: "Wakes" };
+  // What never sleeps has no pods all the time: it runs when somebody says so.
+  if (preview.sleeps_at == null) return { tone: "ok", word: "Deployed" };
   return preview.replicas > 0 && preview.pods_ready === 0
     ? { tone: "unknown", word: "No pod ready" }
     : { tone: "ok", word: "Awake" };

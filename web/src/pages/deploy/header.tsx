@@ -19,6 +19,8 @@ interface Props {
 /** State first; then what, who, when and how long. */
 export function DeployHeader({ deploy, onCancel, onHold, onAgain }: Props) {
   const pull = deploy.pull_request ?? null;
+  // The reason would be its own failure, which stands below in full.
+  const bySelf = deploy.bad?.reason.startsWith(`automatic: deploy ${deploy.id} failed`);
   return (
     <header className="page-x flex flex-wrap items-start gap-x-6 gap-y-3 pt-4 pb-4">
       <div className="min-w-0 flex-1 basis-80">
@@ -60,7 +62,8 @@ export function DeployHeader({ deploy, onCancel, onHold, onAgain }: Props) {
         </Facts>
         {deploy.bad && (
           <p className="mt-2 max-w-prose break-words text-failed">
-            Marked as bad by {deploy.bad.by} <Ago at={deploy.bad.at} />: {deploy.bad.reason}
+            Marked as bad by {deploy.bad.by} <Ago at={deploy.bad.at} />
+            {bySelf ? ", with the automatic rollback" : `: ${deploy.bad.reason}`}
           </p>
         )}
         {deploy.override_reason && (

@@ -207,11 +207,13 @@ function PreviewSection({ workload, pull, preview, onAsk }: SectionProps) {
               <Ago at={preview.expires_at} />, unless somebody uses it
             </Fact>
           )}
-          <Fact name="Access">
-            {preview.shared
-              ? "Who is signed in, and whoever has the shared link"
-              : "Who is signed in"}
-          </Fact>
+          {url && (
+            <Fact name="Access">
+              {preview.shared
+                ? "Who is signed in, and whoever has the shared link"
+                : "Who is signed in"}
+            </Fact>
+          )}
         </dl>
       </div>
       {!going && (
