@@ -7,7 +7,7 @@ import { Facts } from "@/components/facts";
 import { StatusIcon } from "@/components/status";
 import { Ago, Took } from "@/components/time";
 import { shortSha } from "@/lib/format";
-import { deployHeadline, deployTone, KIND } from "@/lib/status";
+import { deployHeadline, deployTone, failedBehind, KIND } from "@/lib/status";
 
 interface Props {
   deploy: Deploy;
@@ -20,7 +20,7 @@ interface Props {
 export function DeployHeader({ deploy, onCancel, onHold, onAgain }: Props) {
   const pull = deploy.pull_request ?? null;
   // The reason would be its own failure, which stands below in full.
-  const bySelf = deploy.bad?.reason.startsWith(`automatic: deploy ${deploy.id} failed`);
+  const bySelf = deploy.bad != null && failedBehind(deploy.bad.reason) === deploy.id;
   return (
     <header className="page-x flex flex-wrap items-start gap-x-6 gap-y-3 pt-4 pb-4">
       <div className="min-w-0 flex-1 basis-80">

@@ -91,7 +91,7 @@ export function pullColumns(name: string): Column<PullRequest>[] {
 function Under({ pull }: { pull: PullRequest }) {
   const words = isBehind(pull)
     ? needsAllowing(pull)
-      ? "Newer commit not allowed"
+      ? "Newer not allowed"
       : "Newer commit pushed"
     : pull.from_fork && hasPreview(pull)
       ? "From a fork"
