@@ -70,34 +70,41 @@ function Group({ name, trails }: { name: string; trails: PodTrail[] }) {
   );
 }
 
-/** One line for a pod: its name and its steps with their times; reasons for trouble below. */
+/** One line for a pod: its name and its steps with their times; trouble below, with the reason. */
 function Trail({ trail }: { trail: PodTrail }) {
   const reasons = trail.steps.filter(isTrouble);
+  const steps = trail.steps.filter((step) => !isTrouble(step));
   return (
     <li className="py-0.5">
       <span className="flex flex-wrap items-baseline gap-x-3">
         <code className="min-w-0 font-mono text-xs wrap-anywhere">{trail.name}</code>
-        {trail.steps.map((step) => (
+        {steps.map((step) => (
           <span
             key={step.seq}
             title={step.words}
             className={clsx("whitespace-nowrap", TONE_TEXT[toneOf(step)])}
           >
-            {step.change.replaceAll("_", " ")}{" "}
-            <time dateTime={step.at} title={exact(step.at)} className="nums text-faint">
-              {clock(step.at)}
-            </time>
+            {step.change.replaceAll("_", " ")} <When at={step.at} />
           </span>
         ))}
       </span>
       {reasons.map((step) => (
-        <span key={step.seq} className="block break-words text-failed">
-          <Words text={step.words} />
+        <span key={step.seq} className="block pl-3 wrap-anywhere">
+          <span className="text-failed">
+            <Words text={step.words} />
+          </span>{" "}
+          <When at={step.at} />
         </span>
       ))}
     </li>
   );
 }
+
+const When = ({ at }: { at: string }) => (
+  <time dateTime={at} title={exact(at)} className="nums text-faint">
+    {clock(at)}
+  </time>
+);
 
 const inTrouble = ({ steps }: PodTrail): boolean => {
   const last = steps.at(-1);
