@@ -22,6 +22,8 @@ export interface Environment {
   config: string;
   /** Pushes a change of the sample's message; null where the repository is not ours. */
   push: ((message: string) => Promise<void>) | null;
+  /** Opens a pull request with another message; null where the repository is not ours. */
+  openPull: ((message: string) => Promise<number>) | null;
   close: () => Promise<void>;
 }
 
@@ -40,6 +42,7 @@ export async function prepare(): Promise<Environment> {
       repository: need("HERMEZ_REPOSITORY"),
       config: need("HERMEZ_CONFIG"),
       push: null,
+      openPull: null,
       close: async () => {},
     };
   }
@@ -51,6 +54,7 @@ export async function prepare(): Promise<Environment> {
     repository: forge.repository,
     config: "service.yaml",
     push: (message) => forge.push(message),
+    openPull: (message) => forge.openPull(message),
     close: () => forge.close(),
   };
 }
@@ -105,6 +109,21 @@ class Forge {
     await this.git("add", "--all");
     await this.git("commit", "--quiet", "--message", `Say: ${message}`);
     await this.git("push", "--quiet", "origin", "main");
+  }
+
+  async openPull(message: string): Promise<number> {
+    await this.git("switch", "--quiet", "--create", "banner");
+    await writeFile(join(this.folder, "message.txt"), `${message}\n`);
+    await this.git("commit", "--quiet", "--all", "--message", `Say: ${message}`);
+    await this.git("push", "--quiet", "origin", "banner");
+    await this.git("switch", "--quiet", "main");
+    const opened = await fetch(`${this.api}/pulls`, {
+      method: "POST",
+      headers: this.headers,
+      body: JSON.stringify({ title: message, head: "banner", base: "main" }),
+    });
+    if (!opened.ok) throw new Error(`the forge answered ${opened.status}: ${await opened.text()}`);
+    return ((await opened.json()) as { number: number }).number;
   }
 
   async close(): Promise<void> {

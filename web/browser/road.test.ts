@@ -159,9 +159,40 @@ test("a push is seen by itself, and the newest commit is offered", async () => {
   await page.getByRole("dialog").waitFor({ state: "detached" });
 });
 
+test("a pull request is deployed beside it, and removed again", async () => {
+  if (environment.openPull === null) return;
+  await open(`/workloads/${name}/pull-requests`);
+  await page.getByText("No open pull requests").waitFor();
+  await inspect(page, "pull-requests-empty");
+  const title = "Hello from a pull request.";
+  const number = await environment.openPull(title);
+  await page.reload();
+  await page.getByRole("link", { name: title }).click();
+  await page.getByRole("button", { name: /^Deploy [0-9a-f]{7}$/ }).click();
+  const dialog = page.getByRole("dialog", { name: `Deploy pull request ${number}` });
+  await dialog.getByLabel("Pods").waitFor();
+  await inspect(page, "pull-request-dialog");
+  await dialog.getByRole("button", { name: /^Deploy/ }).click();
+  await page.waitForURL("**/deploys/*");
+  await page
+    .getByRole("heading", { name: "Deploy finished" })
+    .waitFor({ timeout: BUILD_TIMEOUT_MS + DEPLOY_TIMEOUT_MS });
+  await page.getByRole("link", { name: "See the preview" }).click();
+  const preview = page.getByRole("region", { name: "Preview" });
+  await preview.getByText("Awake").waitFor();
+  await inspect(page, "pull-request");
+  await open(`/workloads/${name}/pull-requests`);
+  await page.getByRole("table", { name: "Pull requests" }).getByText("Awake").waitFor();
+  await inspect(page, "pull-requests");
+  await page.getByRole("link", { name: title }).click();
+  await preview.getByRole("button", { name: "Remove the preview" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Remove the preview" }).click();
+  await page.getByRole("heading", { name: "No preview" }).waitFor({ timeout: 60_000 });
+});
+
 test("the other pages hold what happened", async () => {
   await open(`/workloads/${name}/history`);
-  await page.getByRole("table", { name: "Deploys" }).getByText("Finished").waitFor();
+  await page.getByRole("table", { name: "Deploys" }).getByText("Finished").first().waitFor();
   await inspect(page, "history");
   await open(`/workloads/${name}/settings`);
   await page.getByRole("button", { name: `Delete ${name}` }).waitFor();
@@ -181,6 +212,24 @@ test("the other pages hold what happened", async () => {
   await open("/no/such/page");
   await page.getByRole("heading", { name: "There is no page here" }).waitFor();
   await inspect(page, "missing");
+});
+
+test("how many pods, a project and the freezes have their pages", async () => {
+  await open(`/workloads/${name}/scale`);
+  await page.getByText("says how many").waitFor();
+  await inspect(page, "scale");
+  await page.getByRole("link", { name: /^project / }).click();
+  await page
+    .getByRole("table", { name: /^Workloads of project/ })
+    .getByText(name)
+    .waitFor();
+  await inspect(page, "project");
+  await open("/freezes?all=true");
+  await page.getByRole("button", { name: "Create a freeze" }).click();
+  await page.getByLabel("Reason").waitFor();
+  await inspect(page, "freeze-dialog");
+  await page.keyboard.press("Escape");
+  await inspect(page, "freezes");
 });
 
 test("everything is reached from the keyboard", async () => {

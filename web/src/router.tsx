@@ -98,6 +98,18 @@ const workloadCommits = createRoute({
   component: lazyRouteComponent(() => import("@/pages/workload/commits"), "CommitsTab"),
 });
 
+const workloadPulls = createRoute({
+  getParentRoute: () => workload,
+  path: "pull-requests",
+  component: lazyRouteComponent(() => import("@/pages/pull-requests/list"), "PullRequestsTab"),
+});
+
+const workloadPull = createRoute({
+  getParentRoute: () => workload,
+  path: "pull-requests/$number",
+  component: lazyRouteComponent(() => import("@/pages/pull-requests/page"), "PullRequestPage"),
+});
+
 const workloadHistory = createRoute({
   getParentRoute: () => workload,
   path: "history",
@@ -184,6 +196,12 @@ const freezes = createRoute({
   component: lazyRouteComponent(() => import("@/pages/freezes/page"), "FreezesPage"),
 });
 
+const project = createRoute({
+  getParentRoute: () => app,
+  path: "/projects/$project",
+  component: lazyRouteComponent(() => import("@/pages/project/page"), "ProjectPage"),
+});
+
 const tokens = createRoute({
   getParentRoute: () => app,
   path: "/tokens",
@@ -200,6 +218,8 @@ const tree = root.addChildren([
     workload.addChildren([
       workloadStatus,
       workloadCommits,
+      workloadPulls,
+      workloadPull,
       workloadHistory,
       workloadLogs,
       workloadScale,
@@ -212,6 +232,7 @@ const tree = root.addChildren([
     build,
     activity,
     freezes,
+    project,
     tokens,
     missing,
   ]),

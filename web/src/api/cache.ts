@@ -72,6 +72,12 @@ export function applyDeploy(client: QueryClient, deploy: DeploySummary) {
       upsertPage(pages, deploy),
     );
   }
+  // A preview stands beside the workload, and changes nothing of it.
+  if (deploy.pull_request != null) {
+    void client.invalidateQueries({ queryKey: keys.pulls(deploy.workload) });
+    return;
+  }
+  if (deploy.finished_at) void client.invalidateQueries({ queryKey: ["delivery"] });
   const mark = <T extends WorkloadSummary>(it: T): T => ({
     ...it,
     current: deploy.state === "succeeded" ? newest(it.current, deploy) : it.current,

@@ -1,61 +1,26 @@
 /** One function for each call of the API. Everything that the UI asks goes through here. */
-import createClient from "openapi-fetch";
-import { problemFrom, unreachable } from "./problem";
-import type { paths } from "./schema";
+import { client, LIST_LIMIT, once, type PageOf, read, take, version } from "./call";
+import type { DeliveryPerformance } from "./delivery";
+import { pullsApi } from "./pulls";
+import { rulesApi } from "./rules";
 import type {
-  ApprovalRule,
   BuildState,
   Category,
-  CreateFreeze,
   CreateHotfix,
-  CreateLock,
   CreateRun,
   CreateWorkload,
   DeployKind,
   DeployState,
-  DeployWindows,
-  HealthGates,
+  PreviewSettings,
   ScaleBounds,
   SetAutoscaling,
   SetScale,
 } from "./types";
 
-const client = createClient<paths>({
-  baseUrl: window.location.origin,
-  // Asked for at each call, so that tests can put their own in its place.
-  fetch: (request) => globalThis.fetch(request),
-});
-
-const LIST_LIMIT = 200;
-
-interface Answer<T> {
-  data?: T;
-  error?: unknown;
-  response: Response;
-}
-
-/** The answer's data, or what went wrong as one kind of error. */
-async function take<T>(call: Promise<Answer<T>>): Promise<T> {
-  let answer: Answer<T>;
-  try {
-    answer = await call;
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw unreachable();
-  }
-  if (!answer.response.ok) throw problemFrom(answer.response.status, answer.error);
-  return answer.data as T;
-}
-
-const once = (key: string) => ({ "Idempotency-Key": key });
-const version = (number: number) => ({ "If-Match": `"${number}"` });
-
-/** A branch's or list's next page. */
-interface PageOf {
-  cursor?: string;
-}
-
 export const api = {
+  ...rulesApi,
+  ...pullsApi,
+
   me: (signal?: AbortSignal) => take(client.GET("/api/v1/me", { signal })),
   logout: () => take(client.POST("/api/v1/logout")),
 
@@ -93,6 +58,13 @@ export const api = {
       client.PATCH("/api/v1/workloads/{name}", {
         params: { path: { name }, header: version(number) },
         body: { auto_deploy: branch },
+      }),
+    ),
+  setPreviews: (name: string, previews: PreviewSettings, number: number) =>
+    take(
+      client.PATCH("/api/v1/workloads/{name}", {
+        params: { path: { name }, header: version(number) },
+        body: { previews },
       }),
     ),
   unpin: (name: string) =>
@@ -163,44 +135,13 @@ export const api = {
   setScaleBounds: (name: string, body: ScaleBounds) =>
     take(client.PUT("/api/v1/workloads/{name}/scale/bounds", { params: { path: { name } }, body })),
 
-  rules: (name: string, signal?: AbortSignal) =>
-    take(client.GET("/api/v1/workloads/{name}/rules", { params: { path: { name } }, signal })),
-  setWindows: (name: string, body: DeployWindows) =>
-    take(
-      client.PUT("/api/v1/workloads/{name}/rules/windows", { params: { path: { name } }, body }),
-    ),
-  clearWindows: (name: string) =>
-    take(client.DELETE("/api/v1/workloads/{name}/rules/windows", { params: { path: { name } } })),
-  setApprovals: (name: string, body: ApprovalRule) =>
-    take(
-      client.PUT("/api/v1/workloads/{name}/rules/approvals", { params: { path: { name } }, body }),
-    ),
-  clearApprovals: (name: string) =>
-    take(client.DELETE("/api/v1/workloads/{name}/rules/approvals", { params: { path: { name } } })),
-  lock: (name: string, body: CreateLock) =>
-    take(client.PUT("/api/v1/workloads/{name}/lock", { params: { path: { name } }, body })),
-  /** With a reason it breaks the lock of somebody else. */
-  unlock: (name: string, breakReason: string | null) =>
-    take(
-      client.DELETE("/api/v1/workloads/{name}/lock", {
-        params: {
-          path: { name },
-          query: breakReason === null ? {} : { break: true, reason: breakReason },
-        },
-      }),
-    ),
-  gates: (name: string, signal?: AbortSignal) =>
-    take(client.GET("/api/v1/workloads/{name}/gates", { params: { path: { name } }, signal })),
-  setGates: (name: string, body: HealthGates) =>
-    take(client.PUT("/api/v1/workloads/{name}/gates", { params: { path: { name } }, body })),
-  clearGates: (name: string) =>
-    take(client.DELETE("/api/v1/workloads/{name}/gates", { params: { path: { name } } })),
-  freezes: (query: PageOf & { all?: boolean }, signal?: AbortSignal) =>
-    take(client.GET("/api/v1/freezes", { params: { query }, signal })),
-  createFreeze: (body: CreateFreeze, key: string) =>
-    take(client.POST("/api/v1/freezes", { params: { header: once(key) }, body })),
-  endFreeze: (id: number) =>
-    take(client.POST("/api/v1/freezes/{id}/end", { params: { path: { id } } })),
+  delivery: (
+    of: "workloads" | "projects",
+    name: string,
+    days: number,
+    signal?: AbortSignal,
+  ): Promise<DeliveryPerformance> =>
+    take(read(apiUrl(`/${of}/${encodeURIComponent(name)}/delivery-performance`, { days }), signal)),
   hotfixPlan: (name: string, body: CreateHotfix) =>
     take(client.POST("/api/v1/workloads/{name}/hotfix-plan", { params: { path: { name } }, body })),
   createHotfix: (name: string, body: CreateHotfix, key: string) =>

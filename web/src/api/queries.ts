@@ -5,9 +5,11 @@ import {
   type QueryClientConfig,
   queryOptions,
 } from "@tanstack/react-query";
+import { isInMotion } from "@/lib/previews";
 import { api, type DeployFilter } from "./client";
+import type { DeliveryPerformance } from "./delivery";
 import { ProblemError } from "./problem";
-import type { BuildState, Page, WorkloadSummary } from "./types";
+import type { BuildState, Page, PullRequest, WorkloadSummary } from "./types";
 
 export const keys = {
   me: ["me"] as const,
@@ -18,6 +20,9 @@ export const keys = {
   scale: (name: string) => ["workload", name, "scale"] as const,
   rules: (name: string) => ["workload", name, "rules"] as const,
   gates: (name: string) => ["workload", name, "gates"] as const,
+  pulls: (name: string) => ["workload", name, "pulls"] as const,
+  delivery: (of: string, name: string) => ["delivery", of, name] as const,
+  projectRules: (project: string) => ["project", project, "rules"] as const,
   freezes: ["freezes"] as const,
   branches: (name: string) => ["workload", name, "branches"] as const,
   commits: (name: string) => ["workload", name, "commits"] as const,
@@ -125,11 +130,49 @@ export const rulesQuery = (name: string) =>
     queryFn: ({ signal }) => api.rules(name, signal),
   });
 
+export const projectRulesQuery = (project: string) =>
+  queryOptions({
+    queryKey: keys.projectRules(project),
+    queryFn: ({ signal }) => api.projectRules(project, signal),
+  });
+
 export const gatesQuery = (name: string) =>
   queryOptions({
     queryKey: keys.gates(name),
     queryFn: ({ signal }) => api.gates(name, signal),
   });
+
+/** The forge is asked at each read; more often while a preview is about to change. */
+const readAgain = (pulls: PullRequest[]) => (pulls.some(isInMotion) ? 3_000 : 60_000);
+
+/** Open pull requests with their previews. */
+export const pullsQuery = (name: string) =>
+  queryOptions({
+    queryKey: keys.pulls(name),
+    queryFn: async ({ signal }) => (await api.pullRequests(name, signal)).items,
+    refetchInterval: (query) => readAgain(query.state.data ?? []),
+  });
+
+export const pullQuery = (name: string, number: number) =>
+  queryOptions({
+    queryKey: [...keys.pulls(name), number],
+    queryFn: ({ signal }) => api.pullRequest(name, number, signal),
+    refetchInterval: (query) => readAgain(query.state.data ? [query.state.data] : []),
+  });
+
+/** DORA's four figures; every deploy that ends may change them. */
+const deliveryQuery = (of: "workloads" | "projects", name: string, days: number) =>
+  queryOptions({
+    queryKey: [...keys.delivery(of, name), days],
+    queryFn: ({ signal }) => api.delivery(of, name, days, signal),
+    // The figures of another span stay until those of the new one are there.
+    placeholderData: (before: DeliveryPerformance | undefined, query) =>
+      query?.queryKey[2] === name ? before : undefined,
+  });
+export const workloadDeliveryQuery = (name: string, days: number) =>
+  deliveryQuery("workloads", name, days);
+export const projectDeliveryQuery = (project: string, days: number) =>
+  deliveryQuery("projects", project, days);
 
 /** Those that hold or will; `all` has those that are over, too. */
 export const freezesQuery = (all: boolean) =>

@@ -27,21 +27,31 @@ export type Category = Schemas["Category"];
 export type Commit = Schemas["Commit"];
 export type ContainerLogLine = Schemas["ContainerLogLine"];
 export type ContainerStatus = Schemas["ContainerStatus"];
+export type CreateFreezeException = Schemas["CreateFreezeException"];
 export type CreateFreeze = Schemas["CreateFreeze"];
 export type CreateHotfix = Schemas["CreateHotfix"];
 export type CreateLock = Schemas["CreateLock"];
+export type CreatePullRequestDeploy = Schemas["CreatePullRequestDeploy"];
 export type CreateRun = Schemas["CreateRun"];
 export type CreateWorkload = Schemas["CreateWorkload"];
 export type ChangedCommit = Schemas["ChangedCommit"];
-export type Deploy = Schemas["Deploy"];
+export type Deploy = Omit<Schemas["Deploy"], "timeline"> & { timeline: DeployEvent[] };
 export type DeployComparison = Schemas["DeployComparison"];
 export type DeployKind = Schemas["DeployKind"];
-export type DeployEvent = Schemas["DeployEvent"];
+/** An entry of a deploy's timeline; a server that tells of pods names the one that it is about. */
+export type DeployEvent = Omit<Schemas["DeployEvent"], "pod"> & { pod?: PodChange | null };
+/** What became of a pod: words that are not known here are shown as they are. */
+export interface PodChange {
+  name: string;
+  version: string;
+  change: string;
+}
 export type DeployState = Schemas["DeployState"];
 export type DeploySummary = Schemas["DeploySummary"];
 export type DeployWindow = Schemas["DeployWindow"];
 export type DeployWindows = Schemas["DeployWindows"];
 export type Freeze = Schemas["Freeze"];
+export type FreezeException = Schemas["FreezeException"];
 export type Health = Schemas["Health"];
 export type HealthGates = Schemas["HealthGates"];
 export type HeldDeploy = Schemas["HeldDeploy"];
@@ -55,7 +65,11 @@ export type MetricCheck = Schemas["MetricCheck"];
 export type Pin = Schemas["Pin"];
 export type Place = Schemas["Place"];
 export type PodStatus = Schemas["PodStatus"];
+export type Preview = Schemas["Preview"];
+export type PreviewSettings = Schemas["PreviewSettings"];
+export type ProjectRules = Schemas["ProjectRules"];
 export type Problem = Schemas["Problem"];
+export type PullRequest = Schemas["PullRequest"];
 export type Receipt = Schemas["Receipt"];
 export type FailedContainer = Schemas["FailedContainer"];
 export type ReceiptLine = Schemas["ReceiptLine"];

@@ -27,8 +27,15 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
   );
 }
 
-/** A command as one types it, with a button that copies it. */
-export function Command({ text, className }: { text: string; className?: string }) {
+interface CommandProps {
+  text: string;
+  /** What the button copies, where it is no command. */
+  label?: string;
+  className?: string;
+}
+
+/** A command as one types it, or a link, with a button that copies it. */
+export function Command({ text, label = "Copy the command", className }: CommandProps) {
   return (
     <div
       className={clsx(
@@ -37,7 +44,7 @@ export function Command({ text, className }: { text: string; className?: string 
       )}
     >
       <code className="min-w-0 flex-1 font-mono text-xs wrap-anywhere">{text}</code>
-      <CopyButton text={text} label="Copy the command" />
+      <CopyButton text={text} label={label} />
     </div>
   );
 }

@@ -15,19 +15,22 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
       header: "Deploy",
       className: withWorkload ? "w-[28%] max-sm:w-auto" : "w-18 md:w-24",
       cell: (it) => (
-        <Link
-          to="/deploys/$id"
-          params={{ id: String(it.id) }}
-          data-row-link
-          className="link flex min-w-0 gap-1.5"
-        >
-          {withWorkload && (
-            <span className="truncate font-medium" title={it.workload}>
-              {it.workload}
-            </span>
-          )}
-          <span className={withWorkload ? "nums text-faint" : "nums"}>#{it.id}</span>
-        </Link>
+        <>
+          <Link
+            to="/deploys/$id"
+            params={{ id: String(it.id) }}
+            data-row-link
+            className="link flex min-w-0 gap-1.5"
+          >
+            {withWorkload && (
+              <span className="truncate font-medium" title={it.workload}>
+                {it.workload}
+              </span>
+            )}
+            <span className={withWorkload ? "nums text-faint" : "nums"}>#{it.id}</span>
+          </Link>
+          {withWorkload && <Narrow deploy={it} />}
+        </>
       ),
     },
     {
@@ -56,7 +59,12 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
       id: "commit",
       header: "Commit",
       className: withWorkload ? "max-sm:hidden" : undefined,
-      cell: (it) => <CommitLine commit={it.commit} title={it.title} />,
+      cell: (it) => (
+        <>
+          <CommitLine commit={it.commit} title={it.title} />
+          {!withWorkload && <Narrow deploy={it} />}
+        </>
+      ),
     },
     withWorkload
       ? null
@@ -110,6 +118,13 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
   return columns.filter((column) => column !== null);
 }
 
+/** On a phone, what the columns say that have no place there. */
+const Narrow = ({ deploy }: { deploy: DeploySummary }) => (
+  <span className="block truncate text-xs text-muted md:hidden">
+    <Ago at={deploy.created_at} /> by {deploy.requested_by}
+  </span>
+);
+
 /** Under the state: the kind where it is not the usual one, and what holds it. */
 function Under({ deploy }: { deploy: DeploySummary }) {
   const held = heldNow(deploy);
@@ -118,6 +133,17 @@ function Under({ deploy }: { deploy: DeploySummary }) {
       <span className="block truncate text-xs text-waiting" title={held.message}>
         {HOLDING[held.rule]}
       </span>
+    );
+  }
+  if (deploy.pull_request != null) {
+    return (
+      <Link
+        to="/workloads/$name/pull-requests/$number"
+        params={{ name: deploy.workload, number: String(deploy.pull_request) }}
+        className="link block text-xs text-muted!"
+      >
+        Pull request {deploy.pull_request}
+      </Link>
     );
   }
   if (deploy.kind === "regular") return null;

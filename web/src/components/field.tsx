@@ -10,11 +10,13 @@ interface FieldProps extends InputHTMLAttributes<HTMLInputElement> {
   help?: ReactNode;
   mono?: boolean;
   invalid?: boolean;
+  /** Values that the browser offers while one types; others may be typed, too. */
+  options?: readonly string[];
   ref?: Ref<HTMLInputElement>;
 }
 
 /** A labelled input with its explanation under it. */
-export function Field({ label, help, mono, invalid, className, ...rest }: FieldProps) {
+export function Field({ label, help, mono, invalid, options, className, ...rest }: FieldProps) {
   const id = useId();
   return (
     <div className={className}>
@@ -28,8 +30,16 @@ export function Field({ label, help, mono, invalid, className, ...rest }: FieldP
         aria-invalid={invalid || undefined}
         autoComplete="off"
         spellCheck={false}
+        list={options && `${id}-options`}
         {...rest}
       />
+      {options && (
+        <datalist id={`${id}-options`}>
+          {options.map((option) => (
+            <option key={option} value={option} />
+          ))}
+        </datalist>
+      )}
       {help && (
         <p id={`${id}-help`} className="mt-1 text-xs text-faint">
           {help}

@@ -9,20 +9,26 @@ import { Words } from "./words";
 
 interface Props {
   held: HeldDeploy;
+  /** Whether the rule is named here: where no headline above it does. */
+  titled?: boolean;
   className?: string;
   children?: ReactNode;
 }
 
 /** Which rule holds a deploy, when it goes on, and who can let it. */
-export function Held({ held, className, children }: Props) {
+export function Held({ held, titled, className, children }: Props) {
+  // What approvals it waits for is said once: by their count.
+  const counted = held.rule === "approval" && held.approvals != null;
   return (
     <div className={clsx("flex gap-3 rounded-lg bg-rail px-4 py-3", className)}>
       <Clock className="mt-0.5 size-4 shrink-0 text-waiting" aria-hidden />
       <div className="min-w-0 flex-1">
-        <p className="font-medium text-waiting">{HOLDING[held.rule]}</p>
-        <p className="break-words">
-          <Words text={held.message} />
-        </p>
+        {titled && <p className="font-medium text-waiting">{HOLDING[held.rule]}</p>}
+        {!counted && (
+          <p className="break-words">
+            <Words text={held.message} />
+          </p>
+        )}
         {held.until && (
           <p>
             Goes on by itself <Ago at={held.until} />
@@ -37,7 +43,7 @@ export function Held({ held, className, children }: Props) {
               </p>
             ),
         )}
-        {held.hint && (
+        {held.hint && !counted && (
           <p className="mt-1 break-words text-muted">
             <Words text={held.hint} />
           </p>

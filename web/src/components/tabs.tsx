@@ -1,4 +1,5 @@
-import { Link, type LinkProps } from "@tanstack/react-router";
+import { Link, type LinkProps, useLocation } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
 
 export interface Tab {
   label: string;
@@ -11,8 +12,20 @@ export interface Tab {
 
 /** Tabs are links: each has its URL. */
 export function Tabs({ label, tabs }: { label: string; tabs: Tab[] }) {
+  const bar = useRef<HTMLElement>(null);
+  const { pathname, searchStr } = useLocation();
+  // On a phone the bar scrolls: the tab that is open is never left outside of it.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each address has its open tab
+  useEffect(() => {
+    const box = bar.current;
+    const open = box?.querySelector<HTMLElement>("a[aria-current=page]");
+    if (!box || !open) return;
+    const [inner, outer] = [open.getBoundingClientRect(), box.getBoundingClientRect()];
+    if (inner.left < outer.left) box.scrollLeft += inner.left - outer.left - 16;
+    if (inner.right > outer.right) box.scrollLeft += inner.right - outer.right + 16;
+  }, [pathname, searchStr, label]);
   return (
-    <nav aria-label={label} className="page-x overflow-x-auto border-b shadow-none">
+    <nav ref={bar} aria-label={label} className="page-x overflow-x-auto border-b shadow-none">
       <ul className="-ml-2 flex gap-1">
         {tabs.map((tab) => (
           <li key={tab.label}>

@@ -4,6 +4,7 @@ import { Command } from "cmdk";
 import { Dialog as Radix } from "radix-ui";
 import { useState } from "react";
 import { workloadsQuery } from "@/api/queries";
+import type { WorkloadSummary } from "@/api/types";
 import { useFocusReturn } from "@/components/focus-return";
 import { Kbd } from "@/components/kbd";
 import { HealthDot } from "@/components/status";
@@ -12,6 +13,7 @@ import { type Action, type ActionGroup, useAllActions } from "./actions";
 
 const GROUPS: ActionGroup[] = ["This page", "Create", "Go to", "Theme", "You"];
 const MOST_WORKLOADS = 8;
+const MOST_PROJECTS = 4;
 
 /** Search and every action, from the keyboard. */
 export default function Palette({ onClose }: { onClose: () => void }) {
@@ -43,6 +45,7 @@ function PaletteBody({ onClose }: { onClose: () => void }) {
     .filter((workload) => workload.name.includes(wanted))
     .sort((a, b) => Number(b.name.startsWith(wanted)) - Number(a.name.startsWith(wanted)))
     .slice(0, MOST_WORKLOADS);
+  const projects = wanted === "" ? [] : projectsOf(workloads, wanted);
   const groups = GROUPS.map((group) => ({
     group,
     items: actions.filter((action) => action.group === group && matches(action, wanted)),
@@ -95,6 +98,21 @@ function PaletteBody({ onClose }: { onClose: () => void }) {
             ))}
           </Group>
         )}
+        {projects.length > 0 && (
+          <Group heading="Projects">
+            {projects.map((project) => (
+              <Item
+                key={project}
+                value={`project ${project}`}
+                onSelect={() =>
+                  run(() => navigate({ to: "/projects/$project", params: { project } }))
+                }
+              >
+                <span className="min-w-0 flex-1 truncate">Project {project}</span>
+              </Item>
+            ))}
+          </Group>
+        )}
         {groups.map(({ group, items }) => (
           <Group key={group} heading={group}>
             {items.map((action) => (
@@ -125,6 +143,13 @@ function PaletteBody({ onClose }: { onClose: () => void }) {
     </Command>
   );
 }
+
+/** Projects whose names hold what is wanted; "project" finds them all. */
+const projectsOf = (workloads: WorkloadSummary[], wanted: string): string[] =>
+  [...new Set(workloads.map((workload) => workload.project))]
+    .filter((project) => `project ${project}`.toLowerCase().includes(wanted))
+    .sort()
+    .slice(0, MOST_PROJECTS);
 
 const paletteId = (workload: string) => `workload ${workload}`;
 

@@ -1,16 +1,18 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
+import { clsx } from "clsx";
 import { buildsQuery, deploysQuery } from "@/api/queries";
 import type { BuildSummary, DeploySummary } from "@/api/types";
 import { Menu, MenuItem, MenuLabel } from "@/components/menu";
 import { StatusIcon } from "@/components/status";
-import { BUILD, DEPLOY, isBuildActive, isDeployActive } from "@/lib/status";
+import { BUILD, deployHeadline, deployTone, isBuildActive, isDeployActive } from "@/lib/status";
 
 /** What is running now, anywhere; nothing when nothing is. */
 export function Running() {
   const navigate = useNavigate();
   const { deploys, builds } = useRunning();
   const count = deploys.length + builds.length;
+  const waits = builds.length === 0 && deploys.every((deploy) => deployTone(deploy) === "waiting");
   if (count === 0) return null;
   return (
     <Menu
@@ -19,11 +21,14 @@ export function Running() {
       trigger={
         <button
           type="button"
-          className="flex h-8 items-center gap-1.5 rounded-md px-2 text-progress hover:bg-hover"
+          className={clsx(
+            "flex h-8 items-center gap-1.5 rounded-md px-2 hover:bg-hover",
+            waits ? "text-waiting" : "text-progress",
+          )}
         >
-          <StatusIcon tone="progress" />
+          <StatusIcon tone={waits ? "waiting" : "progress"} />
           <span className="nums whitespace-nowrap">
-            {count} <span className="max-sm:sr-only">running</span>
+            {count} <span className="max-sm:sr-only">{waits ? "waiting" : "running"}</span>
           </span>
         </button>
       }
@@ -32,10 +37,10 @@ export function Running() {
       {deploys.map((deploy) => (
         <MenuItem
           key={deploy.id}
-          icon={<StatusIcon tone={DEPLOY[deploy.state].tone} />}
+          icon={<StatusIcon tone={deployTone(deploy)} />}
           onSelect={() => navigate({ to: "/deploys/$id", params: { id: String(deploy.id) } })}
         >
-          {deploy.workload} · {DEPLOY[deploy.state].word.toLowerCase()}
+          {deploy.workload} · {begin(deployHeadline(deploy))}
         </MenuItem>
       ))}
       {builds.length > 0 && <MenuLabel>Builds</MenuLabel>}
@@ -51,6 +56,9 @@ export function Running() {
     </Menu>
   );
 }
+
+/** A headline after a name. */
+const begin = (words: string): string => words.slice(0, 1).toLowerCase() + words.slice(1);
 
 /** The newest page of each list is enough: what runs was asked for lately. */
 function useRunning(): { deploys: DeploySummary[]; builds: BuildSummary[] } {

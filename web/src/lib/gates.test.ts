@@ -17,8 +17,11 @@ it("says what must be true", () => {
   );
   expect(gateWords({ ready_seconds: 30, max_restarts: 0, auto_rollback: true })).toEqual([
     "All pods stay ready for 30 s",
-    "At most 0 restarts",
+    "No restarts",
     "A deploy that fails is rolled back by itself",
+  ]);
+  expect(gateWords({ ready_seconds: 5, is_default: true })).toEqual([
+    "All pods stay ready for 5 s, where a container has no readiness probe",
   ]);
   expect(gateWords({})).toEqual([]);
 });

@@ -22,11 +22,14 @@ export const checkWords = (check: MetricCheck): string =>
   `${check.comparison} ${limitText(check)}${check.relative_to_old_percent == null ? "" : " of before"} for ${check.for_seconds ?? 0} s`;
 
 /** What a deploy must pass, in a few sentences. */
-export function gateWords(gates: HealthGates): string[] {
+export function gateWords(gates: HealthGates & { is_default?: boolean }): string[] {
   const { ready_seconds: seconds = 0, max_restarts: restarts } = gates;
+  const where = gates.is_default ? ", where a container has no readiness probe" : "";
   return [
-    ...(seconds > 0 ? [`All pods stay ready for ${seconds} s`] : []),
-    ...(restarts == null ? [] : [`At most ${plural(restarts, "restart")}`]),
+    ...(seconds > 0 ? [`All pods stay ready for ${seconds} s${where}`] : []),
+    ...(restarts == null
+      ? []
+      : [restarts === 0 ? "No restarts" : `At most ${plural(restarts, "restart")}`]),
     ...(gates.auto_rollback ? ["A deploy that fails is rolled back by itself"] : []),
   ];
 }

@@ -35,7 +35,7 @@ describe("approvalWords", () => {
       "1 of 2 approvals, by bob; may approve: eve",
     );
     expect(approvalWords(mkApprovals({ needed: 1, role: "owner" }))).toBe(
-      "0 of 1 approval; may approve: whoever is owner",
+      "0 of 1 approval; whoever has the role owner may approve",
     );
     expect(approvalWords(mkApprovals({ needed: 1, given: [byBob] }))).toBe(
       "1 of 1 approval, by bob",

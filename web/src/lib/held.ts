@@ -12,7 +12,7 @@ export function approvalWords({ given, needed, people, role }: ApprovalState): s
   const count = `${given.length} of ${needed} ${needed === 1 ? "approval" : "approvals"}${by}`;
   if (given.length >= needed) return count;
   if (people.length > 0) return `${count}; may approve: ${people.join(", ")}`;
-  return role ? `${count}; may approve: whoever is ${role}` : count;
+  return role ? `${count}; whoever has the role ${role} may approve` : count;
 }
 
 /** Pure: why this person's approval would not count; null where it would, as far as is known here. */

@@ -127,6 +127,10 @@ export const deployTone = (deploy: Pick<DeploySummary, "state" | "paused_by" | "
     ? "waiting"
     : DEPLOY[deploy.state].tone;
 
+/** The deploy whose failure is the reason that Hermez itself gave; null where a person gave one. */
+export const failedBehind = (reason: string): number | null =>
+  Number(/^automatic: deploy (\d{1,15}) failed/.exec(reason)?.[1] ?? 0) || null;
+
 /** Words for a deploy's `failure_cause`; unknown ones are shown as they are. */
 export function causeWords(cause: string): string {
   const words: Record<string, string> = {

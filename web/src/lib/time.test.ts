@@ -29,6 +29,13 @@ describe("relative", () => {
     expect(relative(NOW + 5_000, NOW)).toBe("just now");
     expect(relative(NOW + 120_000, NOW)).toBe("in 2 min");
   });
+
+  it("rounds what is to come, and names the day when it is far", () => {
+    expect(relative(NOW + 40_000, NOW)).toBe("in 40 s");
+    expect(relative(NOW + 7_190_000, NOW)).toBe("in 2 h");
+    expect(relative(NOW + 86_000_000, NOW)).toBe("in 1 d");
+    expect(relative(NOW + 30 * 86_400_000, NOW)).toBe("9 Apr");
+  });
 });
 
 describe("duration", () => {

@@ -5,15 +5,28 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** "just now", "3 min ago", "yesterday" or a date; never wider than 12 characters. */
+/** "just now", "3 min ago", "yesterday", "in 2 h" or a date; never wider than 12 characters. */
 export function relative(at: string | number, now: number): string {
   const then = typeof at === "number" ? at : Date.parse(at);
   const ago = now - then;
-  if (ago < 0) return ago > -MINUTE ? "just now" : `in ${span(-ago)}`;
+  if (ago < 0) return ahead(-ago) ?? day(then, now);
   if (ago < 10 * SECOND) return "just now";
   if (ago < DAY) return `${span(ago)} ago`;
   if (ago < 2 * DAY) return "yesterday";
   if (ago < 14 * DAY) return `${Math.floor(ago / DAY)} days ago`;
+  return day(then, now);
+}
+
+/** What is to come is rounded: "in 2 h" is nearer to 1 h 59 min than "in 1 h" is. */
+function ahead(ms: number): string | null {
+  if (ms < 10 * SECOND) return "just now";
+  if (ms < MINUTE) return `in ${Math.floor(ms / SECOND)} s`;
+  if (ms < 59.5 * MINUTE) return `in ${Math.round(ms / MINUTE)} min`;
+  if (ms < 23.5 * HOUR) return `in ${Math.round(ms / HOUR)} h`;
+  return ms < 14 * DAY ? `in ${Math.round(ms / DAY)} d` : null;
+}
+
+function day(then: number, now: number): string {
   const date = new Date(then);
   const sameYear = date.getFullYear() === new Date(now).getFullYear();
   return date.toLocaleDateString("en-GB", {

@@ -5,6 +5,8 @@ import type {
   DeployEvent,
   DeploySummary,
   PodStatus,
+  Preview,
+  PullRequest,
   ScaleChange,
   ScaleStatus,
   Workload,
@@ -129,6 +131,42 @@ export const mkScale = (own: Partial<ScaleStatus> = {}): ScaleStatus => ({
   ready: 3,
   bounds: { min: 0, max: 10_000 },
   scalable: true,
+  ...own,
+});
+
+export const mkPreview = (own: Partial<Preview> = {}): Preview => ({
+  instance: "hello-pr-12",
+  pull_request: 12,
+  state: "active",
+  commit: mkSha("416a621"),
+  url: "https://hello-pr-12.preview.example/",
+  shared: false,
+  replicas: 1,
+  pods_ready: 1,
+  created_at: "2026-01-01T10:00:00Z",
+  created_by: "ada",
+  last_used_at: "2026-01-01T10:00:00Z",
+  sleeps_at: "2026-01-01T10:30:00Z",
+  expires_at: "2026-01-08T10:00:00Z",
+  last_wake_ms: null,
+  removed_why: null,
+  deploy: null,
+  ...own,
+});
+
+export const mkPull = (own: Partial<PullRequest> = {}): PullRequest => ({
+  number: 12,
+  title: "Show a banner",
+  author: "grace",
+  state: "open",
+  head: mkSha("416a621"),
+  head_branch: "feature/banner",
+  base_branch: "main",
+  from_fork: false,
+  html_url: "https://git.example/team/hello/pulls/12",
+  allowed: true,
+  allowed_by: null,
+  preview: null,
   ...own,
 });
 

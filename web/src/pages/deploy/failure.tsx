@@ -40,6 +40,15 @@ export function Failure({ deploy }: { deploy: Deploy }) {
             >
               See the receipt
             </Link>
+            {deploy.pull_request != null && (
+              <Link
+                to="/workloads/$name/pull-requests/$number"
+                params={{ name: deploy.workload, number: String(deploy.pull_request) }}
+                className="link-accent font-medium"
+              >
+                See pull request {deploy.pull_request}
+              </Link>
+            )}
             {deploy.failure_cause === "build" && deploy.build_id != null ? (
               <Link
                 to="/builds/$id"
@@ -48,7 +57,7 @@ export function Failure({ deploy }: { deploy: Deploy }) {
               >
                 Read the build's log
               </Link>
-            ) : (
+            ) : deploy.pull_request != null ? null : (
               <>
                 <Link
                   to="/workloads/$name"

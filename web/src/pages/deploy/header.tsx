@@ -7,7 +7,7 @@ import { Facts } from "@/components/facts";
 import { StatusIcon } from "@/components/status";
 import { Ago, Took } from "@/components/time";
 import { shortSha } from "@/lib/format";
-import { deployHeadline, deployTone, KIND } from "@/lib/status";
+import { deployHeadline, deployTone, failedBehind, KIND } from "@/lib/status";
 
 interface Props {
   deploy: Deploy;
@@ -18,6 +18,9 @@ interface Props {
 
 /** State first; then what, who, when and how long. */
 export function DeployHeader({ deploy, onCancel, onHold, onAgain }: Props) {
+  const pull = deploy.pull_request ?? null;
+  // The reason would be its own failure, which stands below in full.
+  const bySelf = deploy.bad != null && failedBehind(deploy.bad.reason) === deploy.id;
   return (
     <header className="page-x flex flex-wrap items-start gap-x-6 gap-y-3 pt-4 pb-4">
       <div className="min-w-0 flex-1 basis-80">
@@ -39,7 +42,17 @@ export function DeployHeader({ deploy, onCancel, onHold, onAgain }: Props) {
           >
             {deploy.workload}
           </Link>
-          <span>{KIND[deploy.kind]}</span>
+          {pull === null ? (
+            <span>{KIND[deploy.kind]}</span>
+          ) : (
+            <Link
+              to="/workloads/$name/pull-requests/$number"
+              params={{ name: deploy.workload, number: String(pull) }}
+              className="link font-medium"
+            >
+              Pull request {pull}
+            </Link>
+          )}
           <span>by {deploy.requested_by}</span>
           <Ago at={deploy.created_at} />
           <span>
@@ -49,7 +62,8 @@ export function DeployHeader({ deploy, onCancel, onHold, onAgain }: Props) {
         </Facts>
         {deploy.bad && (
           <p className="mt-2 max-w-prose break-words text-failed">
-            Marked as bad by {deploy.bad.by} <Ago at={deploy.bad.at} />: {deploy.bad.reason}
+            Marked as bad by {deploy.bad.by} <Ago at={deploy.bad.at} />
+            {bySelf ? ", with the automatic rollback" : `: ${deploy.bad.reason}`}
           </p>
         )}
         {deploy.override_reason && (
@@ -61,9 +75,18 @@ export function DeployHeader({ deploy, onCancel, onHold, onAgain }: Props) {
       </div>
       <div className="flex flex-wrap gap-2 max-sm:w-full">
         <Button asChild className="max-sm:flex-1">
-          <Link to="/workloads/$name/logs" params={{ name: deploy.workload }}>
-            Logs
-          </Link>
+          {pull === null ? (
+            <Link to="/workloads/$name/logs" params={{ name: deploy.workload }}>
+              Logs
+            </Link>
+          ) : (
+            <Link
+              to="/workloads/$name/pull-requests/$number"
+              params={{ name: deploy.workload, number: String(pull) }}
+            >
+              See the preview
+            </Link>
+          )}
         </Button>
         {deploy.of_deploy != null && (
           <Button asChild className="max-sm:flex-1">
@@ -80,7 +103,7 @@ export function DeployHeader({ deploy, onCancel, onHold, onAgain }: Props) {
             {deploy.paused_by ? "Resume" : "Pause"}
           </Button>
         )}
-        {deploy.state === "succeeded" && (
+        {deploy.state === "succeeded" && pull === null && (
           <Button asChild className="max-sm:flex-1">
             <Link
               to="/workloads/$name"

@@ -22,7 +22,6 @@ import { Images } from "./images";
 import { MadeOf } from "./made-of";
 import { Progress } from "./progress";
 import { DeploySkeleton } from "./skeleton";
-import { Stages } from "./stages";
 import { Timeline } from "./timeline";
 
 /** One deploy, from the asking to its end. */
@@ -56,6 +55,9 @@ export function DeployPage() {
   }
   return (
     <>
+      {error && !deploy && (
+        <h1 className="page-x pt-4 text-xl font-semibold tracking-tight">Deploy {text}</h1>
+      )}
       {error && <ProblemView error={error} onRetry={() => refetch()} className="page-x py-4" />}
       {deploy ? <DeployBody deploy={deploy} /> : !error && <DeploySkeleton />}
     </>
@@ -68,6 +70,8 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
   const cancel = useCancel(deploy);
   const hold = useHold(deploy);
   const again = useAgain(deploy);
+  // A pull request's commit is deployed again from its own page.
+  const mayRepeat = !active && deploy.pull_request == null;
   const actions = useMemo<Action[]>(
     () => [
       ...(active
@@ -80,7 +84,9 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
               run: cancel,
             },
           ]
-        : [
+        : []),
+      ...(mayRepeat
+        ? [
             {
               id: "deploy-again",
               label: `Deploy ${shortSha(deploy.commit)} again`,
@@ -88,9 +94,10 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
               shortcut: "d",
               run: again,
             },
-          ]),
+          ]
+        : []),
     ],
-    [active, deploy.id, deploy.commit, cancel, again],
+    [active, mayRepeat, deploy.id, deploy.commit, cancel, again],
   );
   useActions(actions);
 
@@ -100,13 +107,16 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
         deploy={deploy}
         onCancel={active ? cancel : null}
         onHold={active ? hold : null}
-        onAgain={active ? null : again}
+        onAgain={mayRepeat ? again : null}
       />
       <HeldSection deploy={deploy} />
       {deploy.hotfix && <MadeOf hotfix={deploy.hotfix} workload={deploy.workload} />}
       {deploy.state === "failed" && <Failure deploy={deploy} />}
-      <Stages deploy={deploy} />
-      {active ? <LivePods deploy={deploy} /> : <Progress deploy={deploy} status={undefined} />}
+      {active && deploy.pull_request == null ? (
+        <LivePods deploy={deploy} />
+      ) : (
+        <Progress deploy={deploy} status={undefined} />
+      )}
       <Timeline deploy={deploy} />
       <Images images={deploy.images} />
     </>

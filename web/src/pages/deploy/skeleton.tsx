@@ -14,16 +14,17 @@ export const DeploySkeleton = () => (
         <Bone className="w-56" />
       </div>
     </div>
-    <div className="page-x flex gap-10 border-y py-3" aria-hidden>
-      {["a", "b", "c"].map((key) => (
-        <div key={key} className="flex h-9 flex-1 items-center">
-          <Bone className="w-24" />
+    <div className="page-x border-t pt-2" aria-hidden>
+      <div className="flex h-9 items-center">
+        <Bone className="w-20" />
+      </div>
+      {["w-2/5", "w-1/3", "w-1/2"].map((width) => (
+        <div key={width} className="flex flex-col gap-1 pb-3">
+          <div className="flex h-7 items-center">
+            <Bone className="w-24" />
+          </div>
+          <Bone className={width} />
         </div>
-      ))}
-    </div>
-    <div className="page-x flex flex-col gap-3 pt-6" aria-hidden>
-      {["w-2/5", "w-1/3", "w-1/2", "w-1/4"].map((width) => (
-        <Bone key={width} className={width} />
       ))}
     </div>
   </>

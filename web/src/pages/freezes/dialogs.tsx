@@ -1,7 +1,8 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { refreshAll } from "@/api/cache";
 import { api, idempotencyKey } from "@/api/client";
+import { workloadsQuery } from "@/api/queries";
 import type { Freeze } from "@/api/types";
 import { EndField } from "@/components/end-field";
 import { Field } from "@/components/field";
@@ -20,12 +21,22 @@ function useChange(onClose: () => void, change: () => Promise<unknown>) {
   });
 }
 
-export function CreateFreezeDialog({ onClose }: { onClose: () => void }) {
+interface CreateProps {
+  /** Its workloads only; asked for when absent. */
+  project?: string;
+  onClose: () => void;
+}
+
+export function CreateFreezeDialog({ project: given, onClose }: CreateProps) {
+  const { data: workloads = [] } = useQuery(workloadsQuery);
+  const projects = [...new Set(workloads.map((it) => it.project))].sort();
+  const [begin, setBegin] = useState("");
   const [reason, setReason] = useState("");
-  const [project, setProject] = useState("");
+  const [project, setProject] = useState(given ?? "");
   const [end, setEnd] = useState(NO_END);
   const [key] = useState(idempotencyKey);
-  const until = endOf(end, Date.now());
+  const from = begin === "" ? null : Date.parse(begin);
+  const until = endOf(end, from ?? Date.now());
   const wrong = "wrong" in until ? until.wrong : null;
   const of = project.trim();
   const ask = useChange(onClose, () =>
@@ -33,6 +44,7 @@ export function CreateFreezeDialog({ onClose }: { onClose: () => void }) {
       {
         reason: reason.trim(),
         project: of || null,
+        from: from === null ? null : new Date(from).toISOString(),
         until: "until" in until ? until.until : null,
       },
       key,
@@ -43,11 +55,14 @@ export function CreateFreezeDialog({ onClose }: { onClose: () => void }) {
       title="Create a freeze"
       action={of === "" ? "Freeze everything" : `Freeze project ${of}`}
       danger={of === ""}
-      ready={reason.trim() !== "" && wrong === null}
+      ready={reason.trim() !== "" && wrong === null && !Number.isNaN(from)}
       ask={ask}
       onClose={onClose}
     >
-      <p>From now on deploys wait. The way back is to end the freeze.</p>
+      <p>
+        {of === "" ? "All deploys" : `Deploys of project ${of}`} wait while it holds; rollbacks and
+        restarts pass. The way back is to end the freeze.
+      </p>
       <Field
         data-first
         label="Reason"
@@ -56,11 +71,22 @@ export function CreateFreezeDialog({ onClose }: { onClose: () => void }) {
         value={reason}
         onChange={(event) => setReason(event.target.value)}
       />
+      {given === undefined && (
+        <Field
+          label="Project"
+          help="All workloads when empty"
+          value={project}
+          options={projects}
+          onChange={(event) => setProject(event.target.value)}
+          className="max-w-72"
+        />
+      )}
       <Field
-        label="Project"
-        help="All workloads when empty"
-        value={project}
-        onChange={(event) => setProject(event.target.value)}
+        label="Begins"
+        type="datetime-local"
+        help="Now when empty; by your clock"
+        value={begin}
+        onChange={(event) => setBegin(event.target.value)}
         className="max-w-72"
       />
       <EndField

@@ -10,12 +10,11 @@ import { Empty } from "@/components/empty";
 import { Check } from "@/components/field";
 import { More } from "@/components/more";
 import { ProblemView } from "@/components/problem";
-import { Status } from "@/components/status";
-import { type Column, DataTable, TableSkeleton } from "@/components/table";
-import { Ago } from "@/components/time";
+import { DataTable, TableSkeleton } from "@/components/table";
 import { usePage } from "@/frame/page";
 import { useNow } from "@/lib/clock";
-import { freezeLook, isOver } from "@/lib/freezes";
+import { ExceptDialog } from "@/pages/rules/except";
+import { freezeColumns, freezeDetail } from "./columns";
 import { CreateFreezeDialog, EndFreezeDialog } from "./dialogs";
 
 /** When nothing is deployed, who said so, and why. */
@@ -28,7 +27,11 @@ export function FreezesPage() {
   const freezes = useMemo(() => query.data?.pages.flatMap((page) => page.items), [query.data]);
   const [creating, setCreating] = useState(false);
   const [ending, setEnding] = useState<Freeze | null>(null);
-  const columns = useMemo(() => freezeColumns(now, setEnding), [now]);
+  const [excepting, setExcepting] = useState<Freeze | null>(null);
+  const columns = useMemo(
+    () => freezeColumns(now, { onEnd: setEnding, onExcept: setExcepting }),
+    [now],
+  );
   return (
     <>
       <div className="page-x flex flex-wrap items-center gap-3 py-3">
@@ -57,7 +60,13 @@ export function FreezesPage() {
       )}
       {query.isPending && <TableSkeleton columns={columns} what="freezes" rows={3} />}
       {freezes && freezes.length > 0 && (
-        <DataTable label="Freezes" columns={columns} rows={freezes} rowId={freezeId} />
+        <DataTable
+          label="Freezes"
+          columns={columns}
+          rows={freezes}
+          rowId={freezeId}
+          detail={freezeDetail}
+        />
       )}
       {freezes?.length === 0 && (
         <Empty title="No freezes">
@@ -72,85 +81,10 @@ export function FreezesPage() {
         fetchNextPage={query.fetchNextPage}
       />
       {creating && <CreateFreezeDialog onClose={() => setCreating(false)} />}
+      {excepting && <ExceptDialog freeze={excepting} onClose={() => setExcepting(null)} />}
       {ending && <EndFreezeDialog freeze={ending} onClose={() => setEnding(null)} />}
     </>
   );
 }
 
 const freezeId = (it: Freeze) => String(it.id);
-
-function freezeColumns(now: number, onEnd: (freeze: Freeze) => void): Column<Freeze>[] {
-  return [
-    {
-      id: "reason",
-      header: "Freeze",
-      cell: (it) => (
-        <span className="block truncate" title={it.reason}>
-          <span className="nums text-faint">#{it.id}</span> {it.reason}
-        </span>
-      ),
-    },
-    {
-      id: "state",
-      header: "State",
-      className: "w-24 sm:w-28",
-      cell: (it) => <Status look={freezeLook(it, now)} />,
-    },
-    {
-      id: "of",
-      header: "Holds",
-      className: "w-40 max-md:hidden",
-      cell: (it) => (
-        <span className="block truncate text-muted" title={it.project ?? undefined}>
-          {it.project ? `project ${it.project}` : "Everything"}
-        </span>
-      ),
-    },
-    {
-      id: "by",
-      header: "By",
-      className: "w-32 max-lg:hidden",
-      cell: (it) => <span className="block truncate text-muted">{it.by}</span>,
-    },
-    {
-      id: "from",
-      header: "From",
-      right: true,
-      className: "w-30 max-md:hidden",
-      cell: (it) => (
-        <span className="text-muted">
-          <Ago at={it.from} />
-        </span>
-      ),
-    },
-    {
-      id: "until",
-      header: "Until",
-      right: true,
-      className: "w-30 max-sm:hidden",
-      cell: (it) => (
-        <span className="text-muted">
-          <Ago at={it.ended_at ?? it.until} />
-        </span>
-      ),
-    },
-    {
-      id: "end",
-      header: "End",
-      right: true,
-      quiet: true,
-      className: "w-20",
-      cell: (it) =>
-        !isOver(it, now) && (
-          <Button
-            look="quiet"
-            data-row-link
-            className="-my-1 -mr-2 h-7! px-2! text-failed!"
-            onClick={() => onEnd(it)}
-          >
-            End<span className="sr-only"> freeze {it.id}</span>
-          </Button>
-        ),
-    },
-  ];
-}

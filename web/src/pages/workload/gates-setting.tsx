@@ -34,7 +34,7 @@ export function GatesSetting({ workload }: { workload: Workload }) {
       )}
       {gates && (
         <>
-          {gates.is_default && <p className="text-muted">Nothing is set; what holds without:</p>}
+          {gates.is_default && <p className="text-muted">Nothing is set. What holds without:</p>}
           {gateWords(gates).map((words) => (
             <p key={words}>{words}.</p>
           ))}

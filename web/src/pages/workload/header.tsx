@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router";
 import { Ellipsis, ExternalLink, Rocket, RotateCw, Undo2 } from "lucide-react";
 import type { Workload } from "@/api/types";
 import { Button, IconButton } from "@/components/button";
@@ -30,7 +31,13 @@ export function WorkloadHeader({ workload, onDeploy, onRollback, onRestart }: Pr
         <Facts className="mt-1">
           {workload.workload_type}
           {workload.category}
-          {`project ${workload.project}`}
+          <Link
+            to="/projects/$project"
+            params={{ project: workload.project }}
+            className="link text-muted!"
+          >
+            project {workload.project}
+          </Link>
           {`namespace ${workload.namespace}`}
           {repository ? (
             <a href={repository} target="_blank" rel="noreferrer" className="link">

@@ -21,10 +21,11 @@ import { RollbackDialog } from "./rollback-dialog";
 const TABS = [
   { label: "Current status", to: "/workloads/$name", exact: true, key: "1" },
   { label: "Commits", to: "/workloads/$name/commits", key: "2" },
-  { label: "History", to: "/workloads/$name/history", key: "3" },
-  { label: "Logs", to: "/workloads/$name/logs", key: "4" },
-  { label: "Scale", to: "/workloads/$name/scale", key: "5" },
-  { label: "Settings", to: "/workloads/$name/settings", key: "6" },
+  { label: "Pull requests", to: "/workloads/$name/pull-requests", key: "3" },
+  { label: "History", to: "/workloads/$name/history", key: "4" },
+  { label: "Logs", to: "/workloads/$name/logs", key: "5" },
+  { label: "Scale", to: "/workloads/$name/scale", key: "6" },
+  { label: "Settings", to: "/workloads/$name/settings", key: "7" },
 ] as const;
 
 /** One workload: what runs, how it does, and what can be done about it. */

@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { api } from "@/api/client";
 import { keys, meQuery, rulesQuery } from "@/api/queries";
-import type { ApprovalRule, DeployWindows, Workload } from "@/api/types";
+import type { Workload } from "@/api/types";
 import { Button } from "@/components/button";
 import { ProblemView } from "@/components/problem";
 import { Bone, Loading } from "@/components/skeleton";
@@ -13,8 +13,11 @@ import { toastProblem } from "@/components/toast";
 import { Words } from "@/components/words";
 import { plural } from "@/lib/format";
 import { HOLDING } from "@/lib/status";
-import { windowsText } from "@/lib/windows";
-import { ApprovalsDialog, LockDialog, UnlockDialog, WindowsDialog } from "./rules-dialogs";
+import { ExceptButtons } from "@/pages/rules/except";
+import { ApprovalsDialog, WindowsDialog } from "@/pages/rules/rule-dialogs";
+import { ofWorkload } from "@/pages/rules/target";
+import { Approvals, Windows } from "@/pages/rules/words";
+import { LockDialog, UnlockDialog } from "./lock-dialogs";
 import { Setting } from "./setting";
 
 type Asking = "lock" | "break" | "windows" | "approvals";
@@ -77,11 +80,12 @@ export function RulesSettings({ workload }: { workload: Workload }) {
           ))}
         </ul>
         {rules.freezes.length > 0 && (
-          <p className="mt-1">
+          <div className="mt-2 flex flex-wrap items-center gap-x-4 gap-y-2">
+            <ExceptButtons freezes={rules.freezes} workload={name} />
             <Link to="/freezes" className="link-accent font-medium">
               {plural(rules.freezes.length, "freeze")} now or ahead
             </Link>
-          </p>
+          </div>
         )}
       </Setting>
       <Setting name="Lock" help="Only its owner deploys while it holds">
@@ -119,7 +123,7 @@ export function RulesSettings({ workload }: { workload: Workload }) {
           <Windows windows={own.windows} />
         </Of>
         {project.windows && (
-          <Of what={`Project ${rules.project}`}>
+          <Of what={<ProjectLink project={rules.project} />}>
             <Windows windows={project.windows} />
           </Of>
         )}
@@ -132,7 +136,7 @@ export function RulesSettings({ workload }: { workload: Workload }) {
           <Approvals rule={own.approvals} />
         </Of>
         {project.approvals && (
-          <Of what={`Project ${rules.project}`}>
+          <Of what={<ProjectLink project={rules.project} />}>
             <Approvals rule={project.approvals} />
           </Of>
         )}
@@ -143,26 +147,23 @@ export function RulesSettings({ workload }: { workload: Workload }) {
       {asking === "lock" && <LockDialog name={name} onClose={close} />}
       {asking === "break" && lock && <UnlockDialog name={name} lock={lock} onClose={close} />}
       {asking === "windows" && (
-        <WindowsDialog name={name} now={own.windows ?? null} onClose={close} />
+        <WindowsDialog target={ofWorkload(name)} now={own.windows ?? null} onClose={close} />
       )}
       {asking === "approvals" && (
-        <ApprovalsDialog name={name} now={own.approvals ?? null} onClose={close} />
+        <ApprovalsDialog target={ofWorkload(name)} now={own.approvals ?? null} onClose={close} />
       )}
     </>
   );
 }
 
-const Of = ({ what, children }: { what: string; children: ReactNode }) => (
+const ProjectLink = ({ project }: { project: string }) => (
+  <Link to="/projects/$project" params={{ project }} className="link text-muted! underline!">
+    Project {project}
+  </Link>
+);
+
+const Of = ({ what, children }: { what: ReactNode; children: ReactNode }) => (
   <p className="break-words">
     <span className="text-muted">{what}:</span> {children}
   </p>
 );
-
-const Windows = ({ windows }: { windows: DeployWindows | null | undefined }) =>
-  windows ? `${windowsText(windows.windows)} (${windows.time_zone})` : "at any time";
-
-function Approvals({ rule }: { rule: ApprovalRule | null | undefined }) {
-  if (!rule) return "none needed";
-  const from = rule.role ? `whoever is ${rule.role}` : (rule.people ?? []).join(", ");
-  return `${rule.count} from ${from}${rule.rollback_needs_approval ? ", for rollbacks too" : ""}`;
-}

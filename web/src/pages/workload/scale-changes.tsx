@@ -55,7 +55,7 @@ const columns: Column<ScaleChange>[] = [
     className: "w-30 max-lg:hidden",
     cell: (it) => (
       <span className="text-muted">
-        <Ago at={it.until} />
+        <Ago at={isOn(it) ? it.until : null} />
       </span>
     ),
   },
@@ -110,9 +110,12 @@ export function ScaleChanges({ name }: { name: string }) {
 
 const changeId = (it: ScaleChange) => String(it.id);
 
-/** What it waits for, or why it was refused or has ended. */
+/** What has ended has its end behind it. */
+const isOn = (it: ScaleChange) => it.state === "active" || it.state === "pending";
+
+/** What it waits for, or why it was refused or has ended; that a later one came is seen above it. */
 const changeDetail = (it: ScaleChange) =>
-  it.message ? (
+  it.message && it.state !== "replaced" ? (
     <p className="page-x py-1.5 break-words text-muted">
       <Words text={it.message} />
     </p>

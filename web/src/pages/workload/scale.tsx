@@ -55,6 +55,9 @@ interface ViewProps {
 
 export function ScaleView({ scale, byLoad, onAsk }: ViewProps) {
   const { owner, change, last_change: last, autoscaling, bounds } = scale;
+  // The change itself says who, why and until when; the file has nothing more to say.
+  const told = owner === "file" || (owner === "person" && change != null);
+  const holds = change?.state === "active";
   return (
     <section aria-label="Scale" className="page-x flex flex-wrap items-start gap-x-8 gap-y-4 py-4">
       <div className="min-w-0 flex-1 basis-80">
@@ -64,14 +67,19 @@ export function ScaleView({ scale, byLoad, onAsk }: ViewProps) {
             : `${scale.ready} of ${plural(scale.replicas, "pod")} ready`}
         </p>
         <p className="mt-1 break-words">
-          <span className="font-medium">{OWNER[owner]} says how many.</span>{" "}
-          <Words text={scale.message} />
+          <span className="font-medium">{OWNER[owner]} says how many.</span>
+          {!told && (
+            <>
+              {" "}
+              <Words text={scale.message} />
+            </>
+          )}
         </p>
         {autoscaling && <p className="mt-1 text-muted">By load: {autoscalingWords(autoscaling)}</p>}
         {change && (
-          <div className="mt-2">
-            <Status look={CHANGE[change.state]} />
-            <Facts className="mt-0.5">
+          <div className={holds ? "mt-0.5" : "mt-2"}>
+            {!holds && <Status look={CHANGE[change.state]} />}
+            <Facts className={holds ? undefined : "mt-0.5"}>
               <span>by {change.by}</span>
               <Ago at={change.at} />
               {change.until && (
@@ -88,7 +96,7 @@ export function ScaleView({ scale, byLoad, onAsk }: ViewProps) {
             )}
           </div>
         )}
-        {last && (
+        {last && !holds && (
           <p className="mt-2 break-words text-muted">
             Last change: <Words text={last.message} />
             {last.at && (

@@ -12,6 +12,7 @@ import { toastProblem } from "@/components/toast";
 import { Words } from "@/components/words";
 import { DeleteDialog } from "./delete-dialog";
 import { GatesSetting } from "./gates-setting";
+import { PreviewsSetting } from "./previews-setting";
 import { RulesSettings } from "./rules-settings";
 import { Setting } from "./setting";
 
@@ -33,6 +34,7 @@ export function SettingsTab() {
           <p className="mt-1 text-muted">The workload is pinned: pushes wait until it is not.</p>
         )}
       </Setting>
+      <PreviewsSetting workload={workload} />
       <RulesSettings workload={workload} />
       <GatesSetting workload={workload} />
       <Setting name="Repository" help="Where its commits come from">

@@ -6,6 +6,7 @@ import type { PodStatus } from "@/api/types";
 import { Empty } from "@/components/empty";
 import { ProblemView } from "@/components/problem";
 import { DataTable, TableSkeleton } from "@/components/table";
+import { WorkloadDelivery } from "@/pages/delivery/panel";
 import { Containers } from "./containers";
 import { Events } from "./events";
 import { podColumns } from "./pod-columns";
@@ -58,6 +59,7 @@ export function StatusTab() {
           detail={detail}
         />
       )}
+      <WorkloadDelivery name={name} />
       <Events events={status.events} />
     </>
   );

@@ -69,9 +69,14 @@ export const columns: Column<WorkloadSummary>[] = [
     className: "w-26 max-xl:hidden",
     sort: (it) => it.project,
     cell: (it) => (
-      <span className="block truncate text-muted" title={it.project}>
+      <Link
+        to="/projects/$project"
+        params={{ project: it.project }}
+        className="link block truncate text-muted!"
+        title={it.project}
+      >
         {it.project}
-      </span>
+      </Link>
     ),
   },
   {

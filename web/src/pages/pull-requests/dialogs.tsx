@@ -1,0 +1,166 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { api, idempotencyKey } from "@/api/client";
+import { keys } from "@/api/queries";
+import type { PullRequest, Workload } from "@/api/types";
+import { CommitLine } from "@/components/commit";
+import { Field } from "@/components/field";
+import { FormDialog } from "@/components/form-dialog";
+import { toast } from "@/components/toast";
+import { splitArguments } from "@/lib/arguments";
+import { plural, shortSha } from "@/lib/format";
+import { runsOnce, sleeps } from "@/lib/previews";
+import { wholeNumber } from "@/lib/scale";
+
+interface Props {
+  workload: Workload;
+  pull: PullRequest;
+  onClose: () => void;
+}
+
+const MOST_PODS = 10;
+
+/** Brings the newest commit out, beside the workload. */
+export function DeployPullDialog({ workload, pull, onClose }: Props) {
+  const { name } = workload;
+  const navigate = useNavigate();
+  const client = useQueryClient();
+  const [reason, setReason] = useState("");
+  const [pods, setPods] = useState(
+    String(pull.preview?.replicas || workload.previews?.replicas || 1),
+  );
+  const [key] = useState(idempotencyKey);
+  const counted = sleeps(workload.workload_type);
+  const replicas = wholeNumber(pods);
+  const fits = !counted || (replicas !== null && replicas >= 1 && replicas <= MOST_PODS);
+  const ask = useMutation({
+    mutationFn: () =>
+      api.deployPullRequest(
+        name,
+        pull.number,
+        { reason: reason.trim() || null, ...(counted ? { replicas } : {}) },
+        key,
+      ),
+    onSuccess: (deploy) => {
+      void client.invalidateQueries({ queryKey: keys.pulls(name) });
+      void navigate({ to: "/deploys/$id", params: { id: String(deploy.id) } });
+    },
+  });
+  return (
+    <FormDialog
+      title={`Deploy pull request ${pull.number}`}
+      description={`Beside ${name}, in namespace ${workload.namespace}`}
+      action={
+        <>
+          Deploy <span className="font-mono text-xs">{shortSha(pull.head)}</span>
+        </>
+      }
+      ready={fits}
+      ask={ask}
+      onClose={onClose}
+    >
+      <div>
+        <CommitLine commit={pull.head} title={pull.title} />
+        <p className="mt-2 text-muted">
+          {runsOnce(workload.workload_type)
+            ? "It is built where needed, and runs once."
+            : `It is built where needed. What runs as ${name} stays as it is; secrets, databases and volumes that the config file names are shared with it.`}
+        </p>
+      </div>
+      {counted && (
+        <Field
+          label="Pods"
+          inputMode="numeric"
+          help={`1 to ${MOST_PODS}`}
+          invalid={!fits}
+          value={pods}
+          onChange={(event) => setPods(event.target.value)}
+          className="max-w-72"
+        />
+      )}
+      <Field
+        data-first
+        label="Reason"
+        placeholder="Optional; whoever looks at the history will see it"
+        maxLength={1000}
+        value={reason}
+        onChange={(event) => setReason(event.target.value)}
+      />
+    </FormDialog>
+  );
+}
+
+/** A pull request's cron job never runs by its schedule. */
+export function RunPullDialog({ workload, pull, onClose }: Props) {
+  const [line, setLine] = useState("");
+  const [key] = useState(idempotencyKey);
+  const client = useQueryClient();
+  const ask = useMutation({
+    mutationFn: () => {
+      const given = splitArguments(line);
+      const body = { arguments: given.length > 0 ? given : null };
+      return api.runPullRequest(workload.name, pull.number, body, key);
+    },
+    onSuccess: (run) => {
+      void client.invalidateQueries({ queryKey: keys.pulls(workload.name) });
+      toast(`Run ${run.name} of pull request ${pull.number} begins`);
+      onClose();
+    },
+  });
+  return (
+    <FormDialog
+      title={`Run pull request ${pull.number} once`}
+      description={`Commit ${shortSha(pull.preview?.commit ?? pull.head)}, as its preview has it`}
+      action={`Run pull request ${pull.number} once`}
+      ready
+      ask={ask}
+      onClose={onClose}
+    >
+      <Field
+        data-first
+        label="Arguments"
+        placeholder="Its own"
+        help="Of the first container, instead of its own. Quotes keep words together."
+        mono
+        maxLength={4096}
+        value={line}
+        onChange={(event) => setLine(event.target.value)}
+      />
+    </FormDialog>
+  );
+}
+
+/** Takes the preview out of the cluster; the pull request stays. */
+export function RemovePreviewDialog({ workload, pull, onClose }: Props) {
+  const client = useQueryClient();
+  const pods = pull.preview?.replicas ?? 0;
+  const counted = sleeps(workload.workload_type);
+  const ask = useMutation({
+    mutationFn: () => api.removePreview(workload.name, pull.number),
+    onSuccess: () => {
+      void client.invalidateQueries({ queryKey: keys.pulls(workload.name) });
+      onClose();
+    },
+  });
+  return (
+    <FormDialog
+      title={`Remove the preview of pull request ${pull.number}`}
+      description={pull.preview?.instance}
+      action="Remove the preview"
+      danger
+      ready
+      ask={ask}
+      onClose={onClose}
+    >
+      <p>
+        It goes from the cluster with all that belongs to it
+        {pods > 0 && counted ? `: ${plural(pods, "pod")}` : ""}
+        {workload.workload_type === "PinterestStatefulset" ? " with their volumes" : ""}. Its
+        address and its shared link answer no more. The pull request stays, and so does{" "}
+        {workload.name}.
+      </p>
+      <p className="text-muted">The way back is to deploy the pull request again.</p>
+    </FormDialog>
+  );
+}

@@ -1,0 +1,111 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { api } from "@/api/client";
+import { keys } from "@/api/queries";
+import type { PreviewSettings, Workload } from "@/api/types";
+import { Button } from "@/components/button";
+import { Check, Field } from "@/components/field";
+import { FormDialog } from "@/components/form-dialog";
+import { plural } from "@/lib/format";
+import { sleeps } from "@/lib/previews";
+import { wholeNumber } from "@/lib/scale";
+import { Setting } from "./setting";
+
+/** What holds where the server says nothing else. */
+const DEFAULTS: PreviewSettings = { auto: false, replicas: 1, idle_minutes: 30, expiry_days: 7 };
+
+/** How the pull requests of a workload are previewed. */
+export function PreviewsSetting({ workload }: { workload: Workload }) {
+  const [asking, setAsking] = useState(false);
+  const now = workload.previews ?? DEFAULTS;
+  return (
+    <Setting name="Previews" help="How pull requests run beside the workload">
+      <p>
+        {now.auto
+          ? "Every pull request is deployed by itself; one from a fork, once it is allowed."
+          : "A pull request is deployed when somebody asks for it."}
+      </p>
+      <p className="text-muted">
+        {sleeps(workload.workload_type) &&
+          `${plural(now.replicas, "pod")} each. Asleep after ${plural(now.idle_minutes, "minute")} without a visit, `}
+        {sleeps(workload.workload_type) ? "removed" : "Removed"} after{" "}
+        {plural(now.expiry_days, "day")} without use.
+      </p>
+      <Button onClick={() => setAsking(true)} className="mt-2">
+        Change the previews
+      </Button>
+      {asking && <PreviewsDialog workload={workload} now={now} onClose={() => setAsking(false)} />}
+    </Setting>
+  );
+}
+
+interface DialogProps {
+  workload: Workload;
+  now: PreviewSettings;
+  onClose: () => void;
+}
+
+const LIMITS = { replicas: 10, idle_minutes: 10_080, expiry_days: 90 };
+type Amount = keyof typeof LIMITS;
+
+function PreviewsDialog({ workload, now, onClose }: DialogProps) {
+  const client = useQueryClient();
+  const [auto, setAuto] = useState(now.auto);
+  const [form, setForm] = useState<Record<Amount, string>>({
+    replicas: String(now.replicas),
+    idle_minutes: String(now.idle_minutes),
+    expiry_days: String(now.expiry_days),
+  });
+  const read = (name: Amount) => {
+    const value = wholeNumber(form[name]);
+    return value !== null && value >= 1 && value <= LIMITS[name] ? value : null;
+  };
+  const [replicas, idle, expiry] = [read("replicas"), read("idle_minutes"), read("expiry_days")];
+  const save = useMutation({
+    mutationFn: () => {
+      const asked = {
+        auto,
+        replicas: replicas ?? now.replicas,
+        idle_minutes: idle ?? now.idle_minutes,
+        expiry_days: expiry ?? now.expiry_days,
+      };
+      return api.setPreviews(workload.name, asked, workload.version);
+    },
+    onSuccess: (saved) => {
+      client.setQueryData(keys.workload(workload.name), saved);
+      onClose();
+    },
+  });
+  const field = (name: Amount, label: string, help: string) => (
+    <Field
+      label={label}
+      help={help}
+      inputMode="numeric"
+      invalid={read(name) === null}
+      value={form[name]}
+      onChange={(event) => setForm({ ...form, [name]: event.target.value })}
+    />
+  );
+  const counted = sleeps(workload.workload_type);
+  return (
+    <FormDialog
+      title={`Previews of ${workload.name}`}
+      action="Set the previews"
+      ready={replicas !== null && idle !== null && expiry !== null}
+      ask={save}
+      onClose={onClose}
+    >
+      <Check
+        label="Deploy every pull request by itself"
+        help="Each push to one brings its newest commit out; a fork's commit waits until it is allowed"
+        checked={auto}
+        onChange={setAuto}
+      />
+      <div className="grid gap-4 sm:grid-cols-2">
+        {counted && field("replicas", "Pods of a new preview", "1 to 10")}
+        {counted && field("idle_minutes", "Sleeps after minutes", "Without a visit; 1 to 10,080")}
+        {field("expiry_days", "Removed after days", "Without use; 1 to 90")}
+      </div>
+    </FormDialog>
+  );
+}
