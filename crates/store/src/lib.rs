@@ -6,6 +6,8 @@
 //! - Every write of a leased build or deploy carries its fence: a process that lost its lease
 //!   changes nothing ([`StoreError::LeaseLost`]).
 //! - `audit_entry` is append-only; both databases refuse to change or delete a row of it.
+//! - A deploy that is asked for is kept with its line of the record and the answer to its
+//!   `Idempotency-Key` in one transaction ([`Together`]).
 //! - A change that a watcher may care about is announced on [`Store::changes`] after its
 //!   transaction is committed, never before.
 //!
@@ -31,12 +33,14 @@ mod page;
 mod preview_access;
 mod previews;
 mod principals;
+mod pushes;
 mod receipts;
 mod records;
 mod repositories;
 mod rules;
 mod scales;
 mod sessions;
+mod together;
 mod tokens;
 mod words;
 mod workloads;
@@ -52,6 +56,7 @@ pub use gates::GatesRecord;
 pub use idempotency::Begun;
 pub use page::PageRequest;
 pub use previews::{Allowance, NewPreview, PreviewRecord, PreviewWrite};
+pub use pushes::PushRecord;
 pub use records::{
     ArtifactRecord, BuildRecord, DeployRecord, Lease, PrincipalRecord, RepositoryRecord,
     SessionRecord, TokenRecord, WorkloadRecord, WorkloadRow,
@@ -59,4 +64,5 @@ pub use records::{
 pub use repositories::NewRepository;
 pub use rules::{ApprovalRecord, NewApproval, NewException, NewFreeze, RulesRecord, Scope};
 pub use scales::{NewScaleChange, ScaleChangeRecord, ScaleWrite};
+pub use together::Together;
 pub use workloads::{NewWorkload, PreviewChanges, WorkloadFilter, WorkloadSettings};

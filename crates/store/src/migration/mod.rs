@@ -12,6 +12,7 @@ mod m0004_scale;
 mod m0005_previews;
 mod m0006_rules;
 mod m0007_hotfixes;
+mod m0008_replicas;
 
 use sea_orm::sea_query::{Alias, ColumnDef, Expr, Query, Table};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
@@ -55,6 +56,10 @@ const ALL: &[Migration] = &[
     Migration {
         name: "0007_hotfixes",
         up: m0007_hotfixes::up,
+    },
+    Migration {
+        name: "0008_replicas",
+        up: m0008_replicas::up,
     },
 ];
 
