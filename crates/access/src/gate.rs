@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hermez_source::forge::verify_signature;
-use hermez_store::{NewAuditEntry, PrincipalRecord, Store};
+use hermez_store::{NewAuditEntry, PrincipalRecord, Store, Together};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::record::{bounded, without_secrets};
@@ -187,10 +187,15 @@ impl Gate {
             let denied = self.deny(principal, action, &target, detail, reason).await;
             return Err(GateError::Access(denied));
         }
-        match act.await {
+        // The line is kept in one transaction with the change where the store can.
+        let entry = self.entry(principal, action, &target, "allowed", detail.clone());
+        let together = Together::recorded(entry);
+        match together.clone().with(act).await {
             Ok(done) => {
-                self.record(principal, action, &target, "allowed", detail)
-                    .await?;
+                if together.is_unrecorded() {
+                    self.record(principal, action, &target, "allowed", detail)
+                        .await?;
+                }
                 Ok(done)
             }
             Err(error) => {
@@ -230,6 +235,25 @@ impl Gate {
         }
     }
 
+    /// A line of the record.
+    fn entry(
+        &self,
+        principal: &Principal,
+        action: Action,
+        target: &Target,
+        outcome: &'static str,
+        detail: serde_json::Value,
+    ) -> NewAuditEntry {
+        NewAuditEntry {
+            at: self.now(),
+            principal: principal.name.clone(),
+            action: action.as_str().to_owned(),
+            target: target.to_string(),
+            outcome,
+            detail: bounded(without_secrets(with(detail, "via", principal.via.as_str()))),
+        }
+    }
+
     /// Appends to the record, and tries again when the database stumbles: what was done must be in
     /// it.
     async fn record(
@@ -240,14 +264,7 @@ impl Gate {
         outcome: &'static str,
         detail: serde_json::Value,
     ) -> Result<(), AccessError> {
-        let entry = NewAuditEntry {
-            at: self.now(),
-            principal: principal.name.clone(),
-            action: action.as_str().to_owned(),
-            target: target.to_string(),
-            outcome,
-            detail: bounded(without_secrets(with(detail, "via", principal.via.as_str()))),
-        };
+        let entry = self.entry(principal, action, target, outcome, detail);
         let mut tries = 1;
         loop {
             match self.store.append_audit(entry.clone()).await {

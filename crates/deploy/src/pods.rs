@@ -6,9 +6,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use hermez_api::{
-    ContainerStatus, PodChange, PodChangeKind, PodStatus, PodVersion,
-};
+use hermez_api::{ContainerStatus, PodChange, PodChangeKind, PodStatus, PodVersion};
 use hermez_store::{DeployRecord, Lease, MAX_POD_EVENTS, NewPodEvent, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 

@@ -188,6 +188,14 @@ impl Road {
             commit,
         } = wanted;
         let (workload, commit) = self.commit_of(workload, commit).await?;
+        // One push may be told of twice, by the forge and after a start: the second sees the deploy
+        // of the first.
+        let repository = store.repository(workload.repository_id).await?;
+        let url = repository.map(|it| RepositoryUrl::parse(&it.url));
+        let _alone = match url.transpose()? {
+            Some(url) => Some(self.alone_on(&url).await),
+            None => None,
+        };
         let head = self.head_of(&workload, branch).await?;
         let row = store.workload_row(&workload.name).await?;
         let newest = row.and_then(|row| row.latest).map(|deploy| deploy.commit);

@@ -98,8 +98,8 @@ impl Road {
     pub fn new(parts: RoadConfig) -> Self {
         Self {
             inner: Arc::new(Inner {
+                owner: format!("{}/{}", parts.store.replica(), uuid::Uuid::new_v4()),
                 parts,
-                owner: uuid::Uuid::new_v4().to_string(),
                 drivers: Drivers::default(),
                 builds: Notify::new(),
                 scales: Notify::new(),
@@ -110,18 +110,17 @@ impl Road {
 
     /// Builds and deploys what was asked for until `shutdown`; then gives its leases back.
     ///
-    /// On SQLite, where this process is alone, what a dead predecessor held goes on at once.
+    /// What a dead predecessor on the same data folder held goes on at once; what another replica
+    /// held goes on when its leases end.
     pub async fn run(&self, shutdown: CancellationToken) {
         let store = &self.inner.parts.store;
-        if store.engine() == Engine::Sqlite {
-            match store.end_foreign_leases(&self.inner.owner).await {
-                Ok(0) => {}
-                Ok(ended) => {
-                    tracing::info!(ended, "taking over the work of the server that ran before");
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot take over the work of the server that ran before; it goes on when its leases end");
-                }
+        match store.end_foreign_leases(&self.inner.owner).await {
+            Ok(0) => {}
+            Ok(ended) => {
+                tracing::info!(ended, "taking over the work of the server that ran before");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot take over the work of the server that ran before; it goes on when its leases end");
             }
         }
         if store.engine() == Engine::Sqlite

@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use hermez_access::{Action, Principal, Target};
 use hermez_source::RepositoryUrl;
-use hermez_store::{PageRequest, RepositoryRecord, StoreError, WorkloadFilter};
+use hermez_store::{PageRequest, PushRecord, RepositoryRecord, StoreError, WorkloadFilter};
 use serde_json::json;
 
 use crate::change::change;
-use crate::routes::deploy_pushed;
+use crate::routes::{deploy_pushed, follow_push};
 use crate::state::AppState;
 
 /// Repositories that are fetched at the same time.
 const AT_ONCE: usize = 2;
 
-/// Fetches every workload's repository once; where new commits came, asks for the build of the
+/// Follows the pushes that were taken and not followed to the end. Fetches every workload's repository
+/// once; where new commits came, asks for the build of the
 /// default branch's head, as a push would have.
 pub async fn catch_up(state: AppState) {
     let repositories = match repositories(&state).await {
@@ -25,7 +26,36 @@ pub async fn catch_up(state: AppState) {
             return;
         }
     };
-    let work = futures::stream::iter(repositories)
+    let mut left = match state.store.open_pushes().await {
+        Ok(left) => left,
+        Err(error) => {
+            tracing::warn!(%error, "cannot look for pushes that were not followed");
+            Vec::new()
+        }
+    };
+    let mut fresh = Vec::new();
+    for repository in repositories {
+        let (mine, rest): (Vec<_>, Vec<_>) = left
+            .into_iter()
+            .partition(|push: &PushRecord| push.repository_id == repository.id);
+        left = rest;
+        if mine.is_empty() {
+            fresh.push(repository);
+            continue;
+        }
+        // In a task of its own, for its forge may be away; and one after the other, so that nothing is
+        // asked for twice.
+        let state = state.clone();
+        tokio::spawn(async move {
+            for push in mine {
+                let detail =
+                    json!({ "branch": push.branch, "commit": push.commit, "missed": true });
+                follow_push(&state, &Principal::system(), push, detail).await;
+            }
+            one(&state, repository).await;
+        });
+    }
+    let work = futures::stream::iter(fresh)
         .for_each_concurrent(AT_ONCE, |repository| one(&state, repository));
     tokio::select! {
         () = work => {}

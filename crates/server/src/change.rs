@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use axum::response::{IntoResponse, Response};
 use hermez_access::{Action, GateError, Principal, Target};
-use hermez_store::{Begun, Store};
+use hermez_store::{Begun, Store, Together};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -47,7 +47,14 @@ pub fn change<T: Send + 'static>(
 pub fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
 ) -> impl Future<Output = Result<T, ApiError>> + Send {
-    let task = Box::pin(work).in_current_span();
+    let work = Box::pin(work).in_current_span();
+    let together = Together::current();
+    let task = async move {
+        match together {
+            Some(together) => together.with(work).await,
+            None => work.await,
+        }
+    };
     async move {
         let ended = tokio::spawn(task).await;
         ended.unwrap_or_else(|error| Err(ApiError::internal(error)))
@@ -102,7 +109,7 @@ async fn under_key<T: Serialize>(
             "This `Idempotency-Key` was used for another request.",
         )
         .hint("Make a new key for each request.")),
-        Begun::New => match work.await {
+        Begun::New => match Together::under_key(principal, key).with(work).await {
             Ok((status, answer)) => {
                 let body = serde_json::to_string(&answer).map_err(ApiError::internal)?;
                 store

@@ -28,6 +28,21 @@ pub fn take(data_dir: &Path) -> anyhow::Result<DataLock> {
     }
 }
 
+/// The name of the replica whose data folder this is, which it keeps for good. Whoever holds the
+/// folder's lock knows that no other process bears the name.
+pub fn replica(data_dir: &Path) -> anyhow::Result<String> {
+    let path = data_dir.join("replica");
+    let known = std::fs::read_to_string(&path).unwrap_or_default();
+    if let Ok(name) = known.trim().parse::<uuid::Uuid>() {
+        return Ok(name.to_string());
+    }
+    // New, or its first start ended in the middle of this.
+    let name = uuid::Uuid::new_v4().to_string();
+    drop(private_file(&path)?);
+    std::fs::write(&path, &name).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(name)
+}
+
 /// Opens a file that only this user can read (mode 0600), and makes it where there is none.
 pub fn private_file(path: &Path) -> anyhow::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -62,6 +77,17 @@ mod tests {
         assert!(error.contains("--data-dir"), "{error}");
         drop(first);
         take(&data).unwrap();
+    }
+
+    #[test]
+    fn a_folder_names_its_replica_for_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = replica(folder.path()).unwrap();
+        assert_eq!(replica(folder.path()).unwrap(), name);
+        std::fs::write(folder.path().join("replica"), "half a na").unwrap();
+        let another = replica(folder.path()).unwrap();
+        assert_ne!(another, name);
+        assert_eq!(replica(folder.path()).unwrap(), another);
     }
 
     #[test]

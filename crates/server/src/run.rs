@@ -104,7 +104,15 @@ async fn build_state(
     };
     let store = Store::open(&database_url)
         .await
-        .context("cannot open the database")?;
+        .context("cannot open the database")?
+        .of_replica(&lock::replica(&config.data_dir)?);
+    let lost = store.forget_lost_requests().await?;
+    if lost > 0 {
+        tracing::info!(
+            lost,
+            "requests that the server before had not done may be made again"
+        );
+    }
     let key = SecretKey::load_or_create(&config.data_dir.join("secret.key"))?;
     let gate = Gate::new(store.clone(), key);
     let token_file = config

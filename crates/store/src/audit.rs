@@ -3,7 +3,7 @@
 use hermez_api::{AuditEntry, Page};
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::entity::audit_entry::{ActiveModel, Column, Entity, Model};
 use crate::page::MapPage;
@@ -53,19 +53,27 @@ fn entry(model: Model) -> Result<AuditEntry, StoreError> {
     })
 }
 
+/// Appends a line and gives its number.
+pub(crate) async fn append(
+    connection: &impl ConnectionTrait,
+    entry: NewAuditEntry,
+) -> Result<i64, StoreError> {
+    let new = ActiveModel {
+        at_ms: Set(ms(entry.at)),
+        principal: Set(entry.principal),
+        action: Set(entry.action),
+        target: Set(entry.target),
+        outcome: Set(entry.outcome.to_owned()),
+        detail: Set(json(&entry.detail)),
+        ..Default::default()
+    };
+    Ok(Entity::insert(new).exec(connection).await?.last_insert_id)
+}
+
 impl Store {
     /// Appends a line and gives its number.
     pub async fn append_audit(&self, entry: NewAuditEntry) -> Result<i64, StoreError> {
-        let new = ActiveModel {
-            at_ms: Set(ms(entry.at)),
-            principal: Set(entry.principal),
-            action: Set(entry.action),
-            target: Set(entry.target),
-            outcome: Set(entry.outcome.to_owned()),
-            detail: Set(json(&entry.detail)),
-            ..Default::default()
-        };
-        Ok(Entity::insert(new).exec(&self.write).await?.last_insert_id)
+        append(&self.write, entry).await
     }
 
     /// Lines, newest first.

@@ -1,5 +1,6 @@
 //! Opening the database, and telling watchers what changed.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -55,6 +56,7 @@ pub struct Store {
     /// finding the file locked.
     pub(crate) write: DatabaseConnection,
     changes: broadcast::Sender<Change>,
+    replica: Arc<str>,
 }
 
 impl Store {
@@ -97,9 +99,24 @@ impl Store {
             read,
             write,
             changes,
+            replica: "".into(),
         };
         migration::migrate(&store).await?;
         Ok(store)
+    }
+
+    /// The same database for the replica of that name: what it holds is told from what others hold.
+    ///
+    /// No two processes may have one name at the same time.
+    #[must_use]
+    pub fn of_replica(mut self, name: &str) -> Self {
+        self.replica = name.into();
+        self
+    }
+
+    /// Name of the replica; empty where there is none.
+    pub fn replica(&self) -> &str {
+        &self.replica
     }
 
     /// Which database answers.

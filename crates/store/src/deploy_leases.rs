@@ -6,12 +6,15 @@ use sea_orm::sea_query::{Condition, Expr};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany};
 
 use crate::deploys::{
-    WHAT, With, append_event, has_ended, is_changing, is_waiting, missing, one, open, request_in,
+    ACCEPTED, WHAT, With, append_event, has_ended, is_changing, is_waiting, missing, one, open,
+    request_in,
 };
 use crate::entity::build::{self, Column as BuildColumn};
 use crate::entity::deploy::{Column, Entity, Model};
 use crate::words::{json, ms, value, word};
-use crate::{Change, DeployRecord, FailedRollback, Lease, Store, StoreError, receipts};
+use crate::{
+    Change, DeployRecord, Engine, FailedRollback, Lease, Store, StoreError, Together, receipts,
+};
 
 /// What a leased deploy becomes. Absent fields stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -340,11 +343,13 @@ impl Store {
         if let Some(FailedRollback { new, aftermath }) = write.rollback.as_deref() {
             let (asked, _) =
                 request_in(&transaction, new, With::Aftermath(aftermath), None, now).await?;
-            rollback = Some((asked, aftermath));
+            let kept = Together::keep(&transaction, ACCEPTED, &asked.summary()).await?;
+            rollback = Some((asked, aftermath, kept));
         }
         transaction.commit().await?;
         self.announce(Change::Deploy(lease.id));
-        if let Some((asked, aftermath)) = rollback {
+        if let Some((asked, aftermath, kept)) = rollback {
+            kept.confirm();
             self.announce_request(&asked, With::Aftermath(aftermath), None);
         }
         if has_ended(state) {
@@ -363,20 +368,29 @@ impl Store {
         Ok(())
     }
 
-    /// Ends all leases that somebody other than `owner` holds: for a server that is alone on its
-    /// database (SQLite) and has just started, so that what its dead predecessor held goes on at
-    /// once. Says how many.
+    /// Ends the leases that this server's dead predecessor held, so that what it was at goes on at
+    /// once: on SQLite, where this server is alone, those of everybody but `owner`; on PostgreSQL
+    /// those of owners whose name begins with this replica's, and `owner` excepted. Says how many.
     pub async fn end_foreign_leases(&self, owner: &str) -> Result<u64, StoreError> {
+        let mut held = Condition::all()
+            .add(Column::LeaseOwner.is_not_null())
+            .add(Column::LeaseOwner.ne(owner));
+        let mut building = Condition::all()
+            .add(BuildColumn::LeaseOwner.is_not_null())
+            .add(BuildColumn::LeaseOwner.ne(owner));
+        if self.engine() != Engine::Sqlite {
+            let own = format!("{}/", self.replica());
+            held = held.add(Column::LeaseOwner.starts_with(own.as_str()));
+            building = building.add(BuildColumn::LeaseOwner.starts_with(own.as_str()));
+        }
         let deploys = unlease(Entity::update_many())
-            .filter(Column::LeaseOwner.is_not_null())
-            .filter(Column::LeaseOwner.ne(owner))
+            .filter(held)
             .exec(&self.write)
             .await?;
         let builds = build::Entity::update_many()
             .col_expr(BuildColumn::LeaseOwner, Expr::val(Option::<String>::None))
             .col_expr(BuildColumn::LeaseUntilMs, Expr::val(Option::<i64>::None))
-            .filter(BuildColumn::LeaseOwner.is_not_null())
-            .filter(BuildColumn::LeaseOwner.ne(owner))
+            .filter(building)
             .exec(&self.write)
             .await?;
         Ok(deploys.rows_affected + builds.rows_affected)

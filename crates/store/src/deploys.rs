@@ -16,8 +16,8 @@ use crate::page::MapPage;
 use crate::words::{at, from_json, json, maybe_at, ms, value, word};
 use crate::workloads::{Hold, require_living};
 use crate::{
-    Change, DeployRecord, NewPreview, PageRequest, Store, StoreError, bad_artifacts, hotfixes,
-    previews, workloads,
+    Change, DeployRecord, NewPreview, PageRequest, Store, StoreError, Together, bad_artifacts,
+    hotfixes, previews, workloads,
 };
 
 /// A deploy to ask for.
@@ -95,6 +95,8 @@ pub struct DeployFilter {
     pub pull_request: Option<i64>,
 }
 
+/// The HTTP status of the answer to a request for a deploy.
+pub(crate) const ACCEPTED: u16 = 202;
 /// What errors call a row.
 pub(crate) const WHAT: &str = "deploy";
 /// Name of this list in cursors.
@@ -329,7 +331,9 @@ impl Store {
     ) -> Result<DeployRecord, StoreError> {
         let transaction = self.begin().await?;
         let (record, preview) = request_in(&transaction, new, with, held, now).await?;
+        let kept = Together::keep(&transaction, ACCEPTED, &record.summary()).await?;
         transaction.commit().await?;
+        kept.confirm();
         self.announce_request(&record, with, preview);
         Ok(record)
     }

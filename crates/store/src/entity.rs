@@ -489,6 +489,28 @@ pub mod idempotency_key {
         pub body: Option<String>,
         pub begun_at_ms: i64,
         pub expires_at_ms: i64,
+        pub owner: Option<String>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Pushes that are not followed yet.
+pub mod push {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "push")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub repository_id: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub branch: String,
+        pub commit_id: String,
+        pub received_at_ms: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

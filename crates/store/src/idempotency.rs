@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, TryInsertResult};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, TryInsertResult};
 
 use crate::entity::idempotency_key::{ActiveModel, Column, Entity};
 use crate::words::ms;
-use crate::{Store, StoreError};
+use crate::{Engine, Store, StoreError};
 
 /// A request that is under way for longer was lost with the server that began it, in milliseconds.
 const LOST_AFTER_MS: i64 = 10 * 60 * 1000;
@@ -28,6 +28,24 @@ pub enum Begun {
     UnderWay,
     /// The key was used for something else.
     Mismatch,
+}
+
+/// Keeps the answer of a request.
+pub(crate) async fn finish(
+    connection: &impl ConnectionTrait,
+    principal_id: i64,
+    key: &str,
+    status: u16,
+    body: &str,
+) -> Result<(), StoreError> {
+    Entity::update_many()
+        .col_expr(Column::Status, Expr::val(i32::from(status)))
+        .col_expr(Column::Body, Expr::val(body))
+        .filter(Column::PrincipalId.eq(principal_id))
+        .filter(Column::Key.eq(key))
+        .exec(connection)
+        .await?;
+    Ok(())
 }
 
 impl Store {
@@ -58,6 +76,7 @@ impl Store {
             route: Set(route.to_owned()),
             begun_at_ms: Set(ms(now)),
             expires_at_ms: Set(ms(expires_at)),
+            owner: Set(Some(self.replica().to_owned())),
             ..Default::default()
         };
         let inserted = Entity::insert(new)
@@ -91,14 +110,18 @@ impl Store {
         status: u16,
         body: &str,
     ) -> Result<(), StoreError> {
-        Entity::update_many()
-            .col_expr(Column::Status, Expr::val(i32::from(status)))
-            .col_expr(Column::Body, Expr::val(body))
-            .filter(Column::PrincipalId.eq(principal_id))
-            .filter(Column::Key.eq(key))
-            .exec(&self.write)
-            .await?;
-        Ok(())
+        finish(&self.write, principal_id, key, status, body).await
+    }
+
+    /// Forgets the requests that this replica's predecessor was at when it ended, so that they may be
+    /// made again at once: what they asked for was not done, or their answer would be kept with it
+    /// ([`crate::Together`]). To be called before this server answers.
+    pub async fn forget_lost_requests(&self) -> Result<u64, StoreError> {
+        let mut delete = Entity::delete_many().filter(Column::Status.is_null());
+        if self.engine() != Engine::Sqlite {
+            delete = delete.filter(Column::Owner.eq(self.replica()));
+        }
+        Ok(delete.exec(&self.write).await?.rows_affected)
     }
 
     /// Forgets a request that failed before it did anything, so that it may be tried again.

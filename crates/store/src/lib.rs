@@ -6,6 +6,8 @@
 //! - Every write of a leased build or deploy carries its fence: a process that lost its lease
 //!   changes nothing ([`StoreError::LeaseLost`]).
 //! - `audit_entry` is append-only; both databases refuse to change or delete a row of it.
+//! - A deploy that is asked for is kept with its line of the record and the answer to its
+//!   `Idempotency-Key` in one transaction ([`Together`]).
 //! - A change that a watcher may care about is announced on [`Store::changes`] after its
 //!   transaction is committed, never before.
 //!
@@ -33,6 +35,7 @@ mod pod_events;
 mod preview_access;
 mod previews;
 mod principals;
+mod pushes;
 mod receipts;
 mod records;
 mod repositories;
@@ -41,6 +44,7 @@ mod rules;
 mod scales;
 mod sessions;
 mod strategies;
+mod together;
 mod tokens;
 mod words;
 mod workloads;
@@ -58,6 +62,7 @@ pub use idempotency::Begun;
 pub use page::PageRequest;
 pub use pod_events::{MAX_POD_EVENTS, NewPodEvent};
 pub use previews::{Allowance, NewPreview, PreviewRecord, PreviewWrite};
+pub use pushes::PushRecord;
 pub use records::{
     ArtifactRecord, BuildRecord, DeployRecord, Lease, PrincipalRecord, RepositoryRecord,
     SessionRecord, TokenRecord, WorkloadRecord, WorkloadRow,
@@ -66,4 +71,5 @@ pub use repositories::NewRepository;
 pub use rules::{ApprovalRecord, NewApproval, NewException, NewFreeze, RulesRecord, Scope};
 pub use scales::{NewScaleChange, ScaleChangeRecord, ScaleWrite};
 pub use strategies::StrategyRecord;
+pub use together::Together;
 pub use workloads::{NewWorkload, PreviewChanges, WorkloadFilter, WorkloadSettings};

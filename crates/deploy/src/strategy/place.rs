@@ -73,7 +73,9 @@ impl Road {
             (_, Some(wave)) => (wave.clusters.clone(), key.clone()),
             (_, None) => (vec![own()], key.clone()),
         };
-        let places = names.into_iter().map(|name| self.place_in(name, key.clone()));
+        let places = names
+            .into_iter()
+            .map(|name| self.place_in(name, key.clone()));
         places.collect()
     }
 
@@ -89,8 +91,12 @@ impl Road {
                 places.push(self.place_in(self.parts().cluster_name.clone(), canary_key(key)));
             }
         }
-        let there = places.iter().filter_map(|it| Some((it.cluster.as_ref()?, &it.key)));
-        there.flat_map(|(cluster, key)| cluster.status(key).pods).collect()
+        let there = places
+            .iter()
+            .filter_map(|it| Some((it.cluster.as_ref()?, &it.key)));
+        there
+            .flat_map(|(cluster, key)| cluster.status(key).pods)
+            .collect()
     }
 
     fn place_in(&self, name: String, key: WorkloadKey) -> Place {

@@ -30,7 +30,7 @@ mod watch;
 mod webhooks;
 mod workloads;
 
-pub use webhooks::deploy_pushed;
+pub use webhooks::{deploy_pushed, follow_push};
 
 use std::time::Duration;
 

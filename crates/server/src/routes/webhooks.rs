@@ -3,6 +3,10 @@
 //! The signature is checked over the bytes as they came; a wrong signature and an unknown
 //! repository get the same answer. The answer is 202 before any work is done.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -10,7 +14,9 @@ use hermez_access::{AccessError, Action, Presented, Principal, Target};
 use hermez_api::Accepted;
 use hermez_deploy::AutoDeploy;
 use hermez_source::forge::{PushEvent, parse_pull, parse_push};
+use hermez_store::PushRecord;
 use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
@@ -20,6 +26,10 @@ use crate::change::change;
 use crate::problem::responses::{Invalid, Unavailable};
 use crate::problem::{ApiError, catalog, sentence};
 use crate::state::AppState;
+
+/// Pauses between tries to fetch what was pushed, while the forge is away.
+const PAUSE_FIRST: Duration = Duration::from_secs(1);
+const PAUSE_LAST: Duration = Duration::from_mins(1);
 
 pub fn router(limit_bytes: usize) -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(webhook).layer(DefaultBodyLimit::max(limit_bytes)))
@@ -94,7 +104,7 @@ async fn receive(
     let Some(push) = parse_push(event, body).map_err(invalid)? else {
         return Ok(false);
     };
-    begin(state, principal, repository_id, push)?;
+    begin(state, principal, repository_id, push).await?;
     Ok(true)
 }
 
@@ -146,41 +156,98 @@ fn follow(
     Ok(())
 }
 
-/// Fetches and asks for builds, through the gate and in the background.
-fn begin(
+/// Keeps a push, then follows it in the background: whatever happens to this process, it is followed.
+async fn begin(
     state: &AppState,
     principal: Principal,
-    repository: i64,
+    repository_id: i64,
     push: PushEvent,
 ) -> Result<(), ApiError> {
     let place = place(state)?;
+    let detail = json!({
+        "branch": push.branch,
+        "commit": push.after.as_ref().map(ToString::to_string),
+        "deleted": push.deleted,
+        "pusher": push.pusher,
+    });
     let state = state.clone();
+    let (Some(branch), Some(after)) = (push.branch, push.after) else {
+        // A tag, or a branch that is gone: nothing to build.
+        tokio::spawn(async move {
+            let (_place, road) = (place, state.road.clone());
+            let act = async move { Ok(road.sync(repository_id).await?) };
+            let target = Target::Repository(repository_id);
+            let synced = change(&state, &principal, Action::Push, target, detail, act).await;
+            if let Err(error) = synced {
+                tracing::warn!(%error, repository_id, "a push could not be followed");
+            }
+        });
+        return Ok(());
+    };
+    let push = PushRecord {
+        repository_id,
+        branch,
+        commit: after.to_string(),
+    };
+    state.store.keep_push(&push, Timestamp::now()).await?;
     tokio::spawn(async move {
         let _place = place;
-        let detail = json!({
-            "branch": push.branch,
-            "commit": push.after.as_ref().map(ToString::to_string),
-            "deleted": push.deleted,
-            "pusher": push.pusher,
-        });
-        let road = state.road.clone();
-        let work = async move {
-            let (Some(branch), Some(after)) = (&push.branch, &push.after) else {
-                // A tag, or a branch that is gone: nothing to build.
-                road.sync(repository).await?;
-                return Ok(Vec::new());
-            };
-            Ok(road
-                .pushed(repository, Some(branch), Some(after.as_str()))
-                .await?)
-        };
-        let target = Target::Repository(repository);
-        match change(&state, &principal, Action::Push, target, detail, work).await {
-            Ok(wanted) => deploy_pushed(&state, wanted).await,
-            Err(error) => tracing::warn!(%error, repository, "a push could not be followed"),
-        }
+        follow_push(&state, &principal, push, detail).await;
     });
     Ok(())
+}
+
+/// Fetches, asks for builds and for the deploys that follow, through the gate. Doing it again for a
+/// push that was followed asks for nothing more. While the forge is away, it is waited for.
+pub async fn follow_push(
+    state: &AppState,
+    principal: &Principal,
+    push: PushRecord,
+    detail: serde_json::Value,
+) {
+    let repository = push.repository_id;
+    let mut pause = PAUSE_FIRST;
+    loop {
+        let (road, of) = (state.road.clone(), push.clone());
+        let may_pass = Arc::new(AtomicBool::new(false));
+        let passing = may_pass.clone();
+        let act = async move {
+            let pushed = road.pushed(repository, Some(&of.branch), Some(&of.commit));
+            pushed.await.map_err(|error| {
+                passing.store(error.is_transient(), Ordering::Relaxed);
+                ApiError::from(error)
+            })
+        };
+        let target = Target::Repository(repository);
+        let error = match change(state, principal, Action::Push, target, detail.clone(), act).await
+        {
+            Ok(wanted) => {
+                deploy_pushed(state, wanted).await;
+                break;
+            }
+            Err(error) => error,
+        };
+        let patient = may_pass.load(Ordering::Relaxed);
+        tracing::warn!(%error, repository, patient, "a push could not be followed");
+        if !patient {
+            break;
+        }
+        // Not with an entry of the record for each try.
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE_LAST),
+                // It is followed at the next start.
+                () = state.shutdown.cancelled() => return,
+            }
+            match state.road.sync(repository).await {
+                Err(error) if error.is_transient() => {}
+                _ => break,
+            }
+        }
+    }
+    if let Err(error) = state.store.end_push(&push).await {
+        tracing::warn!(%error, repository, "a push is followed once more at the next start");
+    }
 }
 
 /// Asks for the deploys that a push leads to; what a rule holds back is in the record of changes.

@@ -14,6 +14,7 @@ mod m0006_rules;
 mod m0007_hotfixes;
 mod m0008_delivery;
 mod m0009_strategies;
+mod m0010_replicas;
 
 use sea_orm::sea_query::{Alias, ColumnDef, Expr, Query, Table};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
@@ -65,6 +66,10 @@ const ALL: &[Migration] = &[
     Migration {
         name: "0009_strategies",
         up: m0009_strategies::up,
+    },
+    Migration {
+        name: "0010_replicas",
+        up: m0010_replicas::up,
     },
 ];
 

@@ -2,7 +2,9 @@
 
 use futures::future::join_all;
 use hermez_api::{Page, Principal};
-use hermez_store::{AuditFilter, Begun, NewAuditEntry, PageRequest, Store, StoreError};
+use hermez_store::{
+    AuditFilter, Begun, Engine, NewAuditEntry, PageRequest, Store, StoreError, Together,
+};
 use sea_orm::ConnectionTrait;
 
 use super::{at, open};
@@ -327,4 +329,53 @@ pub async fn principals_have_names_of_their_own(url: &str) {
     assert_eq!(names(&rest), ["cyd"]);
     assert_eq!(rest.items[0].role, "viewer");
     assert!(rest.next_cursor.is_none());
+}
+
+/// A process that ends right after the deploy was kept has kept its line of the record and its answer,
+/// too; one that ends before has kept nothing, and its successor may begin anew.
+pub async fn what_a_request_asks_for_is_kept_with_its_answer(url: &str) {
+    let store = open(url).await.of_replica("one");
+    let begin = |key: &'static str| store.begin_idempotent(1, key, "POST /a", at(0), at(100));
+    assert_eq!(begin("kept").await.unwrap(), Begun::New);
+    assert_eq!(begin("lost").await.unwrap(), Begun::New);
+    let entry = NewAuditEntry {
+        at: at(0),
+        principal: "ada".to_owned(),
+        action: "deploy.create".to_owned(),
+        target: "workload/hello".to_owned(),
+        outcome: "allowed",
+        detail: serde_json::json!({}),
+    };
+    let asking = async {
+        let together = Together::recorded(entry);
+        let deploy = together
+            .clone()
+            .with(super::deploys::mk_deploy(&store, "hello", 1))
+            .await;
+        assert!(!together.is_unrecorded());
+        deploy
+    };
+    let deploy = Together::under_key(1, "kept").with(asking).await;
+
+    // The server died here, without having answered; the next one of its name starts.
+    if store.engine() == Engine::Postgres {
+        let other = store.clone().of_replica("another");
+        assert_eq!(other.forget_lost_requests().await.unwrap(), 0);
+        assert_eq!(begin("lost").await.unwrap(), Begun::UnderWay);
+    }
+    assert_eq!(store.forget_lost_requests().await.unwrap(), 1);
+    assert_eq!(begin("lost").await.unwrap(), Begun::New);
+    let Begun::Done { status: 202, body } = begin("kept").await.unwrap() else {
+        panic!("it has its answer")
+    };
+    let answer: hermez_api::DeploySummary = serde_json::from_str(&body).unwrap();
+    assert_eq!(answer, deploy.summary());
+    let record = store
+        .audit(&AuditFilter::default(), &PageRequest::first(5))
+        .await
+        .unwrap();
+    assert_eq!(record.items.len(), 1, "{record:?}");
+
+    // Work without a request keeps itself alone.
+    super::deploys::mk_deploy(&store, "hello", 2).await;
 }

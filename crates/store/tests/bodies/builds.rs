@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use futures::future::join_all;
 use hermez_api::{ArtifactImage, BuildState, BuildStep, LogLine};
 use hermez_store::{
-    BuildFilter, BuildOutcome, BuildRecord, NewBuild, PageRequest, Store, StoreError,
+    BuildFilter, BuildOutcome, BuildRecord, Engine, NewBuild, PageRequest, Store, StoreError,
 };
 
 use super::{at, mk_commit, mk_workload, open};
@@ -267,10 +267,10 @@ fn mk_line(text: &str) -> LogLine {
 }
 
 pub async fn logs_continue_over_tries(url: &str) {
-    let store = open(url).await;
+    let store = open(url).await.of_replica("one");
     let build = mk_queued(&store, 1).await;
     let (lease, _) = store
-        .acquire_build("me", at(0), LEASE_MS)
+        .acquire_build("one/me", at(0), LEASE_MS)
         .await
         .unwrap()
         .unwrap();
@@ -299,7 +299,7 @@ pub async fn logs_continue_over_tries(url: &str) {
         ["succeeded", "running"]
     );
 
-    store.end_foreign_leases("next").await.unwrap();
+    store.end_foreign_leases("one/next").await.unwrap();
     let (lease, _) = store
         .acquire_build("next", at(1), LEASE_MS)
         .await
@@ -370,19 +370,25 @@ pub async fn cancel_is_heard(url: &str) {
 }
 
 pub async fn what_a_dead_server_held_is_free(url: &str) {
-    let store = open(url).await;
+    let store = open(url).await.of_replica("one");
     mk_queued(&store, 1).await;
     let (dead, _) = store
-        .acquire_build("dead", at(0), LEASE_MS)
+        .acquire_build("one/dead", at(0), LEASE_MS)
         .await
         .unwrap()
         .unwrap();
     assert_eq!(
-        store.end_foreign_leases("dead").await.unwrap(),
+        store.end_foreign_leases("one/dead").await.unwrap(),
         0,
         "its own stay"
     );
-    assert_eq!(store.end_foreign_leases("alive").await.unwrap(), 1);
+    // Where replicas share a database, nobody ends another one's.
+    if store.engine() == Engine::Postgres {
+        let other = store.clone().of_replica("another");
+        let ended = other.end_foreign_leases("another/alive").await;
+        assert_eq!(ended.unwrap(), 0);
+    }
+    assert_eq!(store.end_foreign_leases("one/alive").await.unwrap(), 1);
     let (lease, _) = store
         .acquire_build("alive", at(1), LEASE_MS)
         .await

@@ -23,10 +23,11 @@ macro_rules! tests {
         $crate::bodies::tests!(@ access: migrations_run_once_even_at_once, a_newer_schema_is_refused,
             a_principal_is_made_once, principals_have_names_of_their_own, tokens_live_until_revoked, a_login_link_opens_once,
             expired_things_go, the_record_is_append_only, the_record_is_paged_and_filtered,
-            an_idempotent_request_is_begun_once);
+            an_idempotent_request_is_begun_once, what_a_request_asks_for_is_kept_with_its_answer);
         $crate::bodies::tests!(@ workloads: a_repository_is_one_row, a_name_is_unique_among_the_living,
             an_old_version_changes_nothing, lists_are_paged_by_name_with_their_deploys,
-            lists_are_filtered, deleting_stops_what_runs, a_deleted_workload_gets_no_new_work);
+            lists_are_filtered, deleting_stops_what_runs, a_deleted_workload_gets_no_new_work,
+            a_push_is_kept_until_it_is_followed);
         $crate::bodies::tests!(@ builds: a_commit_has_one_build, a_failed_build_is_tried_again_on_request,
             a_build_is_leased_to_one, a_lost_lease_writes_nothing, a_build_that_waits_is_due_later,
             success_publishes_the_artifact_once, logs_continue_over_tries, cancel_is_heard,

@@ -3,7 +3,8 @@
 use futures::future::join_all;
 use hermez_api::{BuildState, Category, DeployState, WebhookState};
 use hermez_store::{
-    DeployWrite, NewBuild, NewDeploy, NewRepository, PageRequest, Store, StoreError, WorkloadFilter,
+    DeployWrite, NewBuild, NewDeploy, NewRepository, PageRequest, PushRecord, Store, StoreError,
+    WorkloadFilter,
 };
 
 use super::{at, mk_commit, mk_workload, open};
@@ -338,4 +339,28 @@ pub async fn a_deleted_workload_gets_no_new_work(url: &str) {
         ),
         "{refused}"
     );
+}
+
+pub async fn a_push_is_kept_until_it_is_followed(url: &str) {
+    let store = open(url).await;
+    let workload = mk_workload(&store, "hello").await;
+    let push = |branch: &str, n: u8| PushRecord {
+        repository_id: workload.repository_id,
+        branch: branch.to_owned(),
+        commit: mk_commit(n),
+    };
+    store.keep_push(&push("main", 1), at(0)).await.unwrap();
+    store.keep_push(&push("next", 2), at(1)).await.unwrap();
+    store.keep_push(&push("main", 3), at(2)).await.unwrap();
+    assert_eq!(
+        store.open_pushes().await.unwrap(),
+        [push("next", 2), push("main", 3)],
+        "a newer push takes the place of the one before it"
+    );
+    // Whoever followed the older one does not end the newer.
+    store.end_push(&push("main", 1)).await.unwrap();
+    store.end_push(&push("next", 2)).await.unwrap();
+    assert_eq!(store.open_pushes().await.unwrap(), [push("main", 3)]);
+    store.end_push(&push("main", 3)).await.unwrap();
+    assert_eq!(store.open_pushes().await.unwrap(), []);
 }
