@@ -3,6 +3,7 @@ import { client, LIST_LIMIT, once, type PageOf, read, take, version } from "./ca
 import type { DeliveryPerformance } from "./delivery";
 import { pullsApi } from "./pulls";
 import { rulesApi } from "./rules";
+import { strategyApi } from "./strategy";
 import type {
   BuildState,
   Category,
@@ -20,6 +21,7 @@ import type {
 export const api = {
   ...rulesApi,
   ...pullsApi,
+  ...strategyApi,
 
   me: (signal?: AbortSignal) => take(client.GET("/api/v1/me", { signal })),
   logout: () => take(client.POST("/api/v1/logout")),

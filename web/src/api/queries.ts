@@ -19,6 +19,7 @@ export const keys = {
   runs: (name: string) => ["workload", name, "runs"] as const,
   scale: (name: string) => ["workload", name, "scale"] as const,
   rules: (name: string) => ["workload", name, "rules"] as const,
+  strategy: (name: string) => ["workload", name, "strategy"] as const,
   gates: (name: string) => ["workload", name, "gates"] as const,
   pulls: (name: string) => ["workload", name, "pulls"] as const,
   delivery: (of: string, name: string) => ["delivery", of, name] as const,
@@ -134,6 +135,12 @@ export const projectRulesQuery = (project: string) =>
   queryOptions({
     queryKey: keys.projectRules(project),
     queryFn: ({ signal }) => api.projectRules(project, signal),
+  });
+
+export const strategyQuery = (name: string) =>
+  queryOptions({
+    queryKey: keys.strategy(name),
+    queryFn: ({ signal }) => api.strategy(name, signal),
   });
 
 export const gatesQuery = (name: string) =>

@@ -212,6 +212,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deploys/{id}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote a canary
+         * @description Lets a deploy go on that waits at a step of its canary, or leaves all further steps out. Doing it
+         *     again changes nothing.
+         */
+        post: operations["promoteDeploy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deploys/{id}/receipt": {
         parameters: {
             query?: never;
@@ -1056,6 +1077,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workloads/{name}/placements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See how a workload does in each of its clusters */
+        get: operations["getPlacements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workloads/{name}/pull-requests": {
         parameters: {
             query?: never;
@@ -1454,6 +1492,32 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/strategy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See how new versions of a workload reach its pods */
+        get: operations["getStrategy"];
+        /**
+         * Set how new versions of a workload reach its pods
+         * @description A canary beside the old version first, then waves of clusters, each after the one before is
+         *     healthy and has baked. Deploys that have begun keep their way.
+         */
+        put: operations["setStrategy"];
+        post?: never;
+        /**
+         * Take a workload's rollout strategy away
+         * @description New versions then reach all pods of the server's own cluster, without detours.
+         */
+        delete: operations["clearStrategy"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1860,6 +1924,22 @@ export interface components {
             /** @description Workload that it builds for. */
             workload: string;
         };
+        /** @description A step of a canary. */
+        CanaryStep: {
+            /**
+             * Format: int32
+             * @description Pods of the canary, in percent of the workload's own (1 to 100), rounded up: with 100 there
+             *     are as many of the new version as of the old one.
+             */
+            percent: number;
+            /**
+             * Format: int32
+             * @description Seconds for which the canary must do well (0 to 86,400).
+             */
+            seconds?: number;
+            /** @description Whether somebody must then promote it before the deploy goes on. */
+            wait?: boolean;
+        };
         /**
          * @description Whether production traffic depends on the workload.
          * @enum {string}
@@ -2230,6 +2310,7 @@ export interface components {
             of_deploy?: number | null;
             /** @description Why an artifact that is marked as bad was deployed all the same. */
             override_reason?: string | null;
+            plan?: components["schemas"]["DeployPlan"] | null;
             revert?: components["schemas"]["Revert"] | null;
             /** @description How long each state took, in the order in which they came. */
             stretches?: components["schemas"]["DeployStretch"][];
@@ -2288,11 +2369,29 @@ export interface components {
          * @enum {string}
          */
         DeployKind: "regular" | "rollback" | "restart" | "hotfix";
+        /** @description Where a deploy is on its way. */
+        DeployPlan: {
+            /** @description Steps of its canary; empty without one. */
+            canary?: components["schemas"]["CanaryStep"][];
+            /**
+             * Format: int32
+             * @description Pods that the canary was told to have; absent before it was written, and when it was left out.
+             */
+            canary_pods?: number | null;
+            /** @description The canary's step that goes on, or came last, from 0. */
+            step?: number;
+            /** @description Whether the canary has the pods of its step. */
+            step_written?: boolean;
+            /** @description The wave that goes on, or came last, from 0. */
+            wave?: number;
+            /** @description The waves; empty where the server's own cluster is the only one. */
+            waves?: components["schemas"]["Wave"][];
+        };
         /**
          * @description How far a deploy is.
          * @enum {string}
          */
-        DeployState: "pending" | "building" | "queued" | "applying" | "rolling_out" | "verifying" | "succeeded" | "failed" | "canceled" | "superseded";
+        DeployState: "pending" | "building" | "queued" | "canary" | "applying" | "rolling_out" | "verifying" | "succeeded" | "failed" | "canceled" | "superseded";
         /** @description One state of a deploy, from its first entry to the next state's. */
         DeployStretch: {
             /**
@@ -3257,6 +3356,27 @@ export interface components {
             /** @description What is wrong there. */
             message: string;
         };
+        /** @description What runs of a workload in one of its clusters. */
+        PlacementStatus: {
+            /** @description Name of the cluster. */
+            cluster: string;
+            /** @description Commit that runs there. */
+            commit?: string | null;
+            /** @description How the workload does there. */
+            health: components["schemas"]["Health"];
+            /**
+             * Format: int32
+             * @description Pods wanted.
+             */
+            pods_desired: number;
+            /**
+             * Format: int32
+             * @description Pods that are ready.
+             */
+            pods_ready: number;
+            /** @description Why, in one sentence. */
+            reason: string;
+        };
         /** @description An image that Hermez will build. */
         PlannedImage: {
             /** @description Containers that will run it. */
@@ -3515,6 +3635,11 @@ export interface components {
             /** @description The project. */
             project: string;
         };
+        /** @description Promotes a canary. */
+        PromoteDeploy: {
+            /** @description Leaves all further steps out, instead of going on from the one that waits. */
+            all?: boolean;
+        };
         /** @description A pull request with what Hermez made of it. */
         PullRequest: {
             /**
@@ -3637,6 +3762,22 @@ export interface components {
          * @enum {string}
          */
         RolloutPhase: "complete" | "rolling" | "paused" | "stopped";
+        /**
+         * @description How a new version reaches a workload's pods. Rollbacks and restarts take no detours: they reach
+         *     all clusters at once, without a canary.
+         */
+        RolloutStrategy: {
+            /**
+             * @description Steps of a canary, a small second Deployment behind the same Service (at most 10); none when
+             *     empty. For `PinterestService` alone, in the server's own cluster, before anything else.
+             */
+            canary?: components["schemas"]["CanaryStep"][];
+            /**
+             * @description Clusters in the order in which they are reached (at most 10 waves); the server's own alone
+             *     when empty.
+             */
+            waves?: components["schemas"]["Wave"][];
+        };
         /**
          * @description What a rule is set for.
          * @enum {string}
@@ -3935,6 +4076,16 @@ export interface components {
             category?: components["schemas"]["Category"] | null;
             previews?: components["schemas"]["UpdatePreviewSettings"] | null;
         };
+        /** @description Clusters that are reached at the same time. */
+        Wave: {
+            /**
+             * Format: int32
+             * @description Seconds for which all pods of the wave must stay ready before the next wave (0 to 86,400).
+             */
+            bake_seconds?: number;
+            /** @description Names of clusters (1 to 20), as `hermez server --cluster` has them. */
+            clusters: string[];
+        };
         /**
          * @description Whether a forge calls Hermez on each push.
          * @enum {string}
@@ -4094,6 +4245,18 @@ export interface components {
             schedule?: components["schemas"]["ScheduleStatus"] | null;
             /** @description Where it answers. */
             url?: string | null;
+        };
+        /** @description The rollout strategy of a workload. */
+        WorkloadStrategy: components["schemas"]["RolloutStrategy"] & {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            changed_at?: string | null;
+            /** @description Who set it last. */
+            changed_by?: string | null;
+            /** @description Names of the clusters that this server knows, its own first. */
+            known_clusters: string[];
         };
         /** @description A workload as lists show it. */
         WorkloadSummary: {
@@ -4817,6 +4980,78 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description It is held. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploySummary"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    promoteDeploy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deploy's number. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromoteDeploy"];
+            };
+        };
+        responses: {
+            /** @description It goes on. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -8577,6 +8812,65 @@ export interface operations {
             };
         };
     };
+    getPlacements: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Each cluster, the server's own first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlacementStatus"][];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listPullRequests: {
         parameters: {
             query?: never;
@@ -10531,6 +10825,205 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorkloadStatus"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getStrategy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The strategy. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadStrategy"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setStrategy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RolloutStrategy"];
+            };
+        };
+        responses: {
+            /** @description The strategy. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadStrategy"];
+                };
+            };
+            /** @description No credentials, or ones that open nothing (any more). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not in a state that allows this. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    clearStrategy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The workload's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What holds now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadStrategy"];
                 };
             };
             /** @description No credentials, or ones that open nothing (any more). */

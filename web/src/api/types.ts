@@ -46,6 +46,8 @@ export interface PodChange {
   version: string;
   change: string;
 }
+export type CanaryStep = Schemas["CanaryStep"];
+export type DeployPlan = Schemas["DeployPlan"];
 export type DeployState = Schemas["DeployState"];
 export type DeploySummary = Schemas["DeploySummary"];
 export type DeployWindow = Schemas["DeployWindow"];
@@ -82,14 +84,17 @@ export type ScaleOwner = Schemas["ScaleOwner"];
 export type ScaleStatus = Schemas["ScaleStatus"];
 export type ScheduleStatus = Schemas["ScheduleStatus"];
 export type RollbackPlan = Schemas["RollbackPlan"];
+export type RolloutStrategy = Schemas["RolloutStrategy"];
 export type ScopeRules = Schemas["ScopeRules"];
 export type SetAutoscaling = Schemas["SetAutoscaling"];
 export type SetScale = Schemas["SetScale"];
+export type Wave = Schemas["Wave"];
 export type Weekday = Schemas["Weekday"];
 export type Workload = Schemas["Workload"];
 export type WorkloadGates = Schemas["WorkloadGates"];
 export type WorkloadLock = Schemas["WorkloadLock"];
 export type WorkloadPlan = Schemas["WorkloadPlan"];
 export type WorkloadRules = Schemas["WorkloadRules"];
+export type WorkloadStrategy = Schemas["WorkloadStrategy"];
 export type WorkloadStatus = Schemas["WorkloadStatus"];
 export type WorkloadSummary = Schemas["WorkloadSummary"];

@@ -40,6 +40,7 @@ export const DEPLOY_STATES = [
   "pending",
   "building",
   "queued",
+  "canary",
   "applying",
   "rolling_out",
   "verifying",

@@ -29,6 +29,7 @@ export const DEPLOY: Record<DeployState, Look> = {
   pending: { tone: "waiting", word: "Waiting" },
   building: { tone: "progress", word: "Building" },
   queued: { tone: "waiting", word: "Queued" },
+  canary: { tone: "progress", word: "Canary" },
   applying: { tone: "progress", word: "Applying" },
   rolling_out: { tone: "progress", word: "Rolling out" },
   verifying: { tone: "progress", word: "Verifying" },
@@ -92,6 +93,7 @@ export const isDeployActive = (state: DeployState): boolean =>
   state === "pending" ||
   state === "building" ||
   state === "queued" ||
+  state === "canary" ||
   state === "applying" ||
   state === "rolling_out" ||
   state === "verifying";

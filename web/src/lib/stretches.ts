@@ -40,6 +40,7 @@ export const STRETCH: Record<DeployState, string> = {
   pending: "Asked for",
   building: "Build",
   queued: "Queue",
+  canary: "Canary",
   applying: "Apply",
   rolling_out: "Roll out",
   verifying: "Verify",
@@ -49,7 +50,7 @@ export const STRETCH: Record<DeployState, string> = {
   superseded: "Superseded",
 };
 
-const ORDER: DeployState[] = ["pending", "building", "queued", "applying", "rolling_out"];
+const ORDER: DeployState[] = ["pending", "building", "queued", "canary", "applying", "rolling_out"];
 const ALWAYS: DeployState[] = ["applying", "rolling_out"];
 
 /** Pure: the stretches of a timeline. A state that comes again is a stretch of its own. */

@@ -23,6 +23,7 @@ import { MadeOf } from "./made-of";
 import { Progress } from "./progress";
 import { DeploySkeleton } from "./skeleton";
 import { Timeline } from "./timeline";
+import { Way } from "./way";
 
 /** One deploy, from the asking to its end. */
 export function DeployPage() {
@@ -117,6 +118,7 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
       ) : (
         <Progress deploy={deploy} status={undefined} />
       )}
+      <Way deploy={deploy} />
       <Timeline deploy={deploy} />
       <Images images={deploy.images} />
     </>

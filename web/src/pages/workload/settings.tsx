@@ -15,6 +15,7 @@ import { GatesSetting } from "./gates-setting";
 import { PreviewsSetting } from "./previews-setting";
 import { RulesSettings } from "./rules-settings";
 import { Setting } from "./setting";
+import { StrategySetting } from "./strategy-setting";
 
 /** What is the workload's own to set, and how its repository is joined. */
 export function SettingsTab() {
@@ -36,6 +37,7 @@ export function SettingsTab() {
       </Setting>
       <PreviewsSetting workload={workload} />
       <RulesSettings workload={workload} />
+      <StrategySetting workload={workload} />
       <GatesSetting workload={workload} />
       <Setting name="Repository" help="Where its commits come from">
         <p className="wrap-anywhere">{workload.repository}</p>

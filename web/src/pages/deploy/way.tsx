@@ -1,0 +1,64 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { applyDeploy } from "@/api/cache";
+import { api } from "@/api/client";
+import { keys } from "@/api/queries";
+import type { Deploy } from "@/api/types";
+import { Button } from "@/components/button";
+import { StatusIcon } from "@/components/status";
+import { toastProblem } from "@/components/toast";
+import type { Tone } from "@/lib/status";
+import { awaitsPromotion, type Where, wayOf } from "@/lib/strategy";
+
+const TONE: Record<Where, Tone> = {
+  done: "ok",
+  now: "progress",
+  ahead: "waiting",
+  stopped: "failed",
+};
+
+const WORD: Record<Where, string> = {
+  done: "passed",
+  now: "goes on",
+  ahead: "to come",
+  stopped: "ended here",
+};
+
+/** The canary and the waves of a deploy, where it is, and what promotes it. */
+export function Way({ deploy }: { deploy: Deploy }) {
+  const client = useQueryClient();
+  const promote = useMutation({
+    mutationFn: (all: boolean) => api.promoteDeploy(deploy.id, all),
+    onError: (error) => toastProblem("The canary stays where it is", error),
+    onSuccess: (answer) => applyDeploy(client, answer),
+    onSettled: () => client.invalidateQueries({ queryKey: keys.deploy(deploy.id) }),
+  });
+  const way = wayOf(deploy);
+  if (way.length === 0) return null;
+  return (
+    <section aria-label="Its way" className="page-x py-4">
+      <ol className="flex flex-col gap-1.5">
+        {way.map(({ name, words, where }) => (
+          <li key={name} className="flex items-start gap-2">
+            <StatusIcon tone={TONE[where]} className="mt-0.5 size-4" />
+            <span className="min-w-0 wrap-anywhere">
+              <span className="font-medium">{name}</span> {words}{" "}
+              <span className="text-faint">({WORD[where]})</span>
+            </span>
+          </li>
+        ))}
+      </ol>
+      {deploy.state === "canary" && (
+        <div className="mt-3 flex flex-wrap gap-2">
+          {awaitsPromotion(deploy) && (
+            <Button look="primary" busy={promote.isPending} onClick={() => promote.mutate(false)}>
+              Promote this step
+            </Button>
+          )}
+          <Button busy={promote.isPending} onClick={() => promote.mutate(true)}>
+            Promote to all pods
+          </Button>
+        </div>
+      )}
+    </section>
+  );
+}
