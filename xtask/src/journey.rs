@@ -31,8 +31,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             "the cluster in {} is not ready; `cargo xtask status` says how it is, `cargo xtask up --detach` starts it",
             data_dir.display()
         );
-        if name == "streaming" {
-            tools::flink_tools()?;
+        match name.as_str() {
+            "streaming" => tools::flink_tools()?,
+            "crash-matrix" => tools::postgres()?,
+            _ => {}
         }
         journey.arg(name).env(DATA_DIR_VARIABLE, data_dir);
     }

@@ -23,10 +23,20 @@ use crate::sandbox::{Sandbox, unique};
 use crate::usage::{server, usage};
 use crate::wait::until;
 
-/// Deploys that are asked for at once, each of a workload of its own.
-const DEPLOYS: usize = 1_000;
-/// Deploys of the second figure.
-const TIMED: usize = 200;
+/// How much is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Deploys that are asked for at once, each of a workload of its own; at least 20.
+    pub deploys: usize,
+    /// Deploys of the second figure.
+    pub timed: usize,
+}
+
+/// What the figures are of.
+const WHOLE: Size = Size {
+    deploys: 1_000,
+    timed: 200,
+};
 /// Workloads that take turns in the second figure.
 const TAKING_TURNS: usize = 20;
 /// Requests under way at the same time.
@@ -39,6 +49,14 @@ const LIMIT: Duration = Duration::from_mins(30);
 /// # Errors
 /// When anything is not as it should be.
 pub async fn run(sandbox: &Sandbox) -> Result<Value> {
+    run_of(sandbox, WHOLE).await
+}
+
+/// Runs the journey with another size.
+///
+/// # Errors
+/// When anything is not as it should be.
+pub async fn run_of(sandbox: &Sandbox, size: Size) -> Result<Value> {
     let (hermez, forge) = (sandbox.hermez()?, sandbox.forge()?);
     let played = Played::start(sandbox, unique("burst")).await?;
     let (repository, url, clone) = Clone::of_new(&forge, "burst").await?;
@@ -50,6 +68,7 @@ pub async fn run(sandbox: &Sandbox) -> Result<Value> {
         namespace: played.namespace.clone(),
         repository,
         url,
+        size,
     };
     let figures = burst.travel().await;
     let cleaned = burst.clean_up().await;
@@ -66,6 +85,7 @@ struct Burst {
     namespace: String,
     repository: String,
     url: String,
+    size: Size,
 }
 
 impl Burst {
@@ -77,7 +97,7 @@ impl Burst {
         let added = self.added(&first).await?;
         let mut figures = json!({
             "journey": "burst",
-            "deploys": DEPLOYS,
+            "deploys": self.size.deploys,
             "created_and_built_ms": created.as_millis() as u64,
         });
         if let Some(figures) = figures.as_object_mut() {
@@ -94,9 +114,9 @@ impl Burst {
 
     /// A thousand workloads of one repository, each with its artifact; gives the commit.
     async fn create_all(&self) -> Result<String> {
-        for index in 0..DEPLOYS {
+        for index in 0..self.size.deploys {
             let config = format!(
-                "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: {}\n  namespace: {}\n  project: burst\nspec:\n  replicas: 1\n  configs:\n    VERSION: first\n  template:\n    spec:\n      nodeselector:\n        type: kwok\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n        - name: played\n          image: played\n",
+                "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: {}\n  namespace: {}\n  project: burst\nspec:\n  replicas: 1\n  configs:\n    VERSION: first\n  template:\n    spec:\n      nodeselector:\n        type: kwok\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n        - name: played\n",
                 self.name(index),
                 self.namespace
             );
@@ -107,7 +127,7 @@ impl Burst {
             .write("Dockerfile", "FROM scratch\nCOPY message.txt /\n")?;
         self.clone.write("message.txt", "played\n")?;
         let first = self.clone.commit_and_push("First").await?;
-        stream::iter(0..DEPLOYS)
+        stream::iter(0..self.size.deploys)
             .map(|index| async move {
                 let create = ask(&self.url, &format!("s{index}.yaml"));
                 self.hermez.create_workload(&create).await.map(drop)
@@ -121,7 +141,7 @@ impl Burst {
 
     /// Waits until every workload has the artifact of a commit.
     async fn built(&self, commit: &str) -> Result<()> {
-        stream::iter(0..DEPLOYS)
+        stream::iter(0..self.size.deploys)
             .map(|index| async move {
                 let name = self.name(index);
                 self.hermez
@@ -139,7 +159,7 @@ impl Burst {
         let process = server()?;
         let before = usage(process)?;
         let begun = Instant::now();
-        let asked: Vec<DeploySummary> = stream::iter(0..DEPLOYS)
+        let asked: Vec<DeploySummary> = stream::iter(0..self.size.deploys)
             .map(|index| async move {
                 let path = format!("/workloads/{}/deploys", self.name(index));
                 let body = of(commit);
@@ -174,7 +194,7 @@ impl Burst {
     async fn none_twice(&self, asked: &[DeploySummary]) -> Result<()> {
         let resources = self.resources().list(&ListParams::default()).await?;
         anyhow::ensure!(
-            resources.items.len() == DEPLOYS,
+            resources.items.len() == self.size.deploys,
             "{}",
             resources.items.len()
         );
@@ -214,6 +234,10 @@ impl Burst {
         let second = self.clone.commit_and_push("Second").await?;
         for index in 0..TAKING_TURNS {
             let name = self.name(index);
+            // How long a version is looked at after it is ready is not what is measured.
+            let gates = json!({ "ready_seconds": 0, "checks": [], "auto_rollback": false });
+            let path = format!("/workloads/{name}/gates");
+            let _: Value = self.hermez.put(&path, &gates).await?;
             self.hermez
                 .artifact_available(&name, &second, LIMIT)
                 .await?;
@@ -225,7 +249,7 @@ impl Burst {
         })
         .await?;
         let (mut by_hermez, mut by_apply) = (Vec::new(), Vec::new());
-        for round in 0..TIMED {
+        for round in 0..self.size.timed {
             let name = self.name(round % TAKING_TURNS);
             let turn = round / TAKING_TURNS;
             let commit = if turn.is_multiple_of(2) {
@@ -247,7 +271,7 @@ impl Burst {
         }
         let (hermez, apply) = (Percentiles::of(by_hermez), Percentiles::of(by_apply));
         Ok(json!({
-            "timed_deploys": TIMED,
+            "timed_deploys": self.size.timed,
             "request_to_deployment_p50_ms": hermez.p50,
             "request_to_deployment_p99_ms": hermez.p99,
             "apply_to_deployment_p50_ms": apply.p50,
@@ -272,7 +296,7 @@ impl Burst {
     }
 
     async fn clean_up(&self) -> Result<()> {
-        stream::iter(0..DEPLOYS)
+        stream::iter(0..self.size.deploys)
             .map(|index| async move {
                 let path = format!("/workloads/{}", self.name(index));
                 // Where it was never created there is nothing to delete.

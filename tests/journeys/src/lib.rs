@@ -8,6 +8,7 @@ pub mod batch;
 pub mod burst;
 pub mod canary;
 pub mod crash;
+pub mod crash_matrix;
 pub mod cronjob;
 pub mod failure_receipt;
 pub mod forge;
@@ -17,6 +18,7 @@ pub mod hotfix;
 pub mod jobset;
 pub mod main_job;
 pub mod played;
+pub mod postgres;
 pub mod proxy;
 pub mod pull_request;
 pub mod rollback;
@@ -48,6 +50,10 @@ pub const JOURNEYS: &[(&str, &str)] = &[
     (
         "crash",
         "the server is killed while building and while rolling out; every deploy finishes once",
+    ),
+    (
+        "crash-matrix",
+        "the server is killed before and after every transaction and every write of builds, deploys, rollbacks and restarts; all ends as undisturbed",
     ),
     (
         "jobset",
@@ -128,6 +134,7 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
     match name {
         "main-job" => main_job::run(&sandbox).await,
         "crash" => crash::run(&sandbox).await,
+        "crash-matrix" => crash_matrix::run(&sandbox).await,
         "jobset" => jobset::run(&sandbox).await,
         "training" => training::run(&sandbox).await,
         "cronjob" => cronjob::run(&sandbox).await,

@@ -20,6 +20,8 @@ pub struct Options {
     pub kubeconfig: Option<PathBuf>,
     /// Another registry (`host:port`).
     pub registry: Option<String>,
+    /// Another forge (`http://host:port`), with the same token.
+    pub forge: Option<String>,
     /// More arguments for `hermez server`.
     pub arguments: Vec<String>,
 }
@@ -39,6 +41,31 @@ impl Server {
     /// # Errors
     /// When it does not become ready within a minute.
     pub async fn start(sandbox: &Sandbox, options: Options) -> Result<Self> {
+        let mut server = Self::prepare(sandbox, options)?;
+        server.launch().await?;
+        Ok(server)
+    }
+
+    /// Starts another server on the same database, with the same key and owner, and a data folder of
+    /// its own.
+    ///
+    /// # Errors
+    /// When it does not become ready within a minute.
+    pub async fn start_beside(sandbox: &Sandbox, options: Options, first: &Server) -> Result<Self> {
+        let mut server = Self::prepare(sandbox, options)?;
+        std::fs::create_dir(server.data_dir())?;
+        let (key, token) = ("data/secret.key", "token");
+        for file in [key, token] {
+            std::fs::copy(
+                first.directory.path().join(file),
+                server.directory.path().join(file),
+            )?;
+        }
+        server.launch().await?;
+        Ok(server)
+    }
+
+    fn prepare(sandbox: &Sandbox, options: Options) -> Result<Self> {
         let status = &sandbox.status;
         let directory = tempfile::tempdir()?;
         let port = free_port()?;
@@ -65,22 +92,23 @@ impl Server {
                 "--bootstrap-token-file",
                 text(&directory.path().join("token")),
             ),
-            ("--forge", format!("gitea={}", status.forge)),
+            (
+                "--forge",
+                format!("gitea={}", options.forge.as_ref().unwrap_or(&status.forge)),
+            ),
             ("--forge-token-file", text(status.forge_token_file.as_ref())),
         ]
         .into_iter()
         .flat_map(|(flag, value)| [flag.to_owned(), value])
         .collect();
         arguments.extend(options.arguments);
-        let mut server = Self {
+        Ok(Self {
             directory,
             binary: status.hermez.clone(),
             arguments,
             base: format!("http://127.0.0.1:{port}"),
             child: None,
-        };
-        server.launch().await?;
-        Ok(server)
+        })
     }
 
     /// Starts the process (again) and waits until it is ready.
@@ -103,7 +131,15 @@ impl Server {
             .with_context(|| format!("cannot start {}", self.binary.display()))?;
         self.child = Some(child);
         let ready = format!("{}/readyz", self.base);
+        let ended = || {
+            let child = self.child.as_mut().context("it was just started")?;
+            Ok::<_, anyhow::Error>(child.try_wait()?)
+        };
+        let ended = std::cell::RefCell::new(ended);
         until("the server is ready", Duration::from_mins(1), || async {
+            if let Some(status) = (ended.borrow_mut())()? {
+                anyhow::bail!("the server ended ({status})");
+            }
             Ok(reqwest::get(&ready)
                 .await
                 .is_ok_and(|answer| answer.status().is_success())
@@ -126,6 +162,26 @@ impl Server {
         self.directory.path().join("data")
     }
 
+    /// Its process, while it runs.
+    pub fn process(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
+    }
+
+    /// Whether it runs, as far as is known.
+    pub fn runs(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// Waits until it has ended by itself, or by somebody else's hand.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn has_ended(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the server does not run")?;
+        child.wait().await?;
+        Ok(())
+    }
+
     /// Kills it with SIGKILL and waits until it is gone.
     ///
     /// # Errors
@@ -140,6 +196,14 @@ impl Server {
     /// When it does not run.
     pub async fn stop(&mut self) -> Result<()> {
         self.signal(Signal::SIGTERM).await
+    }
+
+    /// Stops it for good.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn end(mut self) -> Result<()> {
+        self.stop().await
     }
 
     async fn signal(&mut self, signal: Signal) -> Result<()> {

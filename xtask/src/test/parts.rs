@@ -112,6 +112,7 @@ impl Part {
             }
             Part::Cluster => {
                 tools::flink_tools()?;
+                tools::postgres()?;
                 let tests = Tests::find()?;
                 run(point(cluster, &mut tests.cargo_test(Kind::Cluster))?)?;
             }

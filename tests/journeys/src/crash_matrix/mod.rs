@@ -1,0 +1,371 @@
+//! The crash matrix: for every state and every side effect, the server is killed just before and just
+//! after, started again, and the end and the number of effects are compared with an undisturbed run.
+//!
+//! The server stands behind proxies to everything that it changes: its database, the API server, the
+//! registry and the forge. Each play is run undisturbed first, and what passes is noted: every
+//! transaction, every write. Those are the points; nobody has to think of them.
+
+pub mod database;
+pub mod effects;
+pub mod lane;
+pub mod tap;
+pub mod wires;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, DeleteParams, PostParams};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use self::database::DatabaseWire;
+use self::lane::{Lane, Play};
+use self::tap::{Point, Side, Tap};
+use self::wires::{HttpWire, Upstream};
+use crate::forge::Clone;
+use crate::played::Played;
+use crate::postgres::Postgres;
+use crate::sandbox::{Sandbox, unique};
+use crate::server::{Options, Server};
+
+/// What is played, with what its own points are beside those that no play before it had: parts of
+/// their names.
+const PLAYS: &[(Play, &[&str])] = &[
+    (Play::Deploy, &[]),
+    (Play::Push, &[]),
+    (Play::Restart, &OWN),
+    (Play::Pause, &[]),
+    (Play::Cancel, &[]),
+    (Play::Rollback, &OWN),
+    (Play::Fail, &OWN),
+];
+
+/// What is another thing each time: what is asked for, and the write of the resource.
+const OWN: [&str; 2] = ["insert deploy", "PATCH pinterestservices by hermez"];
+
+/// Effects that must be among the points: a proxy that sees nothing proves nothing.
+const MUST_HAVE: [&str; 12] = [
+    "insert deploy",
+    "update deploy to building",
+    "update deploy to queued",
+    "update deploy to applying",
+    "update deploy to rolling_out",
+    "update deploy to verifying",
+    "update deploy to succeeded",
+    "update deploy to failed",
+    "update build to running",
+    "PATCH pinterestservices by hermez",
+    "PATCH deployments by hermez-controller",
+    "PUT the manifest",
+];
+
+/// Name of the controllers' lease.
+const LEASE: &str = "hermez-controller";
+
+/// Runs the journey; its figures are the points and the times to recover, in milliseconds.
+///
+/// # Errors
+/// When anything is lost or done twice at any point.
+pub async fn run(sandbox: &Sandbox) -> Result<Value> {
+    let _alone = Stopped::if_any();
+    let played = Played::start(sandbox, unique("crash-matrix")).await?;
+    let own = format!("{}-system", played.namespace);
+    let namespaces: Api<Namespace> = Api::all(played.client.clone());
+    let namespace = serde_json::from_value(json!({ "metadata": { "name": own } }))?;
+    namespaces
+        .create(&PostParams::default(), &namespace)
+        .await?;
+    let result = prepare_and_play(sandbox, &played, &own).await;
+    namespaces.delete(&own, &DeleteParams::default()).await?;
+    played.clean_up().await?;
+    result
+}
+
+async fn prepare_and_play(sandbox: &Sandbox, played: &Played, own: &str) -> Result<Value> {
+    let forge = sandbox.forge()?;
+    let (repository, url, clone) = Clone::of_new(&forge, "crash-matrix").await?;
+    let tap = Arc::new(Tap::default());
+    let http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()?;
+    let to = |base: &str| Upstream::Http(http.clone(), base.trim_end_matches('/').to_owned());
+    let status = &sandbox.status;
+    let cluster = Upstream::Cluster(played.client.clone());
+    let cluster = HttpWire::to(cluster, wires::in_cluster, tap.clone()).await?;
+    let registry = to(&format!("http://{}", status.registry));
+    let registry = HttpWire::to(registry, wires::in_registry, tap.clone()).await?;
+    let gitea = HttpWire::to(to(&status.forge), wires::in_forge, tap.clone()).await?;
+    let postgres = Postgres::start().await?;
+    postgres.create("matrix").await?;
+    let database = DatabaseWire::to(postgres.socket(), tap.clone()).await?;
+
+    let folder = tempfile::tempdir()?;
+    let kubeconfig = folder.path().join("kubeconfig");
+    std::fs::write(&kubeconfig, kubeconfig_of(cluster.port()))?;
+    let gitea = format!("http://127.0.0.1:{}", gitea.port());
+    let options = Options {
+        kubeconfig: Some(kubeconfig),
+        registry: Some(format!("127.0.0.1:{}", registry.port())),
+        forge: Some(gitea.clone()),
+        arguments: [
+            "--database",
+            &database.url("matrix"),
+            "--own-namespace",
+            own,
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    };
+    let server = Server::start(sandbox, options).await?;
+    let lane = Lane {
+        hermez: server.hermez()?,
+        forge: forge.clone(),
+        clone,
+        client: played.client.clone(),
+        registry: status.registry.clone(),
+        namespace: played.namespace.clone(),
+        name: played.namespace.clone(),
+        url: url.replace(status.forge.trim_end_matches('/'), &gitea),
+        repository,
+        versions: Default::default(),
+    };
+    let mut matrix = Matrix {
+        server,
+        tap,
+        own: own.to_owned(),
+        lane,
+        lines: Vec::new(),
+    };
+    let result = matrix.travel().await;
+    let words = matrix.server.last_words();
+    // What is left of the workload goes with its namespace.
+    forge.delete_repository(&matrix.lane.repository).await?;
+    matrix.server.kill().await?;
+    result.context(words)
+}
+
+/// A kubeconfig for the API server behind a proxy, which has the credentials.
+fn kubeconfig_of(port: u16) -> String {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "proxy", "cluster": {"server": format!("http://127.0.0.1:{port}")}}],
+        "users": [{"name": "proxy", "user": {}}],
+        "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}],
+        "current-context": "proxy",
+    })
+    .to_string()
+}
+
+/// One line of the table.
+struct Line {
+    play: Play,
+    point: Point,
+    outcome: Result<u64, String>,
+}
+
+struct Matrix {
+    server: Server,
+    tap: Arc<Tap>,
+    /// Namespace of the controllers' lease.
+    own: String,
+    lane: Lane,
+    lines: Vec<Line>,
+}
+
+impl Matrix {
+    async fn travel(&mut self) -> Result<Value> {
+        let begun = Instant::now();
+        self.lane.prepare().await.context("before the matrix")?;
+        let mut known = BTreeSet::new();
+        for (play, own) in PLAYS {
+            let undisturbed = self.undisturbed(*play).await?;
+            let points: Vec<String> = self
+                .tap
+                .seen()
+                .into_iter()
+                .filter(|effect| {
+                    let is_own = own.iter().any(|part| effect.contains(part));
+                    known.insert(effect.clone()) || is_own
+                })
+                .collect();
+            eprintln!("{play:?}: {undisturbed}");
+            for effect in points {
+                for side in [Side::Before, Side::After] {
+                    let point = Point {
+                        effect: effect.clone(),
+                        side,
+                    };
+                    self.at(*play, point, &undisturbed).await;
+                }
+            }
+        }
+        let missing: Vec<_> = MUST_HAVE
+            .iter()
+            .filter(|part| !known.iter().any(|effect| effect.contains(*part)))
+            .collect();
+        anyhow::ensure!(
+            missing.is_empty(),
+            "the proxies have not seen {missing:?}, only {known:#?}"
+        );
+        self.figures(begun)
+    }
+
+    /// What a play brings about when nothing happens to the server.
+    async fn undisturbed(&mut self, play: Play) -> Result<Value> {
+        if matches!(play, Play::Rollback | Play::Fail) {
+            // What is kept of the first (marks, pins) is there at every point.
+            self.lane.before(play).await?;
+            self.lane.play(play).await?;
+        }
+        self.lane.before(play).await?;
+        let mark = self.lane.mark().await?;
+        self.tap.arm(None, None);
+        self.lane
+            .play(play)
+            .await
+            .with_context(|| format!("{play:?}, undisturbed"))?;
+        self.lane.since(&mark).await
+    }
+
+    /// Kills the server at a point, starts it again, and compares.
+    async fn at(&mut self, play: Play, point: Point, undisturbed: &Value) {
+        let outcome = match self.try_at(play, &point).await {
+            Ok((effects, _)) if effects != *undisturbed => Err(format!("has {effects}")),
+            Ok((_, recovered)) => Ok(recovered),
+            Err(error) => Err(format!("{error:#}")),
+        };
+        let line = Line {
+            play,
+            point,
+            outcome,
+        };
+        eprintln!("{}", line.text());
+        self.lines.push(line);
+    }
+
+    async fn try_at(&mut self, play: Play, point: &Point) -> Result<(Value, u64)> {
+        self.tap.arm(None, None);
+        self.lane.before(play).await?;
+        let mark = self.lane.mark().await?;
+        self.tap.arm(Some(point.clone()), self.server.process());
+        let mut died = None;
+        let played = {
+            let playing = self.lane.play(play);
+            let (tap, server, client) = (&self.tap, &mut self.server, &self.lane.client);
+            let own = &self.own;
+            let died = &mut died;
+            let reviving = async move {
+                tap.has_sprung().await;
+                *died = Some(Instant::now());
+                revive(server, client, own).await?;
+                std::future::pending::<Result<()>>().await
+            };
+            tokio::select! {
+                played = playing => played,
+                failed = reviving => failed,
+            }
+        };
+        if self.tap.is_sprung() {
+            // In its very last moment, perhaps.
+            if !self.server.runs() {
+                revive(&mut self.server, &self.lane.client, &self.own).await?;
+            }
+        } else {
+            played?;
+            anyhow::bail!("never came by");
+        }
+        played?;
+        let recovered = died.map_or(0, |died| died.elapsed().as_millis() as u64);
+        self.lane.settles().await?;
+        Ok((self.lane.since(&mark).await?, recovered))
+    }
+
+    fn figures(&self, begun: Instant) -> Result<Value> {
+        let failures: Vec<String> = self
+            .lines
+            .iter()
+            .filter(|line| line.outcome.is_err())
+            .map(Line::text)
+            .collect();
+        anyhow::ensure!(
+            failures.is_empty(),
+            "{} of {} points did not end as undisturbed:\n{}",
+            failures.len(),
+            self.lines.len(),
+            failures.join("\n")
+        );
+        let mut times: Vec<u64> = self
+            .lines
+            .iter()
+            .filter_map(|line| line.outcome.clone().ok())
+            .collect();
+        times.sort_unstable();
+        Ok(json!({
+            "journey": "crash-matrix",
+            "points": self.lines.len(),
+            "kills": times.len(),
+            "recovered_p50_ms": times.get(times.len() / 2),
+            "recovered_most_ms": times.last(),
+            "took_ms": begun.elapsed().as_millis() as u64,
+        }))
+    }
+}
+
+/// Starts a server that was killed again. That its controllers lead no more is told to the cluster,
+/// so that not every point waits for the lease to run out.
+async fn revive(server: &mut Server, client: &kube::Client, own: &str) -> Result<()> {
+    server.has_ended().await?;
+    let leases: Api<Lease> = Api::namespaced(client.clone(), own);
+    match leases.delete(LEASE, &DeleteParams::default()).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(answer)) if answer.code == 404 => {}
+        Err(error) => return Err(error.into()),
+    }
+    server.launch().await
+}
+
+impl Line {
+    fn text(&self) -> String {
+        let side = match self.point.side {
+            Side::Before => "before",
+            Side::After => "after",
+        };
+        let outcome = match &self.outcome {
+            Ok(recovered) => format!("as undisturbed, {recovered} ms"),
+            Err(error) => format!("DIFFERS: {error}"),
+        };
+        format!(
+            "{:<9} {side:<7} {:<75} {outcome}",
+            format!("{:?}", self.play),
+            self.point.effect
+        )
+    }
+}
+
+/// The server that came up with the cluster, held while another one's effects are counted: both would
+/// reconcile the same resources. It goes on when this is dropped.
+struct Stopped(Option<Pid>);
+
+impl Stopped {
+    fn if_any() -> Self {
+        let process = crate::usage::server().ok();
+        let process = process
+            .and_then(|it| i32::try_from(it).ok())
+            .map(Pid::from_raw);
+        Self(process.filter(|process| kill(*process, Signal::SIGSTOP).is_ok()))
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        if let Some(process) = self.0 {
+            let _ = kill(process, Signal::SIGCONT);
+        }
+    }
+}
