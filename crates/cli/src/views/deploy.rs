@@ -119,18 +119,7 @@ pub fn show(deploy: &Deploy, page: &Page) -> String {
             deploy.build_id.map_or_else(dash, |id| id.to_string()),
         ),
     ]);
-    if let (DeployKind::Rollback, Some(of)) = (summary.kind, deploy.of_deploy) {
-        let from = deploy.left_deploy;
-        let from = from.map_or_else(String::new, |left| format!(", from deploy {left}"));
-        facts.push(("Rolls back to", format!("deploy {of}{from}")));
-        facts.push((
-            "Revert",
-            match &deploy.revert {
-                Some(revert) => format!("pull request {}, {}", revert.pull_request, revert.url),
-                None => format!("not proposed yet: hermez revert {}", summary.id),
-            },
-        ));
-    }
+    facts.extend(of_rollback(deploy));
     if let Some(number) = summary.pull_request {
         facts.push(("Pull request", format!("{number}, as a preview")));
     }
@@ -177,6 +166,23 @@ pub fn show(deploy: &Deploy, page: &Page) -> String {
         text.push('\n');
     }
     text
+}
+
+/// What a rollback leaves and brings back, and the revert of what it left.
+fn of_rollback(deploy: &Deploy) -> Vec<(&'static str, String)> {
+    let (DeployKind::Rollback, Some(of)) = (deploy.summary.kind, deploy.of_deploy) else {
+        return Vec::new();
+    };
+    let from = deploy.left_deploy;
+    let from = from.map_or_else(String::new, |left| format!(", from deploy {left}"));
+    let revert = match &deploy.revert {
+        Some(revert) => format!("pull request {}, {}", revert.pull_request, revert.url),
+        None => format!("not proposed yet: hermez revert {}", deploy.summary.id),
+    };
+    vec![
+        ("Rolls back to", format!("deploy {of}{from}")),
+        ("Revert", revert),
+    ]
 }
 
 /// A timeline, entry by entry: where a state ends, the line says how long it took.

@@ -249,7 +249,7 @@ async fn remove(
     );
     let work = async move { road.remove_preview(&of, number, &by).await };
     let what = (name.as_str(), detail(number));
-    act(&state, &caller, Action::PreviewRemove, what, work).await?;
+    Box::pin(act(&state, &caller, Action::PreviewRemove, what, work)).await?;
     let accepted = hermez_api::Accepted { accepted: true };
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
