@@ -1,74 +1,26 @@
 /** One function for each call of the API. Everything that the UI asks goes through here. */
-import createClient from "openapi-fetch";
+import { client, LIST_LIMIT, once, type PageOf, read, take, version } from "./call";
 import type { DeliveryPerformance } from "./delivery";
-import { problemFrom, unreachable } from "./problem";
-import type { paths } from "./schema";
+import { pullsApi } from "./pulls";
+import { rulesApi } from "./rules";
 import type {
-  ApprovalRule,
   BuildState,
   Category,
-  CreateFreeze,
-  CreateFreezeException,
   CreateHotfix,
-  CreateLock,
-  CreatePullRequestDeploy,
   CreateRun,
   CreateWorkload,
   DeployKind,
   DeployState,
-  DeployWindows,
-  HealthGates,
   PreviewSettings,
   ScaleBounds,
   SetAutoscaling,
   SetScale,
 } from "./types";
 
-const client = createClient<paths>({
-  baseUrl: window.location.origin,
-  // Asked for at each call, so that tests can put their own in its place.
-  fetch: (request) => globalThis.fetch(request),
-});
-
-const LIST_LIMIT = 200;
-
-interface Answer<T> {
-  data?: T;
-  error?: unknown;
-  response: Response;
-}
-
-/** The answer's data, or what went wrong as one kind of error. */
-async function take<T>(call: Promise<Answer<T>>): Promise<T> {
-  let answer: Answer<T>;
-  try {
-    answer = await call;
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw unreachable();
-  }
-  if (!answer.response.ok) throw problemFrom(answer.response.status, answer.error);
-  return answer.data as T;
-}
-
-/** A read by its address: for what the generated client does not have. */
-async function read<T>(url: string, signal?: AbortSignal): Promise<Answer<T>> {
-  const response = await globalThis.fetch(
-    new Request(new URL(url, window.location.origin), { signal }),
-  );
-  const body: unknown = await response.json().catch(() => undefined);
-  return response.ok ? { data: body as T, response } : { error: body, response };
-}
-
-const once = (key: string) => ({ "Idempotency-Key": key });
-const version = (number: number) => ({ "If-Match": `"${number}"` });
-
-/** A branch's or list's next page. */
-interface PageOf {
-  cursor?: string;
-}
-
 export const api = {
+  ...rulesApi,
+  ...pullsApi,
+
   me: (signal?: AbortSignal) => take(client.GET("/api/v1/me", { signal })),
   logout: () => take(client.POST("/api/v1/logout")),
 
@@ -183,44 +135,6 @@ export const api = {
   setScaleBounds: (name: string, body: ScaleBounds) =>
     take(client.PUT("/api/v1/workloads/{name}/scale/bounds", { params: { path: { name } }, body })),
 
-  rules: (name: string, signal?: AbortSignal) =>
-    take(client.GET("/api/v1/workloads/{name}/rules", { params: { path: { name } }, signal })),
-  setWindows: (name: string, body: DeployWindows) =>
-    take(
-      client.PUT("/api/v1/workloads/{name}/rules/windows", { params: { path: { name } }, body }),
-    ),
-  clearWindows: (name: string) =>
-    take(client.DELETE("/api/v1/workloads/{name}/rules/windows", { params: { path: { name } } })),
-  setApprovals: (name: string, body: ApprovalRule) =>
-    take(
-      client.PUT("/api/v1/workloads/{name}/rules/approvals", { params: { path: { name } }, body }),
-    ),
-  clearApprovals: (name: string) =>
-    take(client.DELETE("/api/v1/workloads/{name}/rules/approvals", { params: { path: { name } } })),
-  lock: (name: string, body: CreateLock) =>
-    take(client.PUT("/api/v1/workloads/{name}/lock", { params: { path: { name } }, body })),
-  /** With a reason it breaks the lock of somebody else. */
-  unlock: (name: string, breakReason: string | null) =>
-    take(
-      client.DELETE("/api/v1/workloads/{name}/lock", {
-        params: {
-          path: { name },
-          query: breakReason === null ? {} : { break: true, reason: breakReason },
-        },
-      }),
-    ),
-  gates: (name: string, signal?: AbortSignal) =>
-    take(client.GET("/api/v1/workloads/{name}/gates", { params: { path: { name } }, signal })),
-  setGates: (name: string, body: HealthGates) =>
-    take(client.PUT("/api/v1/workloads/{name}/gates", { params: { path: { name } }, body })),
-  clearGates: (name: string) =>
-    take(client.DELETE("/api/v1/workloads/{name}/gates", { params: { path: { name } } })),
-  freezes: (query: PageOf & { all?: boolean }, signal?: AbortSignal) =>
-    take(client.GET("/api/v1/freezes", { params: { query }, signal })),
-  createFreeze: (body: CreateFreeze, key: string) =>
-    take(client.POST("/api/v1/freezes", { params: { header: once(key) }, body })),
-  endFreeze: (id: number) =>
-    take(client.POST("/api/v1/freezes/{id}/end", { params: { path: { id } } })),
   delivery: (
     of: "workloads" | "projects",
     name: string,
@@ -228,34 +142,6 @@ export const api = {
     signal?: AbortSignal,
   ): Promise<DeliveryPerformance> =>
     take(read(apiUrl(`/${of}/${encodeURIComponent(name)}/delivery-performance`, { days }), signal)),
-  exceptFromFreeze: (id: number, body: CreateFreezeException) =>
-    take(client.POST("/api/v1/freezes/{id}/exceptions", { params: { path: { id } }, body })),
-  projectRules: (project: string, signal?: AbortSignal) =>
-    take(client.GET("/api/v1/projects/{project}/rules", { params: { path: { project } }, signal })),
-  setProjectWindows: (project: string, body: DeployWindows) =>
-    take(
-      client.PUT("/api/v1/projects/{project}/rules/windows", {
-        params: { path: { project } },
-        body,
-      }),
-    ),
-  clearProjectWindows: (project: string) =>
-    take(
-      client.DELETE("/api/v1/projects/{project}/rules/windows", { params: { path: { project } } }),
-    ),
-  setProjectApprovals: (project: string, body: ApprovalRule) =>
-    take(
-      client.PUT("/api/v1/projects/{project}/rules/approvals", {
-        params: { path: { project } },
-        body,
-      }),
-    ),
-  clearProjectApprovals: (project: string) =>
-    take(
-      client.DELETE("/api/v1/projects/{project}/rules/approvals", {
-        params: { path: { project } },
-      }),
-    ),
   hotfixPlan: (name: string, body: CreateHotfix) =>
     take(client.POST("/api/v1/workloads/{name}/hotfix-plan", { params: { path: { name } }, body })),
   createHotfix: (name: string, body: CreateHotfix, key: string) =>
@@ -281,69 +167,6 @@ export const api = {
     take(client.POST("/api/v1/workloads/{name}/suspend", { params: { path: { name } } })),
   resume: (name: string) =>
     take(client.POST("/api/v1/workloads/{name}/resume", { params: { path: { name } } })),
-
-  pullRequests: (name: string, signal?: AbortSignal) =>
-    take(
-      client.GET("/api/v1/workloads/{name}/pull-requests", { params: { path: { name } }, signal }),
-    ),
-  pullRequest: (name: string, number: number, signal?: AbortSignal) =>
-    take(
-      client.GET("/api/v1/workloads/{name}/pull-requests/{number}", {
-        params: { path: { name, number } },
-        signal,
-      }),
-    ),
-  deployPullRequest: (name: string, number: number, body: CreatePullRequestDeploy, key: string) =>
-    take(
-      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/deploys", {
-        params: { path: { name, number }, header: once(key) },
-        body,
-      }),
-    ),
-  allowPullRequest: (name: string, number: number) =>
-    take(
-      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/allow", {
-        params: { path: { name, number } },
-      }),
-    ),
-  sleepPreview: (name: string, number: number) =>
-    take(
-      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/sleep", {
-        params: { path: { name, number } },
-      }),
-    ),
-  wakePreview: (name: string, number: number) =>
-    take(
-      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/wake", {
-        params: { path: { name, number } },
-      }),
-    ),
-  /** The link is shown this once. */
-  sharePreview: (name: string, number: number) =>
-    take(
-      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/share", {
-        params: { path: { name, number } },
-      }),
-    ),
-  unsharePreview: (name: string, number: number) =>
-    take(
-      client.DELETE("/api/v1/workloads/{name}/pull-requests/{number}/share", {
-        params: { path: { name, number } },
-      }),
-    ),
-  runPullRequest: (name: string, number: number, body: CreateRun, key: string) =>
-    take(
-      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/runs", {
-        params: { path: { name, number }, header: once(key) },
-        body,
-      }),
-    ),
-  removePreview: (name: string, number: number) =>
-    take(
-      client.DELETE("/api/v1/workloads/{name}/pull-requests/{number}", {
-        params: { path: { name, number } },
-      }),
-    ),
 
   branches: (name: string, signal?: AbortSignal) =>
     take(

@@ -1,0 +1,68 @@
+/** Calls for pull requests and their previews. */
+import { client, once, take } from "./call";
+import type { CreatePullRequestDeploy, CreateRun } from "./types";
+
+export const pullsApi = {
+  pullRequests: (name: string, signal?: AbortSignal) =>
+    take(
+      client.GET("/api/v1/workloads/{name}/pull-requests", { params: { path: { name } }, signal }),
+    ),
+  pullRequest: (name: string, number: number, signal?: AbortSignal) =>
+    take(
+      client.GET("/api/v1/workloads/{name}/pull-requests/{number}", {
+        params: { path: { name, number } },
+        signal,
+      }),
+    ),
+  deployPullRequest: (name: string, number: number, body: CreatePullRequestDeploy, key: string) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/deploys", {
+        params: { path: { name, number }, header: once(key) },
+        body,
+      }),
+    ),
+  allowPullRequest: (name: string, number: number) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/allow", {
+        params: { path: { name, number } },
+      }),
+    ),
+  sleepPreview: (name: string, number: number) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/sleep", {
+        params: { path: { name, number } },
+      }),
+    ),
+  wakePreview: (name: string, number: number) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/wake", {
+        params: { path: { name, number } },
+      }),
+    ),
+  /** The link is shown this once. */
+  sharePreview: (name: string, number: number) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/share", {
+        params: { path: { name, number } },
+      }),
+    ),
+  unsharePreview: (name: string, number: number) =>
+    take(
+      client.DELETE("/api/v1/workloads/{name}/pull-requests/{number}/share", {
+        params: { path: { name, number } },
+      }),
+    ),
+  runPullRequest: (name: string, number: number, body: CreateRun, key: string) =>
+    take(
+      client.POST("/api/v1/workloads/{name}/pull-requests/{number}/runs", {
+        params: { path: { name, number }, header: once(key) },
+        body,
+      }),
+    ),
+  removePreview: (name: string, number: number) =>
+    take(
+      client.DELETE("/api/v1/workloads/{name}/pull-requests/{number}", {
+        params: { path: { name, number } },
+      }),
+    ),
+};
