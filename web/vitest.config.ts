@@ -7,8 +7,8 @@ export default mergeConfig(
   defineConfig({
     test: {
       environment: "jsdom",
-    // Typing takes its time on a machine that compiles meanwhile.
-    testTimeout: 20_000,
+      // Typing takes its time on a machine that compiles meanwhile.
+      testTimeout: 20_000,
       include: ["src/**/*.test.{ts,tsx}"],
       setupFiles: ["./src/test/setup.ts"],
       restoreMocks: true,

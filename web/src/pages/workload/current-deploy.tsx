@@ -162,7 +162,7 @@ function Pods({ status, said }: { status: WorkloadStatus | undefined; said: stri
           <Figure name="Pods running">{status.pods_running}</Figure>
           <Figure name="Desired">{status.pods_desired}</Figure>
         </dl>
-        <p className="font-medium">{whole} %</p>
+        {status.pods_desired > 0 && <p className="font-medium">{whole} %</p>}
       </div>
       <RolloutBar counts={counts} className="mt-2" />
       <p className="mt-1.5 break-words text-muted">{countWords(counts)}</p>

@@ -17,9 +17,12 @@ const columns: Column<ScaleChange>[] = [
     id: "change",
     header: "Change",
     cell: (it) => (
-      <span className="block truncate" title={changeWords(it)}>
-        {changeWords(it)}
-      </span>
+      <>
+        <span className="block truncate" title={changeWords(it)}>
+          {changeWords(it)}
+        </span>
+        <span className="block text-xs break-words text-muted md:hidden">{it.reason}</span>
+      </>
     ),
   },
   {
@@ -115,7 +118,7 @@ const isOn = (it: ScaleChange) => it.state === "active" || it.state === "pending
 
 /** What it waits for, or why it was refused or has ended; that a later one came is seen above it. */
 const changeDetail = (it: ScaleChange) =>
-  it.message && it.state !== "replaced" ? (
+  it.message && it.state !== "replaced" && !(it.kind === "file" && it.state === "ended") ? (
     <p className="page-x py-1.5 break-words text-muted">
       <Words text={it.message} />
     </p>

@@ -64,7 +64,9 @@ export function ScaleView({ scale, byLoad, onAsk }: ViewProps) {
         <p className="nums text-lg font-semibold">
           {scale.replicas == null
             ? "No number of pods"
-            : `${scale.ready} of ${plural(scale.replicas, "pod")} ready`}
+            : scale.replicas === 0 && scale.ready === 0
+              ? "Stopped: no pods"
+              : `${scale.ready} of ${plural(scale.replicas, "pod")} ready`}
         </p>
         <p className="mt-1 break-words">
           <span className="font-medium">{OWNER[owner]} says how many.</span>
