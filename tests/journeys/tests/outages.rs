@@ -223,3 +223,138 @@ async fn rollouts_that_cannot_succeed_say_why_early() {
         .expect("delete");
     forge.delete_repository(&name).await.expect("clean up");
 }
+
+/// How long the API server is away in the middle of a rollout, in seconds: by hand also a whole minute
+/// (`HERMEZ_AWAY_SECONDS=60`).
+fn away() -> Duration {
+    let seconds = std::env::var("HERMEZ_AWAY_SECONDS").ok();
+    Duration::from_secs(seconds.and_then(|it| it.parse().ok()).unwrap_or(15))
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_away_in_the_middle_of_a_rollout() {
+    let sandbox = Sandbox::find().expect("a local cluster");
+    let forge = sandbox.forge().expect("forge");
+    let text = std::fs::read_to_string(&sandbox.status.kubeconfig).expect("kubeconfig");
+    let address = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("server: https://"))
+        .expect("the API server's address")
+        .trim()
+        .to_owned();
+    let wire = Wire::to(address.clone()).await.expect("wire");
+    let folder = tempfile::tempdir().expect("folder");
+    let kubeconfig = folder.path().join("kubeconfig");
+    let through = text.replace(&address, &format!("127.0.0.1:{}", wire.port()));
+    std::fs::write(&kubeconfig, through).expect("kubeconfig");
+    let options = Options {
+        kubeconfig: Some(kubeconfig),
+        ..Options::default()
+    };
+    let server = Server::start(&sandbox, options).await.expect("server");
+    let hermez = server.hermez().expect("token");
+    let (name, url, clone) = Clone::of_new(&forge, "midway").await.expect("repository");
+    Sample {
+        name: &name,
+        namespace: &name,
+        replicas: 1,
+        ready_after_s: 8,
+        extra_step: "",
+    }
+    .write(&clone, "midway\n")
+    .expect("files");
+    let commit = clone.commit_and_push("First").await.expect("push");
+    hermez
+        .create_workload(&ask(&url, "service.yaml"))
+        .await
+        .expect("created");
+    let asked = hermez.deploy(&name, &commit).await.expect("deploy");
+    let reached = hermez
+        .deploy_reaches(asked.id, &[DeployState::RollingOut], LIMIT)
+        .await
+        .expect("it rolls out");
+    assert_eq!(
+        reached.summary.state,
+        DeployState::RollingOut,
+        "{reached:#?}"
+    );
+    wire.cut();
+    let cut = std::time::Instant::now();
+    until("the deploy says what it waits for", LIMIT, || async {
+        let deploy: Deploy = hermez.get(&format!("/deploys/{}", asked.id)).await?;
+        assert_eq!(deploy.summary.state, DeployState::RollingOut, "{deploy:#?}");
+        let says = deploy.summary.message.contains("does not answer");
+        Ok((says && cut.elapsed() >= away()).then_some(()))
+    })
+    .await
+    .expect("a message");
+    wire.mend();
+    let deploy = hermez.deploy_ends(asked.id, LIMIT).await.expect("ends");
+    assert_eq!(deploy.summary.state, DeployState::Succeeded, "{deploy:#?}");
+    let sets: kube::Api<k8s_openapi::api::apps::v1::ReplicaSet> =
+        kube::Api::namespaced(sandbox.kube().await.expect("cluster"), &name);
+    let sets = sets.list(&kube::api::ListParams::default()).await;
+    assert_eq!(sets.expect("ReplicaSets").items.len(), 1, "rolled out once");
+    hermez
+        .delete(&format!("/workloads/{name}"))
+        .await
+        .expect("delete");
+    forge.delete_repository(&name).await.expect("clean up");
+}
+
+#[tokio::test]
+async fn a_forge_that_is_away_when_a_push_and_a_deploy_come() {
+    let sandbox = Sandbox::find().expect("a local cluster");
+    let forge = sandbox.forge().expect("forge");
+    let base = sandbox.status.forge.trim_end_matches('/').to_owned();
+    let address = base.trim_start_matches("http://").to_owned();
+    let wire = Wire::to(address).await.expect("wire");
+    let through = format!("http://127.0.0.1:{}", wire.port());
+    let options = Options {
+        forge: Some(through.clone()),
+        ..Options::default()
+    };
+    let server = Server::start(&sandbox, options).await.expect("server");
+    let hermez = server.hermez().expect("token");
+    let (name, url, clone) = Clone::of_new(&forge, "away").await.expect("repository");
+    let sample = Sample {
+        name: &name,
+        namespace: &name,
+        replicas: 1,
+        ready_after_s: 0,
+        extra_step: "",
+    };
+    sample.write(&clone, "first\n").expect("files");
+    let first = clone.commit_and_push("First").await.expect("push");
+    hermez
+        .create_workload(&ask(&url.replace(&base, &through), "service.yaml"))
+        .await
+        .expect("created");
+    hermez
+        .artifact_available(&name, &first, LIMIT)
+        .await
+        .expect("built");
+
+    // The forge tells of a push, and then nobody can fetch it.
+    wire.cut();
+    sample.write(&clone, "second\n").expect("files");
+    let second = clone.commit_and_push("Second").await.expect("push");
+    // What is built needs no forge.
+    let asked = hermez.deploy(&name, &first).await.expect("deploy");
+    let deploy = hermez.deploy_ends(asked.id, LIMIT).await.expect("ends");
+    assert_eq!(deploy.summary.state, DeployState::Succeeded, "{deploy:#?}");
+    let known = hermez.commits(&name).await.expect("commits");
+    assert!(known.iter().all(|it| it.id != second), "{known:#?}");
+
+    // Back: the push that was told of is followed, though nobody tells of it again.
+    wire.mend();
+    hermez
+        .artifact_available(&name, &second, LIMIT)
+        .await
+        .expect("the push is not lost");
+    hermez
+        .delete(&format!("/workloads/{name}"))
+        .await
+        .expect("delete");
+    forge.delete_repository(&name).await.expect("clean up");
+}
