@@ -324,12 +324,11 @@ async fn end(
             "{message}; its canary is taken away when the cluster answers"
         ));
     }
-    let written = match failed {
-        true => gates::write_failure(road, lease, deploy, write).await?,
-        false => {
-            let store = &road.parts().store;
-            store.write_deploy(lease, &write, Timestamp::now()).await?
-        }
+    let written = if failed {
+        gates::write_failure(road, lease, deploy, write).await?
+    } else {
+        let store = &road.parts().store;
+        store.write_deploy(lease, &write, Timestamp::now()).await?
     };
     Ok(looked(written))
 }

@@ -188,9 +188,10 @@ fn queued(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
         .plan
         .as_ref()
         .is_some_and(|plan| !plan.canary.is_empty());
-    let (state, message) = match has_canary {
-        true => (DeployState::Canary, "begins with a canary"),
-        false => (DeployState::Applying, "writing to the cluster"),
+    let (state, message) = if has_canary {
+        (DeployState::Canary, "begins with a canary")
+    } else {
+        (DeployState::Applying, "writing to the cluster")
     };
     Next::Write(Box::new(DeployWrite {
         state: Some(state),

@@ -116,9 +116,10 @@ impl<'a> Translation<'a> {
     /// What selects one group of the workload's pods, or all where `role` is empty.
     pub fn selector_of(&self, role: &str) -> LabelSelector {
         // A canary bears the name of another, so that the other's Service finds its pods.
-        let label = match self.serves == self.names.name {
-            true => NAME_LABEL,
-            false => WORKLOAD_LABEL,
+        let label = if self.serves == self.names.name {
+            NAME_LABEL
+        } else {
+            WORKLOAD_LABEL
         };
         let name = (label.to_owned(), self.names.name.to_owned());
         let labels = std::iter::once(name).chain(Self::role_label(role));

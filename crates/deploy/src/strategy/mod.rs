@@ -141,9 +141,10 @@ impl Road {
                 hint: format!("see where it is: hermez deploys show {id}"),
             });
         }
-        let step = match all {
-            true => canary::ALL_STEPS,
-            false => i64::try_from(plan.step).unwrap_or(canary::ALL_STEPS),
+        let step = if all {
+            canary::ALL_STEPS
+        } else {
+            i64::try_from(plan.step).unwrap_or(canary::ALL_STEPS)
         };
         Ok(store.promote_deploy(id, step, by, Timestamp::now()).await?)
     }

@@ -167,9 +167,10 @@ impl Road {
                     } else {
                         Health::Unknown
                     },
-                    reason: match known {
-                        true => status.reason,
-                        false => "The cluster does not answer".to_owned(),
+                    reason: if known {
+                        status.reason
+                    } else {
+                        "The cluster does not answer".to_owned()
                     },
                     pods_ready: status.pods_ready,
                     pods_desired: status.pods_desired,

@@ -28,25 +28,25 @@ pub fn plan(
     }
     // What takes trouble away is not to wait, and reaches all that the trouble has reached.
     let is_remedy = matches!(deploy.kind, DeployKind::Rollback | DeployKind::Restart);
-    let waves = match is_remedy {
-        false => strategy.waves.clone(),
-        true => {
-            let all = strategy.waves.iter().flat_map(|wave| &wave.clusters);
-            let there: BTreeSet<&String> = all.filter(|name| runs_in(name)).collect();
-            let clusters: Vec<String> = there.into_iter().cloned().collect();
-            let wave = Wave {
-                clusters,
-                bake_seconds: 0,
-            };
-            Some(wave)
-                .filter(|it| !it.clusters.is_empty())
-                .into_iter()
-                .collect()
-        }
+    let waves = if is_remedy {
+        let all = strategy.waves.iter().flat_map(|wave| &wave.clusters);
+        let there: BTreeSet<&String> = all.filter(|name| runs_in(name)).collect();
+        let clusters: Vec<String> = there.into_iter().cloned().collect();
+        let wave = Wave {
+            clusters,
+            bake_seconds: 0,
+        };
+        Some(wave)
+            .filter(|it| !it.clusters.is_empty())
+            .into_iter()
+            .collect()
+    } else {
+        strategy.waves.clone()
     };
-    let canary = match is_remedy || !hermez_kinds::canary::is_possible(kind) {
-        true => Vec::new(),
-        false => strategy.canary.clone(),
+    let canary = if is_remedy || !hermez_kinds::canary::is_possible(kind) {
+        Vec::new()
+    } else {
+        strategy.canary.clone()
     };
     (!waves.is_empty() || !canary.is_empty()).then(|| DeployPlan {
         canary,

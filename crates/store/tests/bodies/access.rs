@@ -348,14 +348,12 @@ pub async fn what_a_request_asks_for_is_kept_with_its_answer(url: &str) {
     };
     let asking = async {
         let together = Together::recorded(entry);
-        let deploy = together
-            .clone()
-            .with(super::deploys::mk_deploy(&store, "hello", 1))
-            .await;
+        let making = Box::pin(super::deploys::mk_deploy(&store, "hello", 1));
+        let deploy = together.clone().with(making).await;
         assert!(!together.is_unrecorded());
         deploy
     };
-    let deploy = Together::under_key(1, "kept").with(asking).await;
+    let deploy = Together::under_key(1, "kept").with(Box::pin(asking)).await;
 
     // The server died here, without having answered; the next one of its name starts.
     if store.engine() == Engine::Postgres {
