@@ -292,7 +292,7 @@ impl Cluster {
     pub fn canaries(&self) -> Vec<(WorkloadKey, Option<i64>)> {
         let index = self.shared.index();
         let tables = index.declared.values();
-        let all = tables.flat_map(|table| table.all());
+        let all = tables.flat_map(crate::index::Table::all);
         let canaries = all.filter(|(_, declared)| declared.canary_of.is_some());
         let canaries = canaries.map(|(key, declared)| (key.clone(), declared.deploy_id));
         canaries.collect()

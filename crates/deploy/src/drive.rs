@@ -309,7 +309,8 @@ async fn end(
 ) -> Result<Looked, StoreError> {
     let failed = receipt::is_failure(&write);
     if failed {
-        write = receipt::with_evidence(road, deploy, key, witness, write).await;
+        let gather = receipt::with_evidence(road, deploy, key, witness, write);
+        write = Box::pin(gather).await;
     }
     if canary::has_canary(deploy)
         && let Err(error) = road.remove_canary(key).await

@@ -61,7 +61,7 @@ impl Server {
                 registry: Registry::new(NOWHERE, true, None),
                 cluster,
                 cluster_name: "local".to_owned(),
-                clusters: Default::default(),
+                clusters: std::collections::BTreeMap::new(),
                 work_dir: data_dir.join("builds"),
                 public_url: "http://127.0.0.1/".parse().unwrap(),
                 prometheus: None,

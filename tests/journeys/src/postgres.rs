@@ -42,8 +42,7 @@ impl Postgres {
             folder,
             child: None,
         };
-        let made = server
-            .program("initdb")
+        let made = Self::program("initdb")
             .arg("--pgdata")
             .arg(server.folder.path().join("data"))
             .args(["--username=hermez", "--auth=trust", "--no-sync"])
@@ -63,7 +62,7 @@ impl Postgres {
     }
 
     /// One of its programs, as a user that PostgreSQL accepts; it ends with this process.
-    fn program(&self, name: &str) -> Command {
+    fn program(name: &str) -> Command {
         let program = Path::new(BIN).join(name);
         let mut command = if Uid::effective().is_root() {
             let mut command = Command::new("setpriv");
@@ -89,8 +88,7 @@ impl Postgres {
     /// When it does not answer within a minute.
     pub async fn again(&mut self) -> Result<()> {
         let folder = self.folder.path();
-        let child = self
-            .program("postgres")
+        let child = Self::program("postgres")
             .arg("-D")
             .arg(folder.join("data"))
             .arg("-k")
@@ -100,7 +98,7 @@ impl Postgres {
             .spawn()?;
         self.child = Some(child);
         until("PostgreSQL answers", LIMIT, || async {
-            let mut ready = self.program("pg_isready");
+            let mut ready = Self::program("pg_isready");
             ready.arg("-q").arg("-h").arg(folder).args(["-U", "hermez"]);
             Ok(ready.status().await?.success().then_some(()))
         })
@@ -136,7 +134,7 @@ impl Postgres {
     /// # Errors
     /// When PostgreSQL refuses.
     pub async fn create(&self, database: &str) -> Result<()> {
-        let mut create = self.program("createdb");
+        let mut create = Self::program("createdb");
         create.arg("-h").arg(self.folder.path());
         let made = create.args(["-U", "hermez", database]).output().await?;
         anyhow::ensure!(

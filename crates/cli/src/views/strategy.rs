@@ -1,5 +1,7 @@
 //! Rollout strategies.
 
+use std::fmt::Write as _;
+
 use hermez_api::{CanaryStep, PlacementStatus, RolloutStrategy, Wave, WorkloadStrategy};
 
 use super::{Page, dash, short};
@@ -8,7 +10,7 @@ use crate::print::cell;
 fn step(step: &CanaryStep) -> String {
     let mut text = format!("{} % of the pods", step.percent);
     if step.seconds > 0 {
-        text.push_str(&format!(", well for {} s", step.seconds));
+        let _ = write!(text, ", well for {} s", step.seconds);
     }
     if step.wait {
         text.push_str(", then promoted by somebody");
@@ -68,9 +70,7 @@ pub fn placements(placements: &[PlacementStatus], page: &Page) -> String {
             cell(&it.cluster),
             super::health(it.health).to_owned(),
             format!("{}/{}", it.pods_ready, it.pods_desired),
-            it.commit
-                .as_deref()
-                .map_or_else(dash, |commit| short(commit).to_owned()),
+            it.commit.as_deref().map_or_else(dash, short),
             cell(&it.reason),
         ]
     });

@@ -111,13 +111,12 @@ async fn manifest_of(road: &Road, deploy: &DeployRecord) -> Result<(String, Conf
         hint: Some("build the commit again, then deploy it".to_owned()),
         transient: false,
     };
-    let manifest = match deploy.manifest.clone() {
-        // What ran before is written to the byte; a commit's artifact never changes either.
-        Some(known) => known,
-        None => {
-            let artifact = store.artifact(deploy.workload_id, &deploy.commit).await?;
-            artifact.ok_or_else(gone)?.manifest
-        }
+    // What ran before is written to the byte; a commit's artifact never changes either.
+    let manifest = if let Some(known) = deploy.manifest.clone() {
+        known
+    } else {
+        let artifact = store.artifact(deploy.workload_id, &deploy.commit).await?;
+        artifact.ok_or_else(gone)?.manifest
     };
     let bytes = road.parts().registry.fetch(&manifest).await?;
     let config = Config::from_manifest(&bytes).map_err(|error| NotApplied {

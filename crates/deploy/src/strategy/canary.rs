@@ -5,6 +5,8 @@
 //! that runs is left alone until the last step is over. A canary that fails ends its deploy; taking
 //! the canary away is the driver's, before the end is written.
 
+use std::fmt::Write as _;
+
 use hermez_api::{CanaryStep, DeployPlan, DeployState};
 use hermez_cluster::Rollout;
 use hermez_store::{DeployRecord, DeployWrite};
@@ -142,7 +144,7 @@ fn judged(
         let until = now + SignedDuration::from_secs(i64::from(step.seconds));
         let mut message = format!("{}: {}", nth(plan), beside(pods.1, running));
         if step.seconds > 0 {
-            message.push_str(&format!("; it must do well for {} s", step.seconds));
+            let _ = write!(message, "; it must do well for {} s", step.seconds);
         }
         return Next::Write(Box::new(DeployWrite {
             message: Some(message),

@@ -150,7 +150,7 @@ impl Road {
             match cluster.delete(Kind::Service, &key).await {
                 Ok(()) => tracing::info!(canary = %key.name, "took a canary away that was left"),
                 Err(error) => {
-                    tracing::warn!(canary = %key.name, %error, "cannot take a canary away that was left")
+                    tracing::warn!(canary = %key.name, %error, "cannot take a canary away that was left");
                 }
             }
         }

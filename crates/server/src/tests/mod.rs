@@ -122,7 +122,7 @@ impl TestServer {
             registry: Registry::new("127.0.0.1:1", true, None),
             cluster: cluster.receiver(),
             cluster_name: "local".to_owned(),
-            clusters: Default::default(),
+            clusters: std::collections::BTreeMap::new(),
             work_dir: at("builds"),
             public_url: public_url.clone(),
             prometheus: None,

@@ -154,7 +154,7 @@ pub fn in_cluster(method: &Method, uri: &Uri) -> Option<String> {
     let rest = uri.path().strip_prefix('/')?;
     let mut segments = rest.split('/');
     match segments.next()? {
-        "api" => segments.nth(0)?,
+        "api" => segments.next()?,
         "apis" => segments.nth(1)?,
         _ => return None,
     };
