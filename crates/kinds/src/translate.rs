@@ -74,6 +74,11 @@ impl<'a> Translation<'a> {
         self.names.name
     }
 
+    /// Whether this is a canary, which stands behind another's Service.
+    pub fn is_canary(&self) -> bool {
+        self.serves != self.names.name
+    }
+
     /// The workload's namespace.
     pub fn namespace(&self) -> &'a str {
         self.names.namespace
@@ -116,10 +121,10 @@ impl<'a> Translation<'a> {
     /// What selects one group of the workload's pods, or all where `role` is empty.
     pub fn selector_of(&self, role: &str) -> LabelSelector {
         // A canary bears the name of another, so that the other's Service finds its pods.
-        let label = if self.serves == self.names.name {
-            NAME_LABEL
-        } else {
+        let label = if self.is_canary() {
             WORKLOAD_LABEL
+        } else {
+            NAME_LABEL
         };
         let name = (label.to_owned(), self.names.name.to_owned());
         let labels = std::iter::once(name).chain(Self::role_label(role));

@@ -63,7 +63,8 @@ pub fn translate(
         .autoscaling
         .as_ref()
         .map_or(spec.replicas, |autoscaling| autoscaling.min);
-    if fewest >= 2 {
+    // The workload's own budget counts a canary's pods, too; with two, none could be evicted.
+    if fewest >= 2 && !translation.is_canary() {
         objects.push(dynamic(&disruption_budget(&translation)));
     }
     Ok(objects)
