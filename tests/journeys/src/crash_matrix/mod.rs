@@ -225,7 +225,8 @@ impl Matrix {
         let missing: Vec<_> = MUST_HAVE
             .iter()
             .filter(|part| {
-                let of_a_deploy = !part.contains("failed");
+                let of_others = ["failed", "build", "manifest"];
+                let of_a_deploy = !of_others.iter().any(|word| part.contains(word));
                 of_a_deploy || plays.len() == PLAYS.len()
             })
             .filter(|part| !known.iter().any(|effect| effect.contains(*part)))
