@@ -19,6 +19,9 @@ const LIMIT: Duration = Duration::from_mins(3);
 /// Deploys that two servers share, each of a workload of its own.
 const SHARED: usize = 20;
 
+/// Whoever goes takes all played nodes along: one test after the other.
+static NODES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 fn options(postgres: &Postgres) -> Options {
     Options {
         arguments: vec!["--database".to_owned(), postgres.url("hermez")],
@@ -60,6 +63,7 @@ async fn ends(hermez: &Hermez, id: i64) -> Result<Deploy> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_share_the_work_and_one_takes_over() {
+    let _alone = NODES.lock().await;
     let sandbox = Sandbox::find().expect("a local cluster");
     let forge = sandbox.forge().expect("forge");
     let postgres = Postgres::start().await.expect("PostgreSQL");
@@ -137,6 +141,7 @@ async fn two_servers_share_the_work_and_one_takes_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_goes_away_in_the_middle_of_a_deploy() {
+    let _alone = NODES.lock().await;
     let sandbox = Sandbox::find().expect("a local cluster");
     let forge = sandbox.forge().expect("forge");
     let mut postgres = Postgres::start().await.expect("PostgreSQL");
