@@ -1,6 +1,5 @@
 /** One function for each call of the API. Everything that the UI asks goes through here. */
-import { client, LIST_LIMIT, once, type PageOf, read, take, version } from "./call";
-import type { DeliveryPerformance } from "./delivery";
+import { client, LIST_LIMIT, once, type PageOf, take, version } from "./call";
 import { pullsApi } from "./pulls";
 import { rulesApi } from "./rules";
 import { strategyApi } from "./strategy";
@@ -137,13 +136,20 @@ export const api = {
   setScaleBounds: (name: string, body: ScaleBounds) =>
     take(client.PUT("/api/v1/workloads/{name}/scale/bounds", { params: { path: { name } }, body })),
 
-  delivery: (
-    of: "workloads" | "projects",
-    name: string,
-    days: number,
-    signal?: AbortSignal,
-  ): Promise<DeliveryPerformance> =>
-    take(read(apiUrl(`/${of}/${encodeURIComponent(name)}/delivery-performance`, { days }), signal)),
+  delivery: (of: "workloads" | "projects", name: string, days: number, signal?: AbortSignal) =>
+    of === "workloads"
+      ? take(
+          client.GET("/api/v1/workloads/{name}/delivery-performance", {
+            params: { path: { name }, query: { days } },
+            signal,
+          }),
+        )
+      : take(
+          client.GET("/api/v1/projects/{project}/delivery-performance", {
+            params: { path: { project: name }, query: { days } },
+            signal,
+          }),
+        ),
   hotfixPlan: (name: string, body: CreateHotfix) =>
     take(client.POST("/api/v1/workloads/{name}/hotfix-plan", { params: { path: { name } }, body })),
   createHotfix: (name: string, body: CreateHotfix, key: string) =>

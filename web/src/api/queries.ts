@@ -7,9 +7,8 @@ import {
 } from "@tanstack/react-query";
 import { isInMotion } from "@/lib/previews";
 import { api, type DeployFilter } from "./client";
-import type { DeliveryPerformance } from "./delivery";
 import { ProblemError } from "./problem";
-import type { BuildState, Page, PullRequest, WorkloadSummary } from "./types";
+import type { BuildState, DeliveryPerformance, Page, PullRequest, WorkloadSummary } from "./types";
 
 export const keys = {
   me: ["me"] as const,

@@ -39,13 +39,9 @@ export type Deploy = Omit<Schemas["Deploy"], "timeline"> & { timeline: DeployEve
 export type DeployComparison = Schemas["DeployComparison"];
 export type DeployKind = Schemas["DeployKind"];
 /** An entry of a deploy's timeline; a server that tells of pods names the one that it is about. */
-export type DeployEvent = Omit<Schemas["DeployEvent"], "pod"> & { pod?: PodChange | null };
-/** What became of a pod: words that are not known here are shown as they are. */
-export interface PodChange {
-  name: string;
-  version: string;
-  change: string;
-}
+export type DeployEvent = Schemas["DeployEvent"];
+export type DeliveryPerformance = Schemas["DeliveryPerformance"];
+export type DeliveryWeek = Schemas["DeliveryWeek"];
 export type CanaryStep = Schemas["CanaryStep"];
 export type DeployPlan = Schemas["DeployPlan"];
 export type DeployState = Schemas["DeployState"];
@@ -64,6 +60,7 @@ export type KubernetesEvent = Schemas["KubernetesEvent"];
 export type LogLine = Schemas["LogLine"];
 export type Me = Schemas["Me"];
 export type MetricCheck = Schemas["MetricCheck"];
+export type PodChange = Schemas["PodChange"];
 export type Pin = Schemas["Pin"];
 export type Place = Schemas["Place"];
 export type PodStatus = Schemas["PodStatus"];

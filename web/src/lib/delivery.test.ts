@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { DeliveryPerformance } from "@/api/delivery";
+import type { DeliveryPerformance } from "@/api/types";
 import { figuresOf, frequencyWords, weekWords } from "./delivery";
 
 const mk = (own: Partial<DeliveryPerformance> = {}): DeliveryPerformance => ({

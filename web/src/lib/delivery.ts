@@ -1,5 +1,5 @@
 /** DORA's four figures in words, each with the number of cases behind it. */
-import type { DeliveryPerformance, DeliveryWeek } from "@/api/delivery";
+import type { DeliveryPerformance, DeliveryWeek } from "@/api/types";
 import { plural } from "./format";
 import { duration } from "./time";
 

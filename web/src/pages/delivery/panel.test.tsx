@@ -2,8 +2,8 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, test, vi } from "vitest";
-import type { DeliveryPerformance } from "@/api/delivery";
 import { makeQueryClient } from "@/api/queries";
+import type { DeliveryPerformance } from "@/api/types";
 import { WorkloadDelivery } from "./panel";
 
 const performance: DeliveryPerformance = {

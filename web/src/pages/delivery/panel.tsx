@@ -1,9 +1,9 @@
 import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { clsx } from "clsx";
 import { type ReactNode, useState } from "react";
-import type { DeliveryPerformance, DeliveryWeek } from "@/api/delivery";
 import { isMissing } from "@/api/problem";
 import { projectDeliveryQuery, workloadDeliveryQuery } from "@/api/queries";
+import type { DeliveryPerformance, DeliveryWeek } from "@/api/types";
 import { Pick } from "@/components/field";
 import { ProblemView } from "@/components/problem";
 import { Bone, Loading } from "@/components/skeleton";

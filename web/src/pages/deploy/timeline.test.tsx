@@ -2,7 +2,7 @@ import { render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import type { ReactNode } from "react";
 import { expect, test, vi } from "vitest";
-import type { Deploy, DeployEvent } from "@/api/types";
+import type { Deploy, DeployEvent, PodChange } from "@/api/types";
 import { mkDeploy, mkTimeline } from "@/test/make";
 import { Timeline } from "./timeline";
 
@@ -20,9 +20,9 @@ const mk = (own: Partial<Deploy>): Deploy => ({
 const podEvent = (
   seq: number,
   name: string,
-  change: string,
+  change: PodChange["change"],
   says: string,
-  version = "new",
+  version: PodChange["version"] = "new",
 ): DeployEvent => ({
   seq,
   at: "2026-01-01T10:00:02Z",
@@ -63,7 +63,13 @@ test("pods stand in one line each, with the reason where one is in trouble", () 
     podEvent(3, "hello-b-1", "scheduled", "is scheduled on node a"),
     podEvent(4, "hello-b-1", "crashed", "crashed: hello ended with exit code 255"),
     podEvent(5, "hello-a-1", "stopping", "is told to end", "old"),
-    podEvent(6, "hello-a-1", "something_new", "does what is not known here", "old"),
+    podEvent(
+      6,
+      "hello-a-1",
+      "something_new" as PodChange["change"],
+      "does what is not known here",
+      "old",
+    ),
   ];
   render(<Timeline deploy={mk({ state: "rolling_out", timeline })} />);
   const fresh = screen.getByRole("region", { name: "New pods" });
