@@ -6,6 +6,7 @@
 
 mod closing;
 mod cluster;
+mod lanes;
 mod parts;
 mod process;
 pub mod tools;

@@ -63,12 +63,15 @@ pub(crate) async fn apply(
     let kind = resource.kind();
     let name = resource.name();
     let object = format!("{}/{name}", kind.name());
-    ensure_namespace(client, resource.namespace()).await?;
     let api: Api<DynamicObject> =
         Api::namespaced_with(client.clone(), resource.namespace(), &kind.api_resource());
     let params = PatchParams::apply(DEPLOY_MANAGER).force();
     for _ in 0..TRIES {
         let live = answer(&object, api.get_opt(name)).await?;
+        // What is there has its namespace.
+        if live.is_none() {
+            ensure_namespace(client, resource.namespace()).await?;
+        }
         let body = manifest(resource, deploy, live.as_ref());
         // Where somebody changed it in between, who owns the replicas must be looked at again.
         if try_patch(&api, name, &object, &params, &Patch::Apply(&body)).await? {

@@ -160,6 +160,9 @@ pub(crate) async fn attempt(
             created: commit.committed_at,
         })
         .await?;
+    // The deploy that waits for it is the next to read it.
+    let reference = published.reference.clone();
+    road.inner.manifests.keep(reference, yaml.as_bytes());
     let images = images
         .into_iter()
         .map(

@@ -184,7 +184,7 @@ impl Road {
             ));
             return Ok((images, None));
         };
-        match self.parts().registry.fetch(&reference).await {
+        match self.manifest(&reference).await {
             Ok(bytes) => Ok((images, Some(String::from_utf8_lossy(&bytes).into_owned()))),
             Err(error) => {
                 missing.push(format!("the manifest of deploy {}: {error}", deploy.id));

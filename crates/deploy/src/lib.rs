@@ -16,6 +16,7 @@ mod error;
 pub mod gates;
 mod hotfix;
 mod inspect;
+mod manifests;
 mod pods;
 pub mod policy;
 pub mod preview;

@@ -19,6 +19,7 @@ use url::Url;
 
 use crate::engine::Drivers;
 use crate::gates::prometheus::Prometheus;
+use crate::manifests::Manifests;
 use crate::preview::sweep;
 use crate::{RoadError, builder, engine};
 
@@ -66,6 +67,7 @@ pub(crate) struct Inner {
     /// Names this process in leases.
     pub(crate) owner: String,
     pub(crate) drivers: Drivers,
+    pub(crate) manifests: Manifests,
     /// Wakes builders.
     pub(crate) builds: Notify,
     /// Wakes the loop that changes how many pods there are.
@@ -101,6 +103,7 @@ impl Road {
                 owner: format!("{}/{}", parts.store.replica(), uuid::Uuid::new_v4()),
                 parts,
                 drivers: Drivers::default(),
+                manifests: Manifests::default(),
                 builds: Notify::new(),
                 scales: Notify::new(),
                 repositories: Mutex::default(),

@@ -114,11 +114,11 @@ impl Burst {
 
     /// A thousand workloads of one repository, each with its artifact; gives the commit.
     async fn create_all(&self) -> Result<String> {
+        let namespace = &self.namespace;
         for index in 0..self.size.deploys {
             let config = format!(
-                "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: {}\n  namespace: {}\n  project: burst\nspec:\n  replicas: 1\n  configs:\n    VERSION: first\n  template:\n    spec:\n      nodeselector:\n        type: kwok\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n        - name: played\n",
-                self.name(index),
-                self.namespace
+                "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: {}\n  namespace: {namespace}\n  project: burst\nspec:\n  replicas: 1\n  configs:\n    VERSION: first\n  template:\n    spec:\n      nodeselector:\n        type: {namespace}\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n        - name: played\n",
+                self.name(index)
             );
             self.clone.write(&format!("s{index}.yaml"), config)?;
         }

@@ -20,7 +20,8 @@ const NODES: usize = 20;
 /// Longest time for a namespace to go.
 const LIMIT: Duration = Duration::from_mins(20);
 
-/// Played nodes, and a namespace for what runs on them.
+/// Played nodes, and a namespace for what runs on them. Pods choose the nodes by the label `type`,
+/// which has the namespace's name.
 pub struct Played {
     /// The cluster, as its administrator.
     pub client: Client,
@@ -44,7 +45,9 @@ impl Played {
         let kwok = tokio::process::Command::new(kwok.join("kwok"))
             .arg("--kubeconfig")
             .arg(&sandbox.status.kubeconfig)
-            .args(["--manage-nodes-with-label-selector=type=kwok"])
+            .arg(format!(
+                "--manage-nodes-with-label-selector=type={namespace}"
+            ))
             .args(["--node-lease-duration-seconds=40", "--v=ERROR"])
             .stdout(Stdio::null())
             .stderr(log)
@@ -73,7 +76,7 @@ impl Played {
             let node = json!({
                 "metadata": {
                     "name": format!("{}-{index}", self.namespace),
-                    "labels": {"type": "kwok", "kubernetes.io/os": "linux"},
+                    "labels": {"type": self.namespace, "kubernetes.io/os": "linux"},
                     "annotations": {"kwok.x-k8s.io/node": "fake", "node.alpha.kubernetes.io/ttl": "0"},
                 },
                 "spec": {"taints": [{"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}]},
@@ -84,18 +87,28 @@ impl Played {
                 .await?;
         }
         let ready = || async {
-            let played = ListParams::default().labels("type=kwok");
-            let ready = nodes.list(&played).await?.items.into_iter().filter(|node| {
-                let conditions = node
-                    .status
-                    .iter()
-                    .flat_map(|status| status.conditions.iter().flatten());
-                let mut conditions = conditions;
-                conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
-            });
+            let ready = nodes
+                .list(&self.own_nodes())
+                .await?
+                .items
+                .into_iter()
+                .filter(|node| {
+                    let conditions = node
+                        .status
+                        .iter()
+                        .flat_map(|status| status.conditions.iter().flatten());
+                    let mut conditions = conditions;
+                    conditions
+                        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+                });
             Ok((ready.count() >= NODES).then_some(()))
         };
         until("the played nodes are ready", Duration::from_mins(2), ready).await
+    }
+
+    /// The nodes of this one: others may play theirs at the same time.
+    fn own_nodes(&self) -> ListParams {
+        ListParams::default().labels(&format!("type={}", self.namespace))
     }
 
     /// Stops kwok, for a cluster that goes as a whole.
@@ -123,8 +136,7 @@ impl Played {
         })
         .await?;
         let nodes: Api<Node> = Api::all(self.client.clone());
-        let played = ListParams::default().labels("type=kwok");
-        for node in nodes.list(&played).await? {
+        for node in nodes.list(&self.own_nodes()).await? {
             nodes.delete(&node.name_any(), &background).await?;
         }
         self.kwok.kill().await?;

@@ -126,7 +126,7 @@ impl<'a> Thousand<'a> {
                         "replicas": 1,
                         "configs": {"A": "b"},
                         "template": {"spec": {
-                            "nodeselector": {"type": "kwok"},
+                            "nodeselector": {"type": self.namespace},
                             "tolerations": [{"key": "kwok.x-k8s.io/node", "operator": "Exists"}],
                             "containers": [{"name": "played", "image": "played:1"}],
                         }},

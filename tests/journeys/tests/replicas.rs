@@ -19,9 +19,6 @@ const LIMIT: Duration = Duration::from_mins(3);
 /// Deploys that two servers share, each of a workload of its own.
 const SHARED: usize = 20;
 
-/// Whoever goes takes all played nodes along: one test after the other.
-static NODES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
 fn options(postgres: &Postgres) -> Options {
     Options {
         arguments: vec!["--database".to_owned(), postgres.url("hermez")],
@@ -31,7 +28,7 @@ fn options(postgres: &Postgres) -> Options {
 
 fn config(name: &str, namespace: &str, version: &str) -> String {
     format!(
-        "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: {name}\n  namespace: {namespace}\n  project: replicas\nspec:\n  replicas: 1\n  configs:\n    VERSION: \"{version}\"\n  template:\n    spec:\n      nodeselector:\n        type: kwok\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n        - name: played\n"
+        "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: {name}\n  namespace: {namespace}\n  project: replicas\nspec:\n  replicas: 1\n  configs:\n    VERSION: \"{version}\"\n  template:\n    spec:\n      nodeselector:\n        type: {namespace}\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n        - name: played\n"
     )
 }
 
@@ -63,7 +60,6 @@ async fn ends(hermez: &Hermez, id: i64) -> Result<Deploy> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_share_the_work_and_one_takes_over() {
-    let _alone = NODES.lock().await;
     let sandbox = Sandbox::find().expect("a local cluster");
     let forge = sandbox.forge().expect("forge");
     let postgres = Postgres::start().await.expect("PostgreSQL");
@@ -141,7 +137,6 @@ async fn two_servers_share_the_work_and_one_takes_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_goes_away_in_the_middle_of_a_deploy() {
-    let _alone = NODES.lock().await;
     let sandbox = Sandbox::find().expect("a local cluster");
     let forge = sandbox.forge().expect("forge");
     let mut postgres = Postgres::start().await.expect("PostgreSQL");

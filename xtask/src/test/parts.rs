@@ -9,9 +9,12 @@ use hermez_sandbox::command;
 use super::closing::Outcome;
 use super::cluster::TestCluster;
 use super::process::{self, Interruption};
-use super::tools;
 use super::workspace::{Kind, Tests};
+use super::{lanes, tools};
 use crate::{codegen, tidy};
+
+/// The test program that takes longest: Flink starts, saves and starts again in it.
+const LONGEST: &str = "streaming";
 
 /// A part, in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,7 +39,7 @@ pub enum Part {
     Cluster,
     /// The UI in a real browser
     Browser,
-    /// The journeys main-job, crash and thousand, with their figures
+    /// The journeys that measure or need the cluster for themselves, with their figures
     Journeys,
     /// Hermez has every right in the cluster that it used in all of this, and no other
     Rights,
@@ -113,8 +116,7 @@ impl Part {
             Part::Cluster => {
                 tools::flink_tools()?;
                 tools::postgres()?;
-                let tests = Tests::find()?;
-                run(point(cluster, &mut tests.cargo_test(Kind::Cluster))?)?;
+                side_by_side(interruption, cluster)?;
             }
             Part::Browser => browser(&run, cluster)?,
             Part::Journeys => run(point(
@@ -160,6 +162,18 @@ fn deny(run: &impl Fn(&mut Command) -> anyhow::Result<()>) -> anyhow::Result<Out
     }
     run(tools::cargo().args(["deny", "--all-features", "check"]))?;
     Ok(Outcome::Passed)
+}
+
+/// The tests on a cluster, more than one program at a time; those that take longest begin.
+fn side_by_side(interruption: &Interruption, cluster: Option<&TestCluster>) -> anyhow::Result<()> {
+    let mut programs = lanes::build(&mut Tests::find()?.cargo_test(Kind::Cluster))?;
+    programs.sort_by_key(|program| (program.name != LONGEST, program.name.clone()));
+    let pointed = programs.into_iter().map(|program| {
+        let mut command = program.command();
+        point(cluster, &mut command)?;
+        Ok((program.name, command))
+    });
+    lanes::run(pointed.collect::<anyhow::Result<_>>()?, interruption)
 }
 
 fn browser(

@@ -118,7 +118,7 @@ async fn manifest_of(road: &Road, deploy: &DeployRecord) -> Result<(String, Conf
         let artifact = store.artifact(deploy.workload_id, &deploy.commit).await?;
         artifact.ok_or_else(gone)?.manifest
     };
-    let bytes = road.parts().registry.fetch(&manifest).await?;
+    let bytes = road.manifest(&manifest).await?;
     let config = Config::from_manifest(&bytes).map_err(|error| NotApplied {
         cause: "manifest",
         message: format!("the published manifest cannot be read: {error}"),
