@@ -182,17 +182,30 @@ async fn see(
         }
         let artifact = store.artifact(deploy.workload_id, &deploy.commit).await?;
         seen.artifact = artifact.is_some();
-        if deploy.state == Queued || deploy.held.is_some() {
+        let queued = deploy.state == Queued;
+        let waits = async {
+            if !queued && deploy.held.is_none() {
+                return Ok(None);
+            }
             let manifest = artifact.as_ref().map(|artifact| artifact.manifest.as_str());
-            seen.waits = rules::waits(store, deploy, manifest, Timestamp::now()).await?;
-        }
-        if deploy.state == Queued {
-            seen.plan = road.plan_of(deploy, key).await?;
-        }
-        if let (Queued, Some(artifact)) = (deploy.state, artifact) {
-            let marks = store.bad_artifacts(&artifact.digests()).await?;
-            seen.bad = marks.into_iter().next();
-        }
+            rules::waits(store, deploy, manifest, Timestamp::now()).await
+        };
+        let plan = async {
+            if queued {
+                road.plan_of(deploy, key).await
+            } else {
+                Ok(None)
+            }
+        };
+        let bad = async {
+            match &artifact {
+                Some(artifact) if queued => store.bad_artifacts(&artifact.digests()).await,
+                _ => Ok(Vec::new()),
+            }
+        };
+        // The lane last: what it says of others is then as new as all else.
+        let (waits, plan, bad) = tokio::try_join!(waits, plan, bad)?;
+        (seen.waits, seen.plan, seen.bad) = (waits, plan, bad.into_iter().next());
         seen.lane = store.lane_facts(deploy).await?;
     }
     if deploy.state == Canary {

@@ -5,6 +5,7 @@
 //! it at once where that makes sense.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
@@ -140,7 +141,7 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, Problem> {
 fn read(root: &Node) -> Result<Config, Vec<Problem>> {
     let kind = header(root).map_err(|problem| vec![problem])?;
     let schema = crate::crd::schema(kind);
-    let mut problems = check(root, &file_schema(schema));
+    let mut problems = check(root, file_schema(kind));
     if problems.is_empty() {
         problems = names(root);
         problems.extend(container_names::check(root));
@@ -226,7 +227,14 @@ fn header(root: &Node) -> Result<Kind, Problem> {
 }
 
 /// What a config file may say: the spec as the kind knows it, and less metadata than Kubernetes has.
-fn file_schema(schema: &Value) -> Value {
+/// Made when it is first needed.
+fn file_schema(kind: Kind) -> &'static Value {
+    static SCHEMAS: [OnceLock<Value>; Kind::ALL.len()] =
+        [const { OnceLock::new() }; Kind::ALL.len()];
+    SCHEMAS[kind as usize].get_or_init(|| with_less_metadata(crate::crd::schema(kind)))
+}
+
+fn with_less_metadata(schema: &Value) -> Value {
     let spec = schema
         .pointer("/properties/spec")
         .cloned()

@@ -18,6 +18,7 @@ mod batch;
 mod disk;
 mod export;
 mod git;
+mod known;
 mod object;
 mod path;
 mod pull;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::known::Known;
 use crate::{RepositoryUrl, SourceError};
 
 /// What a repository may cost.
@@ -49,7 +50,20 @@ pub struct Mirrors {
     pub(crate) root: Arc<PathBuf>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) prepared: Arc<tokio::sync::OnceCell<()>>,
+    pub(crate) known: Arc<Known>,
     locks: Arc<Locks>,
+}
+
+/// Held by the one who may change a repository's mirror.
+pub(crate) struct Alone {
+    _guard: tokio::sync::OwnedMutexGuard<()>,
+    known: Arc<Known>,
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.known.changed();
+    }
 }
 
 impl Mirrors {
@@ -59,6 +73,7 @@ impl Mirrors {
             root: Arc::new(root),
             limits: Arc::new(limits),
             prepared: Arc::default(),
+            known: Arc::default(),
             locks: Arc::default(),
         }
     }
@@ -91,14 +106,17 @@ impl Mirrors {
     }
 
     /// Waits until no other sync or removal of the repository runs.
-    pub(crate) async fn lock(&self, url: &RepositoryUrl) -> tokio::sync::OwnedMutexGuard<()> {
+    pub(crate) async fn lock(&self, url: &RepositoryUrl) -> Alone {
         let lock = {
             let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
             // Only the map holds those that nobody waits for: the map stays as small as the work.
             locks.retain(|_, lock| Arc::strong_count(lock) > 1);
             Arc::clone(locks.entry(url.identity()).or_default())
         };
-        lock.lock_owned().await
+        Alone {
+            _guard: lock.lock_owned().await,
+            known: self.known.clone(),
+        }
     }
 
     /// Deletes the mirror of a repository; fine if there is none.

@@ -50,7 +50,14 @@ impl Mirrors {
     ) -> Result<CommitId, SourceError> {
         let wanted = check(revision)?;
         let folder = self.mirrored(url)?;
-        self.timed(url, async {
+        let whole = CommitId::parse(revision).ok();
+        if let Some(commit) = &whole
+            && self.known.is_revision(url, commit)
+        {
+            return Ok(commit.clone());
+        }
+        let changes = self.known.changes();
+        let found = self.timed(url, async {
             let mut batch = Batch::check(Git::local(Some(&folder), "resolve a revision"))?;
             let mut found = Found::default();
             if let Some(name) = wanted.branch {
@@ -73,8 +80,13 @@ impl Mirrors {
                 }
             }
             choose(&wanted, found)
-        })
-        .await
+        });
+        let found = found.await?;
+        // A branch may have the name of a commit, and another one the name of this one.
+        if whole.as_ref() == Some(&found) {
+            self.known.keep_revision(url, &found, changes);
+        }
+        Ok(found)
     }
 
     /// One commit.
@@ -83,12 +95,18 @@ impl Mirrors {
         url: &RepositoryUrl,
         commit: &CommitId,
     ) -> Result<Commit, SourceError> {
+        self.mirrored(url)?;
+        if let Some(known) = self.known.commit(url, commit) {
+            return Ok(known);
+        }
         let mut found = self
             .commits_by_id(url, std::slice::from_ref(commit))
             .await?;
-        found.pop().ok_or_else(|| SourceError::UnknownRevision {
+        let found = found.pop().ok_or_else(|| SourceError::UnknownRevision {
             revision: commit.to_string(),
-        })
+        })?;
+        self.known.keep_commit(url, &found);
+        Ok(found)
     }
 
     /// Commits by their ids, in the order asked for; those that are not there are left out.

@@ -7,7 +7,7 @@ use hermez_artifact::ArtifactError;
 use hermez_cluster::{ClusterError, DeployMark, WorkloadKey};
 use hermez_kinds::Config;
 use hermez_kinds::preview::PreviewOf;
-use hermez_store::{Applied, DeployRecord, DeployWrite, Lease, StoreError};
+use hermez_store::{Applied, DeployRecord, DeployWrite, Lease, StoreError, WorkloadRecord};
 use jiff::Timestamp;
 
 use super::{AFTER_ERROR, Looked, end, write_down};
@@ -128,14 +128,18 @@ async fn manifest_of(road: &Road, deploy: &DeployRecord) -> Result<(String, Conf
     Ok((manifest, road.shaped(deploy, config).await?))
 }
 
-/// The marks of a deploy on what it writes.
-async fn mark_of(road: &Road, deploy: &DeployRecord) -> Result<DeployMark, StoreError> {
+/// The deploy's workload, and the marks of the deploy on what it writes.
+async fn mark_of(
+    road: &Road,
+    deploy: &DeployRecord,
+) -> Result<(Option<WorkloadRecord>, DeployMark), NotApplied> {
     let store = &road.parts().store;
-    let repository = match store.workload_by_id(deploy.workload_id).await? {
+    let workload = store.workload_by_id(deploy.workload_id).await?;
+    let repository = match &workload {
         Some(workload) => store.repository(workload.repository_id).await?,
         None => None,
     };
-    Ok(DeployMark {
+    let mark = DeployMark {
         deploy_id: deploy.id,
         commit: deploy.commit.clone(),
         repository: repository
@@ -143,7 +147,8 @@ async fn mark_of(road: &Road, deploy: &DeployRecord) -> Result<DeployMark, Store
             .unwrap_or_default(),
         restarted_at: (deploy.kind == DeployKind::Restart).then_some(deploy.created_at),
         paused: deploy.paused_by.is_some(),
-    })
+    };
+    Ok((workload, mark))
 }
 
 /// Writes the commit's manifest to the clusters of its wave. Doing it twice changes nothing more.
@@ -156,10 +161,10 @@ pub(super) async fn apply(
     now: Timestamp,
 ) -> Result<Looked, StoreError> {
     let written = async {
-        let (manifest, config) = manifest_of(road, deploy).await?;
+        let ((manifest, config), (workload, mark)) =
+            tokio::try_join!(manifest_of(road, deploy), mark_of(road, deploy))?;
         witness.manifest = Some(config.resource.to_json());
-        gates::prepare(road, lease, deploy, key, &config).await?;
-        let mark = mark_of(road, deploy).await?;
+        gates::prepare(road, lease, deploy, workload.as_ref(), key, &config).await?;
         let applied = Applied {
             manifest,
             paused: mark.paused,
@@ -191,9 +196,10 @@ pub(super) async fn write_canary(
 ) -> Result<Looked, StoreError> {
     let store = &road.parts().store;
     let written = async {
-        let (_, config) = manifest_of(road, deploy).await?;
+        let ((_, config), (workload, mark)) =
+            tokio::try_join!(manifest_of(road, deploy), mark_of(road, deploy))?;
         witness.manifest = Some(config.resource.to_json());
-        gates::prepare(road, lease, deploy, key, &config).await?;
+        gates::prepare(road, lease, deploy, workload.as_ref(), key, &config).await?;
         let refused = |message: String| NotApplied {
             cause: "canary",
             message,
@@ -218,7 +224,6 @@ pub(super) async fn write_canary(
             ..DeployWrite::default()
         };
         store.write_deploy(lease, &knows, Timestamp::now()).await?;
-        let mark = mark_of(road, deploy).await?;
         cluster.apply(&canary.resource, mark).await?;
         Ok::<_, NotApplied>(config.resource.progress_deadline_seconds())
     };

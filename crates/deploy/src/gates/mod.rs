@@ -136,11 +136,11 @@ pub(crate) async fn prepare(
     road: &Road,
     lease: Lease,
     deploy: &DeployRecord,
+    workload: Option<&WorkloadRecord>,
     key: &WorkloadKey,
     config: &Config,
 ) -> Result<(), StoreError> {
     let store = &road.parts().store;
-    let workload = store.workload_by_id(deploy.workload_id).await?;
     let Some(workload) = workload.filter(|it| deploy.gate.is_none() && stays(&it.kind)) else {
         return Ok(());
     };

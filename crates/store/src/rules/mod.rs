@@ -77,12 +77,18 @@ impl Store {
         let of_project = Scope::Project(workload.project.clone()).key();
         let keys = [own.as_str(), of_project.as_str()];
         let find = Entity::find().filter(Column::Scope.is_in(keys));
+        let set = async { Ok(find.all(&self.read).await?) };
+        let (freezes, lock, set) = tokio::try_join!(
+            self.open_freezes(Some(&workload.project), now),
+            self.lock_of(workload.id),
+            set
+        )?;
         let mut rules = RulesRecord {
-            freezes: self.open_freezes(Some(&workload.project), now).await?,
-            lock: self.lock_of(workload.id).await?,
+            freezes,
+            lock,
             ..RulesRecord::default()
         };
-        for model in find.all(&self.read).await? {
+        for model in set {
             let place = if model.scope == own {
                 &mut rules.own
             } else {
