@@ -41,12 +41,13 @@ impl Gate {
                 token_written: false,
             });
         }
-        let write = async {
-            self.revoke_earlier(&owner).await?;
+        let write = Box::pin(async {
+            // The new one first: its line of the record is kept with it.
             let made = self.new_token(owner.id, TOKEN_NAME).await?;
             file::replace_private(token_file, &made.secret)?;
+            self.revoke_earlier(&owner, &made.token.id).await?;
             Ok::<_, AccessError>(())
-        };
+        });
         let target = Target::Principal(owner.name.clone());
         let detail = json!({ "name": TOKEN_NAME, "file": token_file.display().to_string() });
         self.change(
@@ -83,13 +84,14 @@ impl Gate {
         Ok(found.is_some_and(|token| token.revoked_at.is_none() && token.principal.id == owner.id))
     }
 
-    async fn revoke_earlier(&self, owner: &Principal) -> Result<(), AccessError> {
+    async fn revoke_earlier(&self, owner: &Principal, newest: &str) -> Result<(), AccessError> {
         let mut cursor = None;
         loop {
             let request = PageRequest::new(cursor, Some(PageRequest::MAX_LIMIT));
             let page = self.store.tokens(Some(owner.id), &request).await?;
             for token in page.items {
-                let earlier = token.name == TOKEN_NAME && token.revoked_at.is_none();
+                let earlier =
+                    token.name == TOKEN_NAME && token.id != newest && token.revoked_at.is_none();
                 if let (true, Ok(id)) = (earlier, token.id.parse()) {
                     self.store.revoke_token(id, self.now()).await?;
                 }

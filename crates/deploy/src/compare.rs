@@ -156,6 +156,7 @@ impl Road {
         let what = "repository";
         let repository = repository.ok_or(StoreError::NotFound { what, key })?;
         let url = RepositoryUrl::parse(&repository.url)?;
+        self.require_mirror(&repository).await?;
         let mirrors = &self.parts().mirrors;
         let coming = mirrors
             .commits_between(&url, &from, &to, COMMITS + 1)

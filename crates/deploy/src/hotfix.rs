@@ -97,7 +97,9 @@ impl Road {
             commits.push(commit);
         }
         let ids: Vec<CommitId> = commits.iter().map(|commit| commit.id.clone()).collect();
-        let onto = parse(&base.commit)?;
+        // Another server may have pushed it.
+        let (_, onto) = self.resolve(&repository, &base.commit).await?;
+        let onto = onto.id;
         let pick = Pick {
             base: &onto,
             commits: &ids,
@@ -191,6 +193,7 @@ impl Road {
             .await?;
         let repository = found.ok_or(missing)?;
         let url = RepositoryUrl::parse(&repository.url)?;
+        self.require_mirror(&repository).await?;
         Ok((repository, url))
     }
 }

@@ -22,6 +22,7 @@ use hermez_store::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use url::Url;
 
@@ -471,6 +472,31 @@ impl Road {
                 }
                 _ => {}
             }
+        }
+        Ok(())
+    }
+
+    /// Asks the forge what became of the pull requests of a repository while nobody could be told: of
+    /// those that are open, where they are deployed by themselves, and of those that have a preview.
+    pub async fn follow_missed_pulls(&self, repository_id: i64) -> Result<(), RoadError> {
+        let store = &self.parts().store;
+        let Some(repository) = store.repository(repository_id).await? else {
+            return Ok(());
+        };
+        let mut numbers = BTreeSet::new();
+        let mut auto = false;
+        for workload in store.workloads_of_repository(repository_id).await? {
+            auto |= workload.previews.auto;
+            let previews = store.previews_of(workload.id, MAX_LISTED).await?;
+            numbers.extend(previews.into_iter().map(|preview| preview.pull_request));
+        }
+        if auto {
+            let url = RepositoryUrl::parse(&repository.url)?;
+            let open = self.forge_for(&url)?.open_pull_requests(&url).await?;
+            numbers.extend(open.into_iter().map(|pull| pull.number));
+        }
+        for number in numbers {
+            self.follow_pull(repository_id, number).await?;
         }
         Ok(())
     }

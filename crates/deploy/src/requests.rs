@@ -188,14 +188,6 @@ impl Road {
             commit,
         } = wanted;
         let (workload, commit) = self.commit_of(workload, commit).await?;
-        // One push may be told of twice, by the forge and after a start: the second sees the deploy
-        // of the first.
-        let repository = store.repository(workload.repository_id).await?;
-        let url = repository.map(|it| RepositoryUrl::parse(&it.url));
-        let _alone = match url.transpose()? {
-            Some(url) => Some(self.alone_on(&url).await),
-            None => None,
-        };
         let head = self.head_of(&workload, branch).await?;
         let row = store.workload_row(&workload.name).await?;
         let newest = row.and_then(|row| row.latest).map(|deploy| deploy.commit);
@@ -205,7 +197,7 @@ impl Road {
             commit: commit.id.as_str(),
             override_bad: None,
         };
-        let policy = Policy {
+        let mut policy = Policy {
             auto_deploy: workload.auto_deploy.as_deref(),
             pin: workload.pin.as_ref(),
             bad: bad.as_ref(),
@@ -215,8 +207,24 @@ impl Road {
         let now = Timestamp::now();
         gate(&request, &policy, now).map_err(RoadError::Held)?;
         let reason = Some(format!("pushed to {branch}"));
-        let new = regular(&workload, commit, PUSH, reason, None);
-        self.ask_for(&workload, &new, now).await
+        let new = regular(&workload, commit.clone(), PUSH, reason, None);
+        let held = self
+            .held_from_the_first(&workload, &new.commit, PUSH, now)
+            .await?;
+        // One push may be told of twice, by the forge and after a start, to this server and to
+        // another: the second finds the deploy of the first, here at the latest.
+        let asked = store
+            .request_pushed_deploy(&new, held.as_ref(), now)
+            .await?;
+        if let Some(asked) = asked {
+            return Ok(asked);
+        }
+        policy.newest = Some(&new.commit);
+        gate(&request, &policy, now).map_err(RoadError::Held)?;
+        Err(RoadError::NotNow {
+            message: format!("{} is deployed already", new.commit),
+            hint: format!("see its deploys: hermez deploys list {}", workload.name),
+        })
     }
 
     /// Asks for a restart: the pods are replaced, the version stays.
@@ -343,6 +351,7 @@ impl Road {
             return Ok(None);
         };
         let url = RepositoryUrl::parse(&repository.url)?;
+        self.require_mirror(&repository).await?;
         let branches = self.parts().mirrors.branches(&url).await?;
         let found = branches.into_iter().find(|found| found.name == branch);
         Ok(found.map(|found| found.head.to_string()))

@@ -10,7 +10,8 @@ use hermez_build::BuildKit;
 use hermez_cluster::Cluster;
 use hermez_source::forge::ForgeConfig;
 use hermez_source::{Credential, Mirrors, RepositoryUrl};
-use hermez_store::{Engine, RepositoryRecord, Store};
+use hermez_store::{RepositoryRecord, Store};
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
@@ -73,6 +74,8 @@ pub(crate) struct Inner {
     /// Wakes the loop that changes how many pods there are.
     pub(crate) scales: Notify,
     repositories: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// How new the mirrors of repositories (by number) are, as the database has it.
+    pub(crate) mirrored: Mutex<HashMap<i64, Timestamp>>,
 }
 
 impl std::fmt::Debug for Road {
@@ -107,6 +110,7 @@ impl Road {
                 builds: Notify::new(),
                 scales: Notify::new(),
                 repositories: Mutex::default(),
+                mirrored: Mutex::default(),
             }),
         }
     }
@@ -125,11 +129,6 @@ impl Road {
             Err(error) => {
                 tracing::warn!(%error, "cannot take over the work of the server that ran before; it goes on when its leases end");
             }
-        }
-        if store.engine() == Engine::Sqlite
-            && let Err(error) = store.end_preview_leases().await
-        {
-            tracing::warn!(%error, "previews that the server before worked on go on in two minutes");
         }
         tokio::join!(
             builder::run(self, &shutdown),

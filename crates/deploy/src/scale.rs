@@ -26,7 +26,7 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 366);
 /// Pause after the cluster did not take a change for a reason around it.
 const TRY_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// How long a change that was just asked for is left to whoever asked.
-const LEFT_ALONE: SignedDuration = SignedDuration::from_secs(30);
+const LEFT_ALONE: SignedDuration = SignedDuration::from_secs(5);
 /// Longest time between two looks at what is due: another server may have asked.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Changes of one look.

@@ -1,13 +1,14 @@
 //! Workloads as a whole: created from a repository and a config file, fetched, deleted.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use hermez_api::{CreateWorkload, WebhookState, WorkloadPlan};
 use hermez_source::forge::Gitea;
 use hermez_source::{CommitId, Credential, RepositoryUrl, SourceError};
 use hermez_store::{
-    BuildRecord, DeployFilter, NewBuild, NewRepository, NewWorkload, PageRequest, RepositoryRecord,
-    StoreError, WorkloadRecord,
+    BuildRecord, DeployFilter, Engine, NewBuild, NewRepository, NewWorkload, PageRequest,
+    PushRecord, RepositoryRecord, StoreError, WorkloadRecord,
 };
 use jiff::Timestamp;
 use url::Url;
@@ -88,6 +89,7 @@ impl Road {
         store
             .repository_fetched(repository.id, Some(&inspected.default_branch), now)
             .await?;
+        self.note_mirrored(repository.id, now);
         drop(alone);
         self.install_webhook(&repository, url).await?;
         self.ask_for_build(&workload, url, &inspected.commit, by, false)
@@ -277,9 +279,11 @@ impl Road {
         match self.parts().mirrors.sync(&url, credential.as_ref()).await {
             Ok(report) => {
                 let branch = self.parts().mirrors.default_branch(&url).await?;
+                let now = Timestamp::now();
                 store
-                    .repository_fetched(repository_id, Some(&branch), Timestamp::now())
+                    .repository_fetched(repository_id, Some(&branch), now)
                     .await?;
+                self.note_mirrored(repository_id, now);
                 Ok(!report.changed_branches.is_empty())
             }
             Err(error) => {
@@ -288,6 +292,53 @@ impl Road {
                     .await?;
                 Err(error.into())
             }
+        }
+    }
+
+    fn note_mirrored(&self, repository_id: i64, at: Timestamp) {
+        let mirrored = self.inner.mirrored.lock();
+        let mut mirrored = mirrored.unwrap_or_else(PoisonError::into_inner);
+        mirrored.insert(repository_id, at);
+    }
+
+    fn is_mirrored(&self, repository: &RepositoryRecord, url: &RepositoryUrl) -> bool {
+        if !self.parts().mirrors.has(url) {
+            return false;
+        }
+        // A server that is alone has fetched whatever was fetched.
+        if self.parts().store.engine() == Engine::Sqlite {
+            return true;
+        }
+        let mirrored = self.inner.mirrored.lock();
+        let mirrored = mirrored.unwrap_or_else(PoisonError::into_inner);
+        let of_all = repository.fetched_at.map(|at| at.as_millisecond());
+        let own = mirrored.get(&repository.id);
+        of_all <= own.map(|at| at.as_millisecond())
+    }
+
+    /// Sees to it that this server's mirror is there, and as new as that of any other server on the
+    /// database: each has mirrors of its own, and a push is told to one of them. What is there does
+    /// while the forge is away.
+    pub async fn require_mirror(&self, repository: &RepositoryRecord) -> Result<(), RoadError> {
+        let url = RepositoryUrl::parse(&repository.url)?;
+        if self.is_mirrored(repository, &url) {
+            return Ok(());
+        }
+        let _alone = self.alone_on(&url).await;
+        if self.is_mirrored(repository, &url) {
+            return Ok(());
+        }
+        match self.sync(repository.id).await {
+            Ok(_) => Ok(()),
+            Err(error) if self.parts().mirrors.has(&url) => {
+                tracing::info!(%error, repository = %url, "what another server has fetched could not be fetched");
+                // Not again for each request.
+                if let Some(at) = repository.fetched_at {
+                    self.note_mirrored(repository.id, at);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -340,6 +391,46 @@ impl Road {
             }
         }
         Ok(wanted)
+    }
+
+    /// Fetches a repository, and gives the pushes that nobody has followed: of the default branch, and
+    /// of those that deploy by themselves. Such a branch has a head with a config file and without a
+    /// build; that a mirror is new says nothing.
+    pub async fn missed_pushes(&self, repository_id: i64) -> Result<Vec<PushRecord>, RoadError> {
+        let (store, mirrors) = (&self.parts().store, &self.parts().mirrors);
+        let Some(repository) = store.repository(repository_id).await? else {
+            return Ok(Vec::new());
+        };
+        let url = RepositoryUrl::parse(&repository.url)?;
+        self.sync(repository_id).await?;
+        let workloads = store.workloads_of_repository(repository_id).await?;
+        let default = repository.default_branch.as_deref();
+        let mut missed = Vec::new();
+        for branch in mirrors.branches(&url).await? {
+            let matters = |it: &WorkloadRecord| it.auto_deploy.as_deref() == Some(&branch.name);
+            if default != Some(&branch.name) && !workloads.iter().any(matters) {
+                continue;
+            }
+            let head = branch.head.to_string();
+            for workload in &workloads {
+                let built = store
+                    .builds_of_commits(workload.id, std::slice::from_ref(&head))
+                    .await?;
+                let is_new = built.is_empty()
+                    && mirrors
+                        .exists(&url, &branch.head, &workload.config_path)
+                        .await?;
+                if is_new {
+                    missed.push(PushRecord {
+                        repository_id,
+                        branch: branch.name,
+                        commit: head,
+                    });
+                    break;
+                }
+            }
+        }
+        Ok(missed)
     }
 
     /// Asks for a commit's one build.

@@ -1,23 +1,22 @@
-//! What happened while the server was away: pushes that no webhook could deliver.
+//! What happened while the server was away: what no webhook could tell of pushes and pull requests.
 
 use std::collections::BTreeMap;
 
 use futures::StreamExt;
-use hermez_access::{Action, Principal, Target};
-use hermez_source::RepositoryUrl;
+use hermez_access::Principal;
 use hermez_store::{PageRequest, PushRecord, RepositoryRecord, StoreError, WorkloadFilter};
+use jiff::Timestamp;
 use serde_json::json;
 
-use crate::change::change;
-use crate::routes::{deploy_pushed, follow_push};
+use crate::routes::follow_push;
 use crate::state::AppState;
 
 /// Repositories that are fetched at the same time.
 const AT_ONCE: usize = 2;
 
 /// Follows the pushes that were taken and not followed to the end. Fetches every workload's repository
-/// once; where new commits came, asks for the build of the
-/// default branch's head, as a push would have.
+/// once; where a branch that matters has a head that nobody has built, that is a push that was missed.
+/// Then asks the forge what became of pull requests.
 pub async fn catch_up(state: AppState) {
     let repositories = match repositories(&state).await {
         Ok(repositories) => repositories,
@@ -65,54 +64,23 @@ pub async fn catch_up(state: AppState) {
 
 async fn one(state: &AppState, repository: RepositoryRecord) {
     let id = repository.id;
-    match state.road.sync(id).await {
-        Ok(true) => {}
-        Ok(false) => return,
+    let missed = match state.road.missed_pushes(id).await {
+        Ok(missed) => missed,
         Err(error) => {
             tracing::info!(%error, repository = repository.url, "a repository could not be fetched");
             return;
         }
-    }
-    let mut branches: Vec<String> = repository.default_branch.clone().into_iter().collect();
-    match state.store.workloads_of_repository(id).await {
-        Ok(workloads) => {
-            branches.extend(workloads.into_iter().filter_map(|it| it.auto_deploy));
-        }
-        Err(error) => tracing::warn!(%error, "cannot look for branches that deploy by themselves"),
-    }
-    branches.sort();
-    branches.dedup();
-    for branch in branches {
-        follow(state, &repository, branch).await;
-    }
-}
-
-/// Does what the push of a branch's newest commit would have done.
-async fn follow(state: &AppState, repository: &RepositoryRecord, branch: String) {
-    let id = repository.id;
-    let head = match RepositoryUrl::parse(&repository.url) {
-        Ok(url) => state.mirrors.resolve(&url, &branch).await.ok(),
-        Err(_) => None,
     };
-    let Some(head) = head else { return };
-    let detail = json!({ "branch": branch, "commit": head.as_str(), "missed": true });
-    let road = state.road.clone();
-    let act = async move { Ok(road.pushed(id, Some(&branch), Some(head.as_str())).await?) };
-    let target = Target::Repository(id);
-    match change(
-        state,
-        &Principal::system(),
-        Action::Push,
-        target,
-        detail,
-        act,
-    )
-    .await
-    {
-        Ok(wanted) => deploy_pushed(state, wanted).await,
-        Err(error) => {
-            tracing::warn!(%error, repository = repository.url, "a missed push could not be followed");
+    for push in missed {
+        let detail = json!({ "branch": push.branch, "commit": push.commit, "missed": true });
+        if let Err(error) = state.store.keep_push(&push, Timestamp::now()).await {
+            tracing::warn!(%error, repository = repository.url, "a missed push is looked for again at the next start");
+            return;
         }
+        follow_push(state, &Principal::system(), push, detail).await;
+    }
+    if let Err(error) = state.road.follow_missed_pulls(id).await {
+        tracing::info!(%error, repository = repository.url, "the forge could not be asked about pull requests");
     }
 }
 

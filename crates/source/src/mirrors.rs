@@ -105,6 +105,11 @@ impl Mirrors {
         }
     }
 
+    /// Whether the repository has been mirrored.
+    pub fn has(&self, url: &RepositoryUrl) -> bool {
+        self.mirrored(url).is_ok()
+    }
+
     /// Waits until no other sync or removal of the repository runs.
     pub(crate) async fn lock(&self, url: &RepositoryUrl) -> Alone {
         let lock = {

@@ -11,6 +11,7 @@ use crate::deploys::{
 };
 use crate::entity::build::{self, Column as BuildColumn};
 use crate::entity::deploy::{Column, Entity, Model};
+use crate::entity::preview::{self, Column as PreviewColumn};
 use crate::words::{json, ms, value, word};
 use crate::{
     Change, DeployRecord, Engine, FailedRollback, Lease, Store, StoreError, Together, receipts,
@@ -378,10 +379,15 @@ impl Store {
         let mut building = Condition::all()
             .add(BuildColumn::LeaseOwner.is_not_null())
             .add(BuildColumn::LeaseOwner.ne(owner));
+        // One of an earlier version has no owner, and is held until it ends.
+        let mut previewing = Condition::all()
+            .add(PreviewColumn::LeaseOwner.is_not_null())
+            .add(PreviewColumn::LeaseOwner.ne(owner));
         if self.engine() != Engine::Sqlite {
             let own = format!("{}/", self.replica());
             held = held.add(Column::LeaseOwner.starts_with(own.as_str()));
             building = building.add(BuildColumn::LeaseOwner.starts_with(own.as_str()));
+            previewing = previewing.add(PreviewColumn::LeaseOwner.starts_with(own.as_str()));
         }
         let deploys = unlease(Entity::update_many())
             .filter(held)
@@ -393,6 +399,12 @@ impl Store {
             .filter(building)
             .exec(&self.write)
             .await?;
-        Ok(deploys.rows_affected + builds.rows_affected)
+        let previews = preview::Entity::update_many()
+            .col_expr(PreviewColumn::LeaseOwner, Expr::val(Option::<String>::None))
+            .col_expr(PreviewColumn::LeaseUntilMs, Expr::val(Option::<i64>::None))
+            .filter(previewing)
+            .exec(&self.write)
+            .await?;
+        Ok(deploys.rows_affected + builds.rows_affected + previews.rows_affected)
     }
 }

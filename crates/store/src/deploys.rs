@@ -16,8 +16,8 @@ use crate::page::MapPage;
 use crate::words::{at, from_json, json, maybe_at, ms, value, word};
 use crate::workloads::{Hold, require_living};
 use crate::{
-    Change, DeployRecord, NewPreview, PageRequest, Store, StoreError, Together, bad_artifacts,
-    hotfixes, previews, workloads,
+    Change, DeployRecord, NewPreview, PageRequest, Store, StoreError, bad_artifacts, hotfixes,
+    previews, workloads,
 };
 
 /// A deploy to ask for.
@@ -279,6 +279,32 @@ impl Store {
         self.request(new, With::Nothing, None, now).await
     }
 
+    /// Keeps a new deploy of a pushed commit, unless the workload's newest deploy is of that commit
+    /// already: of several servers that follow one push at once, one asks for its deploy.
+    pub async fn request_pushed_deploy(
+        &self,
+        new: &NewDeploy,
+        held: Option<&HeldDeploy>,
+        now: Timestamp,
+    ) -> Result<Option<DeployRecord>, StoreError> {
+        let transaction = self.begin().await?;
+        workloads::require_living(&transaction, new.workload_id, Hold::Alone).await?;
+        let newest = Entity::find()
+            .filter(Column::WorkloadId.eq(new.workload_id))
+            .filter(Column::PullRequest.is_null())
+            .order_by_desc(Column::Id)
+            .one(&transaction)
+            .await?;
+        if newest.is_some_and(|newest| newest.commit_id == new.commit) {
+            return Ok(None);
+        }
+        let (record, _) = request_in(&transaction, new, With::Nothing, held, now).await?;
+        self.commit_answered(transaction, ACCEPTED, &record.summary())
+            .await?;
+        self.announce_request(&record, With::Nothing, None);
+        Ok(Some(record))
+    }
+
     /// Keeps a new deploy of a hotfix and, with it, what it is made of.
     pub async fn request_hotfix(
         &self,
@@ -331,9 +357,8 @@ impl Store {
     ) -> Result<DeployRecord, StoreError> {
         let transaction = self.begin().await?;
         let (record, preview) = request_in(&transaction, new, with, held, now).await?;
-        let kept = Together::keep(&transaction, ACCEPTED, &record.summary()).await?;
-        transaction.commit().await?;
-        kept.confirm();
+        self.commit_answered(transaction, ACCEPTED, &record.summary())
+            .await?;
         self.announce_request(&record, with, preview);
         Ok(record)
     }
@@ -396,7 +421,7 @@ impl Store {
             let message = format!("{by} {did}");
             append_event(&transaction, &deploy, &deploy.state, &message, now).await?;
         }
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Deploy(id));
         self.deploy(id).await?.ok_or_else(|| missing(id))
     }
@@ -576,7 +601,7 @@ impl Store {
         if !cancel(&transaction, id, by, now).await? {
             return Err(missing(id));
         }
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Deploy(id));
         self.deploy(id).await?.ok_or_else(|| missing(id))
     }

@@ -555,6 +555,7 @@ pub mod preview {
         pub tries: i32,
         pub retry_at_ms: i64,
         pub settled: bool,
+        pub lease_owner: Option<String>,
         pub lease_until_ms: Option<i64>,
         pub fence: i64,
     }

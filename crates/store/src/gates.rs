@@ -85,7 +85,7 @@ impl Store {
                 Entity::delete_by_id(workload_id).exec(&transaction).await?;
             }
         }
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Rules);
         Ok(())
     }

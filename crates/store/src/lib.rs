@@ -6,8 +6,8 @@
 //! - Every write of a leased build or deploy carries its fence: a process that lost its lease
 //!   changes nothing ([`StoreError::LeaseLost`]).
 //! - `audit_entry` is append-only; both databases refuse to change or delete a row of it.
-//! - A deploy that is asked for is kept with its line of the record and the answer to its
-//!   `Idempotency-Key` in one transaction ([`Together`]).
+//! - A change that somebody asked for is kept with its line of the record, and where the answer is
+//!   known with that to its `Idempotency-Key`, in one transaction ([`Together`]).
 //! - A change that a watcher may care about is announced on [`Store::changes`] after its
 //!   transaction is committed, never before.
 //!

@@ -105,12 +105,14 @@ impl Store {
     pub async fn share_preview(&self, id: i64, hash: Option<&str>) -> Result<bool, StoreError> {
         use preview::{Column, Entity};
         let over = [PreviewState::Removing, PreviewState::Removed];
+        let transaction = self.begin().await?;
         let shared = Entity::update_many()
             .col_expr(Column::ShareHash, Expr::val(hash.map(str::to_owned)))
             .filter(Column::Id.eq(id))
             .filter(Column::State.is_not_in(over.iter().map(word)))
-            .exec(&self.write)
+            .exec(&transaction)
             .await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Preview(id));
         Ok(shared.rows_affected == 1)
     }

@@ -447,7 +447,7 @@ impl Store {
         let (workload, instance) = (preview.workload_id, preview.instance.as_str());
         let canceled =
             deploys::cancel_all_of_instance(&transaction, workload, instance, by, now).await?;
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         for deploy in canceled {
             self.announce(Change::Deploy(deploy));
         }
@@ -455,10 +455,11 @@ impl Store {
         Ok(())
     }
 
-    /// Leases a preview, if nobody else holds it.
+    /// Leases a preview to `owner`, if nobody else holds it.
     pub async fn lease_preview(
         &self,
         id: i64,
+        owner: &str,
         now: Timestamp,
         lease_ms: i64,
     ) -> Result<Option<(Lease, PreviewRecord)>, StoreError> {
@@ -472,6 +473,7 @@ impl Store {
         };
         let fence = model.fence + 1;
         Entity::update_many()
+            .col_expr(Column::LeaseOwner, Expr::val(owner))
             .col_expr(Column::LeaseUntilMs, Expr::val(ms(now) + lease_ms))
             .col_expr(Column::Fence, Expr::val(fence))
             .filter(Column::Id.eq(id))
@@ -560,20 +562,10 @@ impl Store {
         Ok(())
     }
 
-    /// Ends all leases of previews: for a server that is alone on its database (SQLite) and has just
-    /// started.
-    pub async fn end_preview_leases(&self) -> Result<(), StoreError> {
-        Entity::update_many()
-            .col_expr(Column::LeaseUntilMs, Expr::val(Option::<i64>::None))
-            .filter(Column::LeaseUntilMs.is_not_null())
-            .exec(&self.write)
-            .await?;
-        Ok(())
-    }
-
     /// Gives a preview's lease back.
     pub async fn release_preview(&self, lease: Lease) -> Result<(), StoreError> {
         Entity::update_many()
+            .col_expr(Column::LeaseOwner, Expr::val(Option::<String>::None))
             .col_expr(Column::LeaseUntilMs, Expr::val(Option::<i64>::None))
             .filter(Column::Id.eq(lease.id))
             .filter(Column::Fence.eq(lease.fence))
@@ -599,11 +591,12 @@ impl Store {
             allowed_by: Set(by.to_owned()),
             allowed_at_ms: Set(ms(now)),
         };
+        let transaction = self.begin().await?;
         Entity::insert(row)
             .on_conflict_do_nothing_on([Column::WorkloadId, Column::PullRequest, Column::CommitId])
-            .exec_without_returning(&self.write)
+            .exec_without_returning(&transaction)
             .await?;
-        Ok(())
+        self.commit_recorded(transaction).await
     }
 
     /// What was allowed of the pull requests of a workload, the newest 1,000.

@@ -62,9 +62,13 @@ impl Store {
             created_at_ms: Set(ms(now)),
             ..Default::default()
         };
-        let made = Entity::insert(new).exec_with_returning(&self.write).await;
+        let transaction = self.begin().await?;
+        let made = Entity::insert(new).exec_with_returning(&transaction).await;
         match made {
-            Ok(model) => shown(model),
+            Ok(model) => {
+                self.commit_recorded(transaction).await?;
+                shown(model)
+            }
             Err(error) if StoreError::is_unique_violation(&error) => {
                 Err(StoreError::AlreadyExists {
                     what: WHAT,

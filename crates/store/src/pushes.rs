@@ -42,15 +42,17 @@ impl Store {
         Ok(())
     }
 
-    /// The push was followed, or never can be.
+    /// The push was followed, or never can be. With it, all or nothing, its line in the record: a push
+    /// is followed again for as long as it has none.
     pub async fn end_push(&self, push: &PushRecord) -> Result<(), StoreError> {
+        let transaction = self.begin().await?;
         Entity::delete_many()
             .filter(Column::RepositoryId.eq(push.repository_id))
             .filter(Column::Branch.eq(push.branch.as_str()))
             .filter(Column::CommitId.eq(push.commit.as_str()))
-            .exec(&self.write)
+            .exec(&transaction)
             .await?;
-        Ok(())
+        self.commit_recorded(transaction).await
     }
 
     /// Pushes that are not followed yet, oldest first.

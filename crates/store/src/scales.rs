@@ -21,6 +21,8 @@ use crate::words::{at, from_json, json, maybe_at, ms, value, word};
 use crate::workloads::{Hold, change_one, require_living};
 use crate::{Change, PageRequest, Store, StoreError, WorkloadRecord};
 
+/// Status of the answer to who asks.
+const ACCEPTED: u16 = 202;
 /// Name of this list in cursors.
 const LIST: &str = "scale_change";
 
@@ -174,7 +176,8 @@ impl Store {
             .one(&transaction)
             .await?;
         let record = row.ok_or_else(|| missing(model.id))?.record()?;
-        transaction.commit().await?;
+        self.commit_answered(transaction, ACCEPTED, &record.change)
+            .await?;
         self.announce(Change::Workload(record.change.workload.clone()));
         Ok(record)
     }
@@ -272,7 +275,7 @@ impl Store {
             .col_expr(workload::Column::ScaleMin, Expr::val(bounds.min))
             .col_expr(workload::Column::ScaleMax, Expr::val(bounds.max));
         let changed = change_one(&transaction, name, None, change).await?;
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Workload(name.to_owned()));
         Ok(changed)
     }

@@ -26,8 +26,10 @@ impl Store {
             expires_at_ms: Set(ms(expires_at)),
             ..Default::default()
         };
-        let insert = session::Entity::insert(new);
-        Ok(insert.exec(&self.write).await?.last_insert_id)
+        let transaction = self.begin().await?;
+        let made = session::Entity::insert(new).exec(&transaction).await?;
+        self.commit_recorded(transaction).await?;
+        Ok(made.last_insert_id)
     }
 
     /// The session whose secret has this hash, expired or not.
@@ -68,9 +70,10 @@ impl Store {
 
     /// Ends a session.
     pub async fn delete_session(&self, id: i64) -> Result<(), StoreError> {
+        let transaction = self.begin().await?;
         let delete = session::Entity::delete_by_id(id);
-        delete.exec(&self.write).await?;
-        Ok(())
+        delete.exec(&transaction).await?;
+        self.commit_recorded(transaction).await
     }
 
     /// Keeps a new login link.
@@ -88,8 +91,9 @@ impl Store {
             expires_at_ms: Set(ms(expires_at)),
             ..Default::default()
         };
-        login_link::Entity::insert(new).exec(&self.write).await?;
-        Ok(())
+        let transaction = self.begin().await?;
+        login_link::Entity::insert(new).exec(&transaction).await?;
+        self.commit_recorded(transaction).await
     }
 
     /// Uses a login link up: `None` when it does not exist, was used, or is too old. Of many calls

@@ -87,7 +87,7 @@ impl Store {
                 Entity::delete_by_id(workload_id).exec(&transaction).await?;
             }
         }
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Rules);
         Ok(())
     }
@@ -120,7 +120,7 @@ impl Store {
             let message = format!("{by} promoted {what}");
             append_event(&transaction, &row, &row.state, &message, now).await?;
         }
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Deploy(id));
         self.deploy(id).await?.ok_or_else(|| missing(id))
     }

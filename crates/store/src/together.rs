@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sea_orm::DatabaseTransaction;
 
-use crate::{NewAuditEntry, StoreError, audit, idempotency};
+use crate::{NewAuditEntry, Store, StoreError, audit, idempotency};
 
 tokio::task_local! {
     static CURRENT: Together;
@@ -66,21 +66,51 @@ impl Together {
         status: u16,
         answer: &impl serde::Serialize,
     ) -> Result<Kept, StoreError> {
-        let Some(current) = Self::current() else {
-            return Ok(Kept(None));
-        };
-        let (entry, key) = {
-            let parts = current.parts();
-            (parts.entry.clone(), parts.key.clone())
-        };
-        if let Some(entry) = entry {
-            audit::append(transaction, entry).await?;
-        }
+        let kept = Self::keep_line(transaction).await?;
+        let key = kept.0.as_ref().and_then(|it| it.parts().key.clone());
         if let Some((principal_id, key)) = key {
             let body = serde_json::to_string(answer).unwrap_or_default();
             idempotency::finish(transaction, principal_id, &key, status, &body).await?;
         }
+        Ok(kept)
+    }
+
+    /// The same for its line alone: where the answer is not known yet, or there is no key for it.
+    async fn keep_line(transaction: &DatabaseTransaction) -> Result<Kept, StoreError> {
+        let Some(current) = Self::current() else {
+            return Ok(Kept(None));
+        };
+        let entry = current.parts().entry.clone();
+        if let Some(entry) = entry {
+            audit::append(transaction, entry).await?;
+        }
         Ok(Kept(Some(current)))
+    }
+}
+
+impl Store {
+    /// Commits a change together with its line in the record.
+    pub(crate) async fn commit_recorded(
+        &self,
+        transaction: DatabaseTransaction,
+    ) -> Result<(), StoreError> {
+        let kept = Together::keep_line(&transaction).await?;
+        transaction.commit().await?;
+        kept.confirm();
+        Ok(())
+    }
+
+    /// Commits a change together with its line in the record, and with the answer to its key.
+    pub(crate) async fn commit_answered(
+        &self,
+        transaction: DatabaseTransaction,
+        status: u16,
+        answer: &impl serde::Serialize,
+    ) -> Result<(), StoreError> {
+        let kept = Together::keep(&transaction, status, answer).await?;
+        transaction.commit().await?;
+        kept.confirm();
+        Ok(())
     }
 }
 

@@ -68,7 +68,10 @@ impl Store {
             created_at_ms: Set(ms(now)),
             ..Default::default()
         };
-        let id = Entity::insert(new).exec(&self.write).await?.last_insert_id;
+        let transaction = self.begin().await?;
+        let made = Entity::insert(new).exec(&transaction).await?;
+        let id = made.last_insert_id;
+        self.commit_recorded(transaction).await?;
         self.token(id).await?.ok_or_else(|| missing(id))
     }
 
@@ -117,12 +120,14 @@ impl Store {
 
     /// Revokes a token; revoking it again changes nothing.
     pub async fn revoke_token(&self, id: i64, now: Timestamp) -> Result<ApiToken, StoreError> {
+        let transaction = self.begin().await?;
         Entity::update_many()
             .col_expr(Column::RevokedAtMs, Expr::val(ms(now)))
             .filter(Column::Id.eq(id))
             .filter(Column::RevokedAtMs.is_null())
-            .exec(&self.write)
+            .exec(&transaction)
             .await?;
+        self.commit_recorded(transaction).await?;
         self.token(id).await?.ok_or_else(|| missing(id))
     }
 

@@ -172,7 +172,8 @@ impl Store {
             created_by: Set(new.created_by.clone()),
             ..Default::default()
         };
-        let inserted = Entity::insert(row).exec_with_returning(&self.write).await;
+        let transaction = self.begin().await?;
+        let inserted = Entity::insert(row).exec_with_returning(&transaction).await;
         let model = inserted.map_err(|error| {
             if StoreError::is_unique_violation(&error) {
                 let key = new.name.clone();
@@ -181,6 +182,7 @@ impl Store {
                 error.into()
             }
         })?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Workload(new.name.clone()));
         WorkloadRecord::from_model(model)
     }
@@ -293,7 +295,7 @@ impl Store {
             }
         }
         let changed = change_one(&transaction, name, expected_version, change).await?;
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Workload(name.to_owned()));
         Ok(changed)
     }
@@ -313,7 +315,7 @@ impl Store {
             .col_expr(Column::PinnedAtMs, Expr::val(Option::<i64>::None))
             .col_expr(Column::PinDeployId, Expr::val(Option::<i64>::None));
         change_one(&transaction, name, None, change).await?;
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Workload(name.to_owned()));
         Ok(was_pinned)
     }
@@ -335,7 +337,7 @@ impl Store {
         let (ended, gone) = (ScaleChangeState::Ended, "the workload was deleted");
         scales::end_standing(&transaction, deleted.id, ended, gone).await?;
         let previews = previews::remove_all_of(&transaction, deleted.id).await?;
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Workload(name.to_owned()));
         for id in deploys {
             self.announce(Change::Deploy(id));

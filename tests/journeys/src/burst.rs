@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use crate::forge::{Clone, Forge};
 use crate::hermez::{Hermez, ask};
-use crate::played::Played;
+use crate::played::{Played, config};
 use crate::sandbox::{Sandbox, unique};
 use crate::usage::{server, usage};
 use crate::wait::until;
@@ -114,12 +114,8 @@ impl Burst {
 
     /// A thousand workloads of one repository, each with its artifact; gives the commit.
     async fn create_all(&self) -> Result<String> {
-        let namespace = &self.namespace;
         for index in 0..self.size.deploys {
-            let config = format!(
-                "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: {}\n  namespace: {namespace}\n  project: burst\nspec:\n  replicas: 1\n  configs:\n    VERSION: first\n  template:\n    spec:\n      nodeselector:\n        type: {namespace}\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n        - name: played\n",
-                self.name(index)
-            );
+            let config = config(&self.name(index), &self.namespace, "first");
             self.clone.write(&format!("s{index}.yaml"), config)?;
         }
         // One image for all: the build of the second is the cache's.
@@ -228,7 +224,7 @@ impl Burst {
         for index in 0..TAKING_TURNS {
             let file = format!("s{index}.yaml");
             let text = std::fs::read_to_string(self.clone.path().join(&file))?;
-            let changed = text.replace("VERSION: first", "VERSION: second");
+            let changed = text.replace("VERSION: \"first\"", "VERSION: \"second\"");
             self.clone.write(&file, changed)?;
         }
         let second = self.clone.commit_and_push("Second").await?;

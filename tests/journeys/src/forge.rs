@@ -155,6 +155,11 @@ impl Clone {
         Ok((name, url, clone))
     }
 
+    /// Where its pushes go.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The work tree.
     pub fn path(&self) -> &Path {
         self.directory.path()

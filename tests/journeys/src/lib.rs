@@ -53,7 +53,7 @@ pub const JOURNEYS: &[(&str, &str)] = &[
     ),
     (
         "crash-matrix",
-        "the server is killed before and after every transaction and every write of builds, deploys, rollbacks and restarts; all ends as undisturbed",
+        "the server is killed before and after every transaction and every write of builds, deploys, rollbacks, canaries, hotfixes, previews and scaling (HERMEZ_PLAYS names some); all ends as undisturbed",
     ),
     (
         "jobset",

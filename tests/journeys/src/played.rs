@@ -20,6 +20,13 @@ const NODES: usize = 20;
 /// Longest time for a namespace to go.
 const LIMIT: Duration = Duration::from_mins(20);
 
+/// A config file of a service on played nodes.
+pub fn config(name: &str, namespace: &str, version: &str) -> String {
+    format!(
+        "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: {name}\n  namespace: {namespace}\n  project: played\nspec:\n  replicas: 1\n  configs:\n    VERSION: \"{version}\"\n  template:\n    spec:\n      nodeselector:\n        type: {namespace}\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n        - name: played\n"
+    )
+}
+
 /// Played nodes, and a namespace for what runs on them. Pods choose the nodes by the label `type`,
 /// which has the namespace's name.
 pub struct Played {

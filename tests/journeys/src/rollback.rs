@@ -3,7 +3,7 @@
 
 mod revert;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use hermez_api::{
@@ -12,40 +12,25 @@ use hermez_api::{
 };
 use serde_json::{Value, json};
 
-use crate::forge::{Clone, Forge};
-use crate::hermez::{Hermez, Refused, ask};
-use crate::sample::Sample;
+use crate::hermez::Refused;
 use crate::sandbox::Sandbox;
+use crate::stage::{LIMIT, Stage};
 use crate::wait::until;
-
-/// Longest time for a build or a rollout of the sample.
-const LIMIT: Duration = Duration::from_mins(5);
 
 /// Runs the journey; its figures are in milliseconds.
 ///
 /// # Errors
 /// When anything is not as it should be.
 pub async fn run(sandbox: &Sandbox) -> Result<Value> {
-    let (hermez, forge) = (sandbox.hermez()?, sandbox.forge()?);
-    let (name, url, clone) = Clone::of_new(&forge, "back").await?;
-    let back = Back {
-        hermez,
-        forge,
-        clone,
-        name,
-        url,
-    };
+    let stage = Stage::open(sandbox, sandbox.hermez()?, "back").await?;
+    let back = Back { stage };
     let figures = back.travel().await;
-    back.clean_up(sandbox).await?;
+    back.stage.clean_up().await?;
     figures
 }
 
 struct Back {
-    hermez: Hermez,
-    forge: Forge,
-    clone: Clone,
-    name: String,
-    url: String,
+    stage: Stage,
 }
 
 impl Back {
@@ -68,23 +53,11 @@ impl Back {
         }))
     }
 
-    fn sample(&self) -> Sample<'_> {
-        Sample {
-            name: &self.name,
-            namespace: &self.name,
-            replicas: 2,
-            ready_after_s: 0,
-            extra_step: "",
-        }
-    }
-
     /// Without history a rollback and a restart say so; then the first version runs.
     async fn bring_out_the_first(&self) -> Result<(String, Deploy)> {
-        self.sample().write(&self.clone, "first\n")?;
-        let first = self.clone.commit_and_push("First page").await?;
-        self.hermez
-            .create_workload(&ask(&self.url, "service.yaml"))
-            .await?;
+        self.stage.sample(2).write(&self.stage.clone, "first\n")?;
+        let first = self.stage.clone.commit_and_push("First page").await?;
+        self.stage.create().await?;
         for (path, body) in [("rollback", json!({})), ("restart", json!({}))] {
             let refused = self.refused(path, &body).await?;
             anyhow::ensure!(refused.status == 409, "{path} without history: {refused}");
@@ -108,22 +81,29 @@ impl Back {
             auto_deploy: Some("main".to_owned()),
             ..UpdateWorkload::default()
         };
-        let path = format!("/workloads/{}", self.name);
-        let workload: Workload = self.hermez.patch(&path, &on).await?;
+        let path = format!("/workloads/{}", self.stage.name);
+        let workload: Workload = self.stage.hermez.patch(&path, &on).await?;
         anyhow::ensure!(workload.auto_deploy.as_deref() == Some("main"));
         let nowhere = UpdateWorkload {
             auto_deploy: Some("nowhere".to_owned()),
             ..UpdateWorkload::default()
         };
-        let refused = self.hermez.patch::<_, Workload>(&path, &nowhere).await;
+        let refused = self
+            .stage
+            .hermez
+            .patch::<_, Workload>(&path, &nowhere)
+            .await;
         anyhow::ensure!(refused.is_err(), "a branch that is not there is refused");
 
-        self.clone.write("message.txt", "second\n")?;
-        self.clone.write(
+        self.stage.clone.write("message.txt", "second\n")?;
+        self.stage.clone.write(
             "service.yaml",
-            self.sample().config().replace("replicas: 2", "replicas: 3"),
+            self.stage
+                .sample(2)
+                .config()
+                .replace("replicas: 2", "replicas: 3"),
         )?;
-        let second = self.clone.commit_and_push("Second page").await?;
+        let second = self.stage.clone.commit_and_push("Second page").await?;
         let asked = until("the push is deployed", LIMIT, || async {
             let newest = self.newest().await?;
             Ok((newest.commit == second).then_some(newest))
@@ -135,8 +115,8 @@ impl Back {
 
     /// The plan says what changes; the rollback does it, without a build.
     async fn roll_back(&self, good: &Deploy, bad: &Deploy) -> Result<(i64, u128)> {
-        let path = format!("/workloads/{}/rollback", self.name);
-        let plan: RollbackPlan = self.hermez.get(&path).await?;
+        let path = format!("/workloads/{}/rollback", self.stage.name);
+        let plan: RollbackPlan = self.stage.hermez.get(&path).await?;
         anyhow::ensure!(
             (plan.change.from.id, plan.change.to.id) == (bad.summary.id, good.summary.id),
             "{plan:?}"
@@ -224,15 +204,18 @@ impl Back {
 
     /// While it is pinned a push is built and not deployed, and the record says why.
     async fn check_pin(&self) -> Result<()> {
-        let path = format!("/workloads/{}", self.name);
-        let pinned: Workload = self.hermez.get(&path).await?;
+        let path = format!("/workloads/{}", self.stage.name);
+        let pinned: Workload = self.stage.hermez.get(&path).await?;
         anyhow::ensure!(pinned.summary.pin.is_some(), "{pinned:?}");
         let before = self.newest().await?.id;
-        self.clone.write("message.txt", "third\n")?;
-        let third = self.clone.commit_and_push("Third page").await?;
-        let audit = format!("/audit?action=deploy.create&target=workload/{}", self.name);
+        self.stage.clone.write("message.txt", "third\n")?;
+        let third = self.stage.clone.commit_and_push("Third page").await?;
+        let audit = format!(
+            "/audit?action=deploy.create&target=workload/{}",
+            self.stage.name
+        );
         let held = until("the push is held back", LIMIT, || async {
-            let page: Page<AuditEntry> = self.hermez.get(&audit).await?;
+            let page: Page<AuditEntry> = self.stage.hermez.get(&audit).await?;
             let of_third = |entry: &AuditEntry| entry.detail["commit"] == third.as_str();
             Ok(page.items.into_iter().find(of_third))
         })
@@ -242,22 +225,23 @@ impl Back {
             held.outcome == "failed" && why.to_lowercase().contains("pinned by owner"),
             "{held:?}"
         );
-        self.hermez
-            .artifact_available(&self.name, &third, LIMIT)
+        self.stage
+            .hermez
+            .artifact_available(&self.stage.name, &third, LIMIT)
             .await?;
         anyhow::ensure!(self.newest().await?.id == before, "nothing was deployed");
 
         for _ in 0..2 {
-            self.hermez.delete(&format!("{path}/pin")).await?;
+            self.stage.hermez.delete(&format!("{path}/pin")).await?;
         }
-        let free: Workload = self.hermez.get(&path).await?;
+        let free: Workload = self.stage.hermez.get(&path).await?;
         anyhow::ensure!(free.summary.pin.is_none(), "{free:?}");
         Ok(())
     }
 
     async fn compare(&self, good: &Deploy, bad: &Deploy) -> Result<()> {
         let path = format!("/deploys/{}/compare/{}", good.summary.id, bad.summary.id);
-        let change: DeployComparison = self.hermez.get(&path).await?;
+        let change: DeployComparison = self.stage.hermez.get(&path).await?;
         anyhow::ensure!(
             change.coming.len() == 1 && change.leaving.is_empty() && change.missing.is_empty(),
             "{change:?}"
@@ -303,28 +287,32 @@ impl Back {
         let asked = self.post("restart", &CreateRestart::default()).await?;
         let path = |verb: &str| format!("/deploys/{}/{verb}", asked.id);
         for _ in 0..2 {
-            let held: DeploySummary = self.hermez.post(&path("pause"), &json!({})).await?;
+            let held: DeploySummary = self.stage.hermez.post(&path("pause"), &json!({})).await?;
             anyhow::ensure!(held.paused_by.as_deref() == Some("owner"), "{held:?}");
         }
         let said = until("it says that it is held", LIMIT, || async {
-            let deploy: Deploy = self.hermez.get(&format!("/deploys/{}", asked.id)).await?;
+            let deploy: Deploy = self
+                .stage
+                .hermez
+                .get(&format!("/deploys/{}", asked.id))
+                .await?;
             let held = deploy.summary.message.contains("paused it");
             Ok(held.then_some(deploy))
         })
         .await?;
         anyhow::ensure!(said.summary.finished_at.is_none(), "{said:#?}");
         for _ in 0..2 {
-            let _: DeploySummary = self.hermez.post(&path("resume"), &json!({})).await?;
+            let _: DeploySummary = self.stage.hermez.post(&path("resume"), &json!({})).await?;
         }
         self.succeeds(asked.id).await?;
 
         let asked = self.post("deploys", &deploy_of(Some(first))).await?;
         let path = |verb: &str| format!("/deploys/{}/{verb}", asked.id);
-        let _: DeploySummary = self.hermez.post(&path("pause"), &json!({})).await?;
+        let _: DeploySummary = self.stage.hermez.post(&path("pause"), &json!({})).await?;
         for _ in 0..2 {
-            let _: DeploySummary = self.hermez.post(&path("cancel"), &json!({})).await?;
+            let _: DeploySummary = self.stage.hermez.post(&path("cancel"), &json!({})).await?;
         }
-        let ended = self.hermez.deploy_ends(asked.id, LIMIT).await?;
+        let ended = self.stage.hermez.deploy_ends(asked.id, LIMIT).await?;
         anyhow::ensure!(
             matches!(
                 ended.summary.state,
@@ -337,8 +325,8 @@ impl Back {
 
     async fn post(&self, what: &str, body: &impl serde::Serialize) -> Result<DeploySummary> {
         let body = serde_json::to_value(body)?;
-        let path = format!("/workloads/{}/{what}", self.name);
-        self.hermez.post(&path, &body).await
+        let path = format!("/workloads/{}/{what}", self.stage.name);
+        self.stage.hermez.post(&path, &body).await
     }
 
     async fn refused(&self, what: &str, body: &impl serde::Serialize) -> Result<Refused> {
@@ -349,17 +337,12 @@ impl Back {
     }
 
     async fn succeeds(&self, id: i64) -> Result<Deploy> {
-        let deploy = self.hermez.deploy_ends(id, LIMIT).await?;
-        anyhow::ensure!(
-            deploy.summary.state == DeployState::Succeeded,
-            "{deploy:#?}"
-        );
-        Ok(deploy)
+        self.stage.ends(id, DeployState::Succeeded).await
     }
 
     async fn history(&self, query: &str) -> Result<Vec<DeploySummary>> {
-        let path = format!("/workloads/{}/deploys{query}", self.name);
-        let page: Page<DeploySummary> = self.hermez.get(&path).await?;
+        let path = format!("/workloads/{}/deploys{query}", self.stage.name);
+        let page: Page<DeploySummary> = self.stage.hermez.get(&path).await?;
         Ok(page.items)
     }
 
@@ -369,8 +352,9 @@ impl Back {
     }
 
     async fn status(&self) -> Result<WorkloadStatus> {
-        self.hermez
-            .get(&format!("/workloads/{}/status", self.name))
+        self.stage
+            .hermez
+            .get(&format!("/workloads/{}/status", self.stage.name))
             .await
     }
 
@@ -384,19 +368,6 @@ impl Back {
             Ok((names.len() == wanted).then_some(names))
         })
         .await
-    }
-
-    async fn clean_up(&self, sandbox: &Sandbox) -> Result<()> {
-        self.hermez
-            .delete(&format!("/workloads/{}", self.name))
-            .await?;
-        self.forge.delete_repository(&self.name).await?;
-        let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> =
-            kube::Api::all(sandbox.kube().await?);
-        namespaces
-            .delete(&self.name, &kube::api::DeleteParams::default())
-            .await?;
-        Ok(())
     }
 }
 

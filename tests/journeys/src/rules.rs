@@ -1,26 +1,20 @@
 //! Rules hold deploys back and let them go by themselves: a window, a freeze with an exception,
 //! approvals, a lock.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 use hermez_api::{
-    ApprovalRule, AuditEntry, CreateDeploy, CreateFreeze, CreateFreezeException, CreateLock,
-    CreateRestart, CreatedToken, Deploy, DeployState, DeploySummary, DeployWindow, DeployWindows,
-    Freeze, HoldingRule, Me, Page, Principal, ScopeRules, UpdateWorkload, Weekday, Workload,
-    WorkloadLock, WorkloadRules,
+    ApprovalRule, AuditEntry, CreateFreeze, CreateFreezeException, CreateLock, CreateRestart,
+    CreatedToken, Deploy, DeployState, DeploySummary, DeployWindow, DeployWindows, Freeze,
+    HoldingRule, Me, Page, Principal, ScopeRules, UpdateWorkload, Weekday, Workload, WorkloadLock,
+    WorkloadRules,
 };
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
 
-use crate::forge::{Clone, Forge};
-use crate::hermez::{Hermez, Refused, ask};
-use crate::sample::Sample;
+use crate::hermez::{Hermez, Refused};
 use crate::sandbox::Sandbox;
+use crate::stage::{LIMIT, Stage};
 use crate::wait::until;
-
-/// Longest time for a build or a rollout of the sample.
-const LIMIT: Duration = Duration::from_mins(5);
 /// Longest time from when a rule lets go until the deploy begins.
 const AT_ONCE: SignedDuration = SignedDuration::from_secs(5);
 
@@ -39,26 +33,15 @@ const WEEK: [Weekday; 7] = [
 /// # Errors
 /// When anything is not as it should be.
 pub async fn run(sandbox: &Sandbox) -> Result<Value> {
-    let (hermez, forge) = (sandbox.hermez()?, sandbox.forge()?);
-    let (name, url, clone) = Clone::of_new(&forge, "rules").await?;
-    let rules = Rules {
-        hermez,
-        forge,
-        clone,
-        name,
-        url,
-    };
+    let stage = Stage::open(sandbox, sandbox.hermez()?, "rules").await?;
+    let rules = Rules { stage };
     let figures = rules.travel().await;
-    rules.clean_up(sandbox).await?;
+    rules.stage.clean_up().await?;
     figures
 }
 
 struct Rules {
-    hermez: Hermez,
-    forge: Forge,
-    clone: Clone,
-    name: String,
-    url: String,
+    stage: Stage,
 }
 
 impl Rules {
@@ -77,21 +60,13 @@ impl Rules {
 
     /// The sample in a project of its own: others are not to be frozen.
     async fn bring_out_the_first(&self) -> Result<String> {
-        let sample = Sample {
-            name: &self.name,
-            namespace: &self.name,
-            replicas: 1,
-            ready_after_s: 0,
-            extra_step: "",
-        };
-        sample.write(&self.clone, "first\n")?;
-        let project = format!("project: {}", self.name);
+        let sample = self.stage.sample(1);
+        sample.write(&self.stage.clone, "first\n")?;
+        let project = format!("project: {}", self.stage.name);
         let config = sample.config().replace("project: journeys", &project);
-        self.clone.write("service.yaml", config)?;
-        let first = self.clone.commit_and_push("First page").await?;
-        self.hermez
-            .create_workload(&ask(&self.url, "service.yaml"))
-            .await?;
+        self.stage.clone.write("service.yaml", config)?;
+        let first = self.stage.clone.commit_and_push("First page").await?;
+        self.stage.create().await?;
         let asked = self.deploy(&first).await?;
         anyhow::ensure!(asked.held.is_none(), "{asked:?}");
         self.succeeds(asked.id).await?;
@@ -140,8 +115,9 @@ impl Rules {
             late >= SignedDuration::ZERO && late < AT_ONCE && deploy.summary.held.is_none(),
             "begun at {begun}, the window opened at {opens}"
         );
-        self.hermez
-            .delete(&format!("/workloads/{}/rules/windows", self.name))
+        self.stage
+            .hermez
+            .delete(&format!("/workloads/{}/rules/windows", self.stage.name))
             .await?;
         Ok(i64::try_from(late.as_millis())?)
     }
@@ -149,19 +125,19 @@ impl Rules {
     /// A freeze holds deploys and no restarts; an exception lets one deploy through.
     async fn pass_the_freeze(&self, commit: &str) -> Result<()> {
         let body = CreateFreeze {
-            project: Some(self.name.clone()),
+            project: Some(self.stage.name.clone()),
             from: None,
             until: None,
             reason: "the sale".to_owned(),
         };
-        let freeze: Freeze = self.hermez.post("/freezes", &body).await?;
+        let freeze: Freeze = self.stage.hermez.post("/freezes", &body).await?;
         let asked = self.deploy(commit).await?;
         let message = asked.held.map(|held| held.message).unwrap_or_default();
         anyhow::ensure!(message.contains("frozen by owner"), "{message}");
         self.held(asked.id, HoldingRule::Freeze).await?;
-        let path = format!("/workloads/{}/restart", self.name);
+        let path = format!("/workloads/{}/restart", self.stage.name);
         let body = CreateRestart::default();
-        let restart: DeploySummary = self.hermez.post(&path, &body).await?;
+        let restart: DeploySummary = self.stage.hermez.post(&path, &body).await?;
         self.succeeds(restart.id).await?;
         self.held(asked.id, HoldingRule::Freeze).await?;
 
@@ -171,12 +147,12 @@ impl Rules {
             deploy_id: Some(asked.id),
             reason: "the fix".to_owned(),
         };
-        let _: Freeze = self.hermez.post(&path, &body).await?;
+        let _: Freeze = self.stage.hermez.post(&path, &body).await?;
         self.succeeds(asked.id).await?;
         let next = self.deploy(commit).await?;
         self.held(next.id, HoldingRule::Freeze).await?;
         let path = format!("/freezes/{}/end", freeze.id);
-        let _: Freeze = self.hermez.post(&path, &json!({})).await?;
+        let _: Freeze = self.stage.hermez.post(&path, &json!({})).await?;
         self.succeeds(next.id).await?;
         Ok(())
     }
@@ -194,8 +170,8 @@ impl Rules {
             auto_deploy: Some("main".to_owned()),
             ..UpdateWorkload::default()
         };
-        let path = format!("/workloads/{}", self.name);
-        let _: Workload = self.hermez.patch(&path, &on).await?;
+        let path = format!("/workloads/{}", self.stage.name);
+        let _: Workload = self.stage.hermez.patch(&path, &on).await?;
 
         let pushed = self.push("second").await?;
         let waiting = self.held(pushed.id, HoldingRule::Approval).await?;
@@ -206,7 +182,7 @@ impl Rules {
         let approved = Timestamp::now();
         for _ in 0..2 {
             let body = json!({ "comment": "looks right" });
-            let _: DeploySummary = self.hermez.post(&approve, &body).await?;
+            let _: DeploySummary = self.stage.hermez.post(&approve, &body).await?;
         }
         let deploy = self.succeeds(pushed.id).await?;
         let begun = deploy.summary.started_at.context("it began")?;
@@ -228,14 +204,20 @@ impl Rules {
         self.held(pushed.id, HoldingRule::Approval).await?;
         let reject = format!("/deploys/{}/reject", pushed.id);
         let body = json!({ "reason": "not on a Friday" });
-        let _: DeploySummary = self.hermez.post(&reject, &body).await?;
-        let ended = self.hermez.deploy_ends(pushed.id, LIMIT).await?.summary;
+        let _: DeploySummary = self.stage.hermez.post(&reject, &body).await?;
+        let ended = self
+            .stage
+            .hermez
+            .deploy_ends(pushed.id, LIMIT)
+            .await?
+            .summary;
         anyhow::ensure!(
             ended.state == DeployState::Canceled
                 && ended.message == "rejected by owner: not on a Friday",
             "{ended:?}"
         );
-        self.hermez
+        self.stage
+            .hermez
             .delete(&format!("{path}/rules/approvals"))
             .await?;
         Ok(i64::try_from(took.as_millis())?)
@@ -257,7 +239,7 @@ impl Rules {
         anyhow::ensure!(approved.requested_by == "owner", "{approved:?}");
         self.succeeds(deploy).await?;
         let audit = format!("/audit?action=deploy.approve&target=deploy/{deploy}");
-        let page: Page<AuditEntry> = self.hermez.get(&audit).await?;
+        let page: Page<AuditEntry> = self.stage.hermez.get(&audit).await?;
         let did = page.items.iter();
         let did: Vec<_> = did
             .map(|it| (it.principal.as_str(), it.outcome.as_str()))
@@ -271,14 +253,14 @@ impl Rules {
 
     /// A new person with that role, signed in, and their name.
     async fn somebody(&self, role: &str) -> Result<(Hermez, String)> {
-        let name = format!("{role}-of-{}", self.name);
+        let name = format!("{role}-of-{}", self.stage.name);
         let body = json!({ "name": name, "role": role });
-        let made: Principal = self.hermez.post("/principals", &body).await?;
+        let made: Principal = self.stage.hermez.post("/principals", &body).await?;
         anyhow::ensure!(made.role == role, "{made:?}");
         let path = format!("/principals/{name}/tokens");
         let body = json!({ "name": "a journey" });
-        let token: CreatedToken = self.hermez.post(&path, &body).await?;
-        let somebody = self.hermez.signed_in_with(&token.secret);
+        let token: CreatedToken = self.stage.hermez.post(&path, &body).await?;
+        let somebody = self.stage.hermez.signed_in_with(&token.secret);
         let me: Me = somebody.get("/me").await?;
         anyhow::ensure!(me.name == name && me.role == role, "{me:?}");
         Ok((somebody, name))
@@ -294,11 +276,14 @@ impl Rules {
             let lock: WorkloadLock = self.put("lock", &body).await?;
             anyhow::ensure!(lock.by == "owner", "{lock:?}");
         }
-        self.clone.write("message.txt", "fourth\n")?;
-        let pushed = self.clone.commit_and_push("Fourth page").await?;
-        let audit = format!("/audit?action=deploy.create&target=workload/{}", self.name);
+        self.stage.clone.write("message.txt", "fourth\n")?;
+        let pushed = self.stage.clone.commit_and_push("Fourth page").await?;
+        let audit = format!(
+            "/audit?action=deploy.create&target=workload/{}",
+            self.stage.name
+        );
         let refused = until("the push is refused", LIMIT, || async {
-            let page: Page<AuditEntry> = self.hermez.get(&audit).await?;
+            let page: Page<AuditEntry> = self.stage.hermez.get(&audit).await?;
             let of_push = |entry: &AuditEntry| entry.detail["commit"] == pushed.as_str();
             Ok(page.items.into_iter().find(of_push))
         })
@@ -311,16 +296,17 @@ impl Rules {
         let asked = self.deploy(commit).await?;
         self.succeeds(asked.id).await?;
         for _ in 0..2 {
-            let path = format!("/workloads/{}/lock", self.name);
-            self.hermez.delete(&path).await?;
+            let path = format!("/workloads/{}/lock", self.stage.name);
+            self.stage.hermez.delete(&path).await?;
         }
         Ok(())
     }
 
     /// Pushes a new page to `main`; gives the deploy that comes of it.
     async fn push(&self, page: &str) -> Result<DeploySummary> {
-        self.clone.write("message.txt", format!("{page}\n"))?;
+        self.stage.clone.write("message.txt", format!("{page}\n"))?;
         let commit = self
+            .stage
             .clone
             .commit_and_push(&format!("The {page} page"))
             .await?;
@@ -335,7 +321,7 @@ impl Rules {
     /// Waits until a deploy is queued and says that this rule holds it.
     async fn held(&self, id: i64, rule: HoldingRule) -> Result<Deploy> {
         until("it says what it waits for", LIMIT, || async {
-            let deploy: Deploy = self.hermez.get(&format!("/deploys/{id}")).await?;
+            let deploy: Deploy = self.stage.hermez.get(&format!("/deploys/{id}")).await?;
             let summary = &deploy.summary;
             let held = summary.held.as_ref();
             let says = held.is_some_and(|it| it.rule == rule && it.message == summary.message);
@@ -355,36 +341,28 @@ impl Rules {
         } else {
             json!({})
         };
-        match self.hermez.post::<_, DeploySummary>(path, &body).await {
+        match self
+            .stage
+            .hermez
+            .post::<_, DeploySummary>(path, &body)
+            .await
+        {
             Ok(deploy) => anyhow::bail!("{path} should have been refused: {deploy:?}"),
             Err(error) => error.downcast::<Refused>(),
         }
     }
 
     async fn deploy(&self, commit: &str) -> Result<DeploySummary> {
-        let body = CreateDeploy {
-            commit: Some(commit.to_owned()),
-            latest: false,
-            branch: None,
-            reason: None,
-            override_bad: None,
-        };
-        let path = format!("/workloads/{}/deploys", self.name);
-        self.hermez.post(&path, &body).await
+        self.stage.deploy(commit).await
     }
 
     async fn succeeds(&self, id: i64) -> Result<Deploy> {
-        let deploy = self.hermez.deploy_ends(id, LIMIT).await?;
-        anyhow::ensure!(
-            deploy.summary.state == DeployState::Succeeded,
-            "{deploy:#?}"
-        );
-        Ok(deploy)
+        self.stage.ends(id, DeployState::Succeeded).await
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, what: &str) -> Result<T> {
-        let path = format!("/workloads/{}/{what}", self.name);
-        self.hermez.get(&path).await
+        let path = format!("/workloads/{}/{what}", self.stage.name);
+        self.stage.hermez.get(&path).await
     }
 
     async fn put<B, T>(&self, what: &str, body: &B) -> Result<T>
@@ -392,20 +370,7 @@ impl Rules {
         B: serde::Serialize + Sync,
         T: serde::de::DeserializeOwned,
     {
-        let path = format!("/workloads/{}/{what}", self.name);
-        self.hermez.put(&path, body).await
-    }
-
-    async fn clean_up(&self, sandbox: &Sandbox) -> Result<()> {
-        self.hermez
-            .delete(&format!("/workloads/{}", self.name))
-            .await?;
-        self.forge.delete_repository(&self.name).await?;
-        let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> =
-            kube::Api::all(sandbox.kube().await?);
-        namespaces
-            .delete(&self.name, &kube::api::DeleteParams::default())
-            .await?;
-        Ok(())
+        let path = format!("/workloads/{}/{what}", self.stage.name);
+        self.stage.hermez.put(&path, body).await
     }
 }

@@ -156,10 +156,13 @@ impl Stage {
         self.forge.delete_repository(&self.name).await?;
         let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> =
             kube::Api::all(self.kube.clone());
-        namespaces
-            .delete(&self.name, &kube::api::DeleteParams::default())
-            .await?;
-        Ok(())
+        let delete = kube::api::DeleteParams::default();
+        match namespaces.delete(&self.name, &delete).await {
+            Ok(_) => Ok(()),
+            // Nothing of it came as far as the cluster.
+            Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

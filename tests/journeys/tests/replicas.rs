@@ -7,7 +7,7 @@ use anyhow::Result;
 use hermez_api::{Deploy, DeployState, DeploySummary, Page};
 use hermez_journeys::forge::Clone;
 use hermez_journeys::hermez::{Hermez, ask, ended};
-use hermez_journeys::played::Played;
+use hermez_journeys::played::{Played, config};
 use hermez_journeys::postgres::Postgres;
 use hermez_journeys::sandbox::{Sandbox, unique};
 use hermez_journeys::server::{Options, Server};
@@ -24,12 +24,6 @@ fn options(postgres: &Postgres) -> Options {
         arguments: vec!["--database".to_owned(), postgres.url("hermez")],
         ..Options::default()
     }
-}
-
-fn config(name: &str, namespace: &str, version: &str) -> String {
-    format!(
-        "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: {name}\n  namespace: {namespace}\n  project: replicas\nspec:\n  replicas: 1\n  configs:\n    VERSION: \"{version}\"\n  template:\n    spec:\n      nodeselector:\n        type: {namespace}\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n        - name: played\n"
-    )
 }
 
 /// How often the resource of a workload was changed.
@@ -90,9 +84,9 @@ async fn two_servers_share_the_work_and_one_takes_over() {
             .await
             .expect("created");
     }
-    // Each server has a mirror of its own.
-    let path = format!("/workloads/{}/sync", name(0));
-    let _: Value = second.post(&path, &json!({})).await.expect("synced");
+    // Each server has a mirror of its own: the other has none yet, and answers all the same.
+    let known = second.commits(&name(0)).await.expect("it fetches its own");
+    assert_eq!(known.first().map(|it| &it.id), Some(&commit), "{known:#?}");
     for index in 0..SHARED {
         second
             .artifact_available(&name(index), &commit, LIMIT)
@@ -197,5 +191,76 @@ async fn a_database_that_goes_away_in_the_middle_of_a_deploy() {
         .await
         .expect("clean up");
     server.end().await.expect("it stops");
+    played.clean_up().await.expect("clean up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_that_find_one_missed_push_deploy_it_once() {
+    let _alone = NODES.lock().await;
+    let sandbox = Sandbox::find().expect("a local cluster");
+    let forge = sandbox.forge().expect("forge");
+    let postgres = Postgres::start().await.expect("PostgreSQL");
+    postgres.create("hermez").await.expect("a database");
+    let played = Played::start(&sandbox, unique("missed"))
+        .await
+        .expect("played nodes");
+    let (repository, url, clone) = Clone::of_new(&forge, "missed").await.expect("repository");
+    let one = Server::start(&sandbox, options(&postgres)).await;
+    let mut one = one.expect("the first server");
+    let two = Server::start_beside(&sandbox, options(&postgres), &one).await;
+    let mut two = two.expect("the second server");
+    let hermez = one.hermez().expect("token");
+    let name = played.namespace.clone();
+    let write = |version: &str| {
+        let text = config(&name, &played.namespace, version);
+        clone.write("service.yaml", text).expect("write");
+        clone.write("message.txt", version).expect("write");
+    };
+    clone
+        .write("Dockerfile", "FROM scratch\nCOPY message.txt /\n")
+        .expect("write");
+    write("first");
+    let first = clone.commit_and_push("First").await.expect("push");
+    hermez
+        .create_workload(&ask(&url, "service.yaml"))
+        .await
+        .expect("created");
+    let asked = hermez.deploy(&name, &first).await.expect("deploy");
+    ends(&hermez, asked.id).await.expect("it ends");
+    let path = format!("/workloads/{name}");
+    let auto = json!({ "auto_deploy": "main" });
+    let _: Value = hermez.patch(&path, &auto).await.expect("auto deploy");
+
+    one.stop().await.expect("it stops");
+    two.stop().await.expect("it stops");
+    write("second");
+    let second = clone.commit_and_push("Second").await.expect("push");
+    let (first_is_up, second_is_up) = tokio::join!(one.launch(), two.launch());
+    first_is_up.expect("it starts");
+    second_is_up.expect("it starts");
+    let newest = until("the missed push is deployed", LIMIT, || async {
+        let history = history(&hermez, &name).await?;
+        Ok(history.into_iter().find(|it| it.commit == second))
+    })
+    .await
+    .expect("a deploy");
+    let deploy = ends(&hermez, newest.id).await.expect("it ends");
+    assert_eq!(deploy.summary.state, DeployState::Succeeded, "{deploy:#?}");
+    until("the push is on record", LIMIT, || async {
+        let page: Page<hermez_api::AuditEntry> = hermez.get("/audit?action=push").await?;
+        let done = page.items.iter().any(|it| it.outcome == "allowed");
+        Ok(done.then_some(()))
+    })
+    .await
+    .expect("on record");
+    let history = history(&hermez, &name).await.expect("history");
+    assert_eq!(history.len(), 2, "{history:#?}");
+    assert_eq!(generation(&played, &name).await.expect("resource"), 2);
+    forge
+        .delete_repository(&repository)
+        .await
+        .expect("clean up");
+    one.end().await.expect("it stops");
+    two.end().await.expect("it stops");
     played.clean_up().await.expect("clean up");
 }

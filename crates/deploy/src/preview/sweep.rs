@@ -146,7 +146,8 @@ async fn one(road: &Road, id: i64) -> Result<bool, RoadError> {
             return Ok(preview.state == PreviewState::Waking);
         }
     }
-    let Some((lease, _)) = store.lease_preview(id, Timestamp::now(), LEASE_MS).await? else {
+    let (owner, now) = (&road.inner.owner, Timestamp::now());
+    let Some((lease, _)) = store.lease_preview(id, owner, now, LEASE_MS).await? else {
         return Ok(false);
     };
     let worked = steps(road, lease).await;

@@ -46,6 +46,7 @@ async fn branches(
     paging: Paging,
 ) -> Result<Json<Page<Branch>>, ApiError> {
     let row = find(&state, &name).await?;
+    state.road.require_mirror(&row.repository).await?;
     let mut branches = state.mirrors.branches(&url_of(&row)?).await?;
     branches.sort_by(|a, b| {
         b.committed_at
@@ -110,6 +111,7 @@ async fn commits(
     if after.is_none() {
         state.refresher.looked_at(&row.repository, &state.road);
     }
+    state.road.require_mirror(&row.repository).await?;
     let url = url_of(&row)?;
     let branch = match query.branch.filter(|branch| !branch.is_empty()) {
         Some(branch) => branch,

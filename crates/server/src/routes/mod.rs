@@ -30,7 +30,7 @@ mod watch;
 mod webhooks;
 mod workloads;
 
-pub use webhooks::{deploy_pushed, follow_push};
+pub use webhooks::follow_push;
 
 use std::time::Duration;
 

@@ -198,7 +198,8 @@ async fn begin(
 }
 
 /// Fetches, asks for builds and for the deploys that follow, through the gate. Doing it again for a
-/// push that was followed asks for nothing more. While the forge is away, it is waited for.
+/// push that was followed asks for nothing more. While the forge is away, it is waited for. The push
+/// must be kept ([`hermez_store::Store::keep_push`]): its line in the record is written when it ends.
 pub async fn follow_push(
     state: &AppState,
     principal: &Principal,
@@ -208,23 +209,23 @@ pub async fn follow_push(
     let repository = push.repository_id;
     let mut pause = PAUSE_FIRST;
     loop {
-        let (road, of) = (state.road.clone(), push.clone());
+        let (at, of) = (state.clone(), push.clone());
         let may_pass = Arc::new(AtomicBool::new(false));
         let passing = may_pass.clone();
         let act = async move {
-            let pushed = road.pushed(repository, Some(&of.branch), Some(&of.commit));
-            pushed.await.map_err(|error| {
+            let (branch, commit) = (Some(of.branch.as_str()), Some(of.commit.as_str()));
+            let wanted = at.road.pushed(repository, branch, commit).await;
+            let wanted = wanted.map_err(|error| {
                 passing.store(error.is_transient(), Ordering::Relaxed);
                 ApiError::from(error)
-            })
+            })?;
+            deploy_pushed(&at, wanted).await;
+            Ok(at.store.end_push(&of).await?)
         };
         let target = Target::Repository(repository);
         let error = match change(state, principal, Action::Push, target, detail.clone(), act).await
         {
-            Ok(wanted) => {
-                deploy_pushed(state, wanted).await;
-                break;
-            }
+            Ok(()) => return,
             Err(error) => error,
         };
         let patient = may_pass.load(Ordering::Relaxed);
@@ -251,7 +252,7 @@ pub async fn follow_push(
 }
 
 /// Asks for the deploys that a push leads to; what a rule holds back is in the record of changes.
-pub async fn deploy_pushed(state: &AppState, wanted: Vec<AutoDeploy>) {
+async fn deploy_pushed(state: &AppState, wanted: Vec<AutoDeploy>) {
     for wanted in wanted {
         let target = Target::Workload(wanted.workload.clone());
         let detail = json!({ "commit": wanted.commit, "branch": wanted.branch, "push": true });

@@ -15,6 +15,7 @@ mod m0007_hotfixes;
 mod m0008_delivery;
 mod m0009_strategies;
 mod m0010_replicas;
+mod m0011_preview_leases;
 
 use sea_orm::sea_query::{Alias, ColumnDef, Expr, Query, Table};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
@@ -70,6 +71,10 @@ const ALL: &[Migration] = &[
     Migration {
         name: "0010_replicas",
         up: m0010_replicas::up,
+    },
+    Migration {
+        name: "0011_preview_leases",
+        up: m0011_preview_leases::up,
     },
 ];
 

@@ -100,7 +100,7 @@ impl Store {
             };
             append_event(&transaction, &deploy, &deploy.state, &message, now).await?;
         }
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Deploy(new.deploy_id));
         self.deploy(new.deploy_id).await
     }
@@ -133,7 +133,7 @@ impl Store {
                 .await?;
             cancel(&transaction, id, by, now).await?;
         }
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Deploy(id));
         self.deploy(id).await
     }

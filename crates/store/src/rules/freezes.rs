@@ -15,6 +15,8 @@ use crate::entity::workload;
 use crate::words::{at, maybe_at, ms};
 use crate::{Change, PageRequest, Store, StoreError};
 
+/// Status of the answer to who makes one.
+const CREATED: u16 = 201;
 /// Most freezes that are looked at for one workload.
 const OPEN_MAX: u64 = 200;
 /// Most exceptions of one freeze that are kept.
@@ -186,9 +188,14 @@ impl Store {
             created_at_ms: Set(ms(now)),
             ..Default::default()
         };
-        let model = Entity::insert(row).exec_with_returning(&self.write).await?;
+        let transaction = self.begin().await?;
+        let model = Entity::insert(row)
+            .exec_with_returning(&transaction)
+            .await?;
+        let made = freeze(model, Vec::new())?;
+        self.commit_answered(transaction, CREATED, &made).await?;
         self.announce(Change::Rules);
-        freeze(model, Vec::new())
+        Ok(made)
     }
 
     /// Ends a freeze; one that has ended stays as it is.
@@ -198,13 +205,15 @@ impl Store {
         by: &str,
         now: Timestamp,
     ) -> Result<Freeze, StoreError> {
+        let transaction = self.begin().await?;
         Entity::update_many()
             .col_expr(Column::EndedAtMs, Expr::val(ms(now)))
             .col_expr(Column::EndedBy, Expr::val(by))
             .filter(Column::Id.eq(id))
             .filter(open_at(now))
-            .exec(&self.write)
+            .exec(&transaction)
             .await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Rules);
         self.freeze(id).await?.ok_or_else(|| missing(id))
     }
@@ -250,7 +259,7 @@ impl Store {
                 .exec_without_returning(&transaction)
                 .await?;
         }
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Rules);
         self.freeze(id).await
     }

@@ -61,7 +61,7 @@ impl Store {
             .on_conflict(replace)
             .exec_without_returning(&transaction)
             .await?;
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Rules);
         Ok(WorkloadLock {
             at: since,
@@ -71,11 +71,13 @@ impl Store {
 
     /// Takes a workload's lock off if it is `of`'s; says whether it was.
     pub async fn unlock_workload(&self, workload_id: i64, of: &str) -> Result<bool, StoreError> {
+        let transaction = self.begin().await?;
         let gone = Entity::delete_many()
             .filter(Column::WorkloadId.eq(workload_id))
             .filter(Column::LockedBy.eq(of))
-            .exec(&self.write)
+            .exec(&transaction)
             .await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Rules);
         Ok(gone.rows_affected > 0)
     }

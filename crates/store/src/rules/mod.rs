@@ -190,7 +190,7 @@ impl Store {
             .exec(&transaction)
             .await?;
         let set = Entity::find_by_id(scope.key()).one(&transaction).await?;
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Rules);
         Ok(set.map(scope_rules).transpose()?.unwrap_or_default())
     }

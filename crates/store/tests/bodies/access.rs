@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use hermez_api::{Page, Principal};
 use hermez_store::{
-    AuditFilter, Begun, Engine, NewAuditEntry, PageRequest, Store, StoreError, Together,
+    AuditFilter, Begun, Engine, NewAuditEntry, PageRequest, Scope, Store, StoreError, Together,
 };
 use sea_orm::ConnectionTrait;
 
@@ -338,14 +338,7 @@ pub async fn what_a_request_asks_for_is_kept_with_its_answer(url: &str) {
     let begin = |key: &'static str| store.begin_idempotent(1, key, "POST /a", at(0), at(100));
     assert_eq!(begin("kept").await.unwrap(), Begun::New);
     assert_eq!(begin("lost").await.unwrap(), Begun::New);
-    let entry = NewAuditEntry {
-        at: at(0),
-        principal: "ada".to_owned(),
-        action: "deploy.create".to_owned(),
-        target: "workload/hello".to_owned(),
-        outcome: "allowed",
-        detail: serde_json::json!({}),
-    };
+    let entry = mk_entry(0, "ada", "deploy.create");
     let asking = async {
         let together = Together::recorded(entry);
         let making = Box::pin(super::deploys::mk_deploy(&store, "hello", 1));
@@ -376,4 +369,95 @@ pub async fn what_a_request_asks_for_is_kept_with_its_answer(url: &str) {
 
     // Work without a request keeps itself alone.
     super::deploys::mk_deploy(&store, "hello", 2).await;
+}
+
+/// Every change of what is set, by its own call: its line is in the record as soon as it is made. What
+/// is refused leaves the line to whoever asked, who knows how it ended.
+pub async fn a_change_is_kept_with_its_line(url: &str) {
+    let store = open(url).await;
+    let hello = super::mk_workload(&store, "hello").await;
+    let lines = async || {
+        let page = PageRequest::new(None, Some(PageRequest::MAX_LIMIT));
+        let found = store.audit(&AuditFilter::default(), &page).await.unwrap();
+        found.items.len()
+    };
+    let mut expected = 0;
+    macro_rules! kept {
+        ($action:literal, $change:expr) => {{
+            let together = Together::recorded(mk_entry(0, "ada", $action));
+            let done = together.clone().with(Box::pin($change)).await.unwrap();
+            assert!(!together.is_unrecorded(), "{} has no line", $action);
+            expected += 1;
+            assert_eq!(lines().await, expected, "{} has one line", $action);
+            done
+        }};
+    }
+    let gates = hermez_api::HealthGates::default();
+    kept!(
+        "gates",
+        store.set_gates(hello.id, Some(&gates), "ada", at(1))
+    );
+    let strategy = hermez_api::RolloutStrategy::default();
+    let set = store.set_strategy(hello.id, Some(&strategy), "ada", at(1));
+    kept!("strategy", set);
+    let own = Scope::Workload(hello.id);
+    kept!("windows", store.set_windows(&own, None, "ada", at(1)));
+    kept!("approvals", store.set_approvals(&own, None, "ada", at(1)));
+    let new = super::rules::mk_lock("ada", None);
+    kept!("lock", store.lock_workload(hello.id, &new, at(1)));
+    kept!("unlock", store.unlock_workload(hello.id, "ada"));
+    let new = super::rules::mk_freeze(None, None);
+    let freeze = kept!("freeze", store.create_freeze(&new, at(1)));
+    let exception = hermez_store::NewException {
+        workload_id: hello.id,
+        deploy_id: None,
+        reason: "it is mended".to_owned(),
+        by: "ada".to_owned(),
+    };
+    let granted = store.except_from_freeze(freeze.id, &exception, at(1));
+    kept!("freeze.except", granted);
+    kept!("freeze.end", store.end_freeze(freeze.id, "ada", at(2)));
+    let new = super::scales::mk_change(hello.id, 2);
+    kept!("scale", store.request_scale(&new, at(1), at(2)));
+    let bounds = hermez_api::ScaleBounds { min: 1, max: 3 };
+    kept!("bounds", store.set_scale_bounds("hello", bounds));
+    let auto = hermez_store::WorkloadSettings {
+        auto_deploy: Some(Some("main".to_owned())),
+        ..hermez_store::WorkloadSettings::default()
+    };
+    kept!("workload.update", store.set_workload("hello", None, &auto));
+    kept!("unpin", store.unpin("hello"));
+    kept!("principal", store.create_principal("bob", "viewer", at(1)));
+    let token = kept!("token", store.create_token(1, "ci", &[7; 32], at(1)));
+    let id = token.id.parse().unwrap();
+    kept!("token.revoke", store.revoke_token(id, at(2)));
+    kept!("link", store.create_login_link(1, &[8; 32], at(1), at(9)));
+    let session = kept!("session", store.create_session(1, &[9; 32], at(1), at(9)));
+    kept!("session.end", store.delete_session(session));
+    let deploy = super::deploys::mk_deploy(&store, "hello", 1).await;
+    kept!("pause", store.pause_deploy(deploy.id, true, "ada", at(1)));
+    kept!("promote", store.promote_deploy(deploy.id, 0, "ada", at(1)));
+    let rejected = store.reject_deploy(deploy.id, "bob", "not now", at(1));
+    kept!("reject", rejected);
+    kept!("cancel", store.cancel_deploy(deploy.id, "ada", at(1)));
+    kept!("allow", store.allow_pull(hello.id, 1, "abc", "ada", at(1)));
+    let push = hermez_store::PushRecord {
+        repository_id: hello.repository_id,
+        branch: "main".to_owned(),
+        commit: super::mk_commit(1),
+    };
+    store.keep_push(&push, at(1)).await.unwrap();
+    kept!("push", store.end_push(&push));
+    let delete = store.delete_workload("hello", None, "ada", at(3));
+    kept!("workload.delete", delete);
+
+    // Nothing was changed: no line says that it was.
+    let refused = Together::recorded(mk_entry(0, "ada", "principal"));
+    let twice = store.create_principal("bob", "owner", at(4));
+    let twice = refused.clone().with(Box::pin(twice)).await;
+    assert!(twice.is_err() && refused.is_unrecorded());
+    let gone = store.set_gates(hello.id, None, "ada", at(4));
+    let gone = refused.clone().with(Box::pin(gone)).await;
+    assert!(gone.is_err() && refused.is_unrecorded());
+    assert_eq!(lines().await, expected);
 }

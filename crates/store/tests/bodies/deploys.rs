@@ -39,6 +39,34 @@ fn to(state: DeployState, message: &str) -> DeployWrite {
     }
 }
 
+/// Several servers follow one push at once: one of them asks for its deploy.
+pub async fn a_push_is_deployed_once(url: &str) {
+    let store = open(url).await;
+    let earlier = mk_deploy(&store, "hello", 1).await;
+    let push = |n| NewDeploy {
+        workload_id: earlier.workload_id,
+        instance: "hello".to_owned(),
+        commit: mk_commit(n),
+        title: "title".to_owned(),
+        author: "ada".to_owned(),
+        requested_by: "push".to_owned(),
+        reason: None,
+        kind: hermez_api::DeployKind::Regular,
+        of: None,
+        override_reason: None,
+    };
+    for n in [2, 3] {
+        let new = push(n);
+        let asked = (0..6).map(|_| store.request_pushed_deploy(&new, None, at(1)));
+        let asked = join_all(asked).await;
+        let made = asked.into_iter().filter_map(Result::unwrap).count();
+        assert_eq!(made, 1, "of commit {n}");
+    }
+    // What is no longer the newest is asked for again: the branch went back to it.
+    let back = store.request_pushed_deploy(&push(2), None, at(2)).await;
+    assert!(back.unwrap().is_some());
+}
+
 pub async fn a_timeline_is_kept(url: &str) {
     let store = open(url).await;
     let deploy = mk_deploy(&store, "hello", 1).await;

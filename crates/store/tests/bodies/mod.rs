@@ -23,7 +23,8 @@ macro_rules! tests {
         $crate::bodies::tests!(@ access: migrations_run_once_even_at_once, a_newer_schema_is_refused,
             a_principal_is_made_once, principals_have_names_of_their_own, tokens_live_until_revoked, a_login_link_opens_once,
             expired_things_go, the_record_is_append_only, the_record_is_paged_and_filtered,
-            an_idempotent_request_is_begun_once, what_a_request_asks_for_is_kept_with_its_answer);
+            an_idempotent_request_is_begun_once, what_a_request_asks_for_is_kept_with_its_answer,
+            a_change_is_kept_with_its_line);
         $crate::bodies::tests!(@ workloads: a_repository_is_one_row, a_name_is_unique_among_the_living,
             an_old_version_changes_nothing, lists_are_paged_by_name_with_their_deploys,
             lists_are_filtered, deleting_stops_what_runs, a_deleted_workload_gets_no_new_work,
@@ -34,7 +35,7 @@ macro_rules! tests {
             what_a_dead_server_held_is_free);
         $crate::bodies::tests!(@ deploys: a_timeline_is_kept, one_deploy_changes_an_instance,
             an_ended_deploy_stays, lanes_tell_what_else_goes_on, a_deploy_is_leased_to_one,
-            deploys_are_paged, changes_are_announced, a_timeline_is_bounded, pods_are_told_of_once_and_bounded);
+            deploys_are_paged, changes_are_announced, a_timeline_is_bounded, a_push_is_deployed_once, pods_are_told_of_once_and_bounded);
         $crate::bodies::tests!(@ receipts: a_receipt_is_written_once_with_the_state,
             a_receipt_knows_when_something_newer_came, a_receipt_leads_to_its_rollback_and_revert);
         $crate::bodies::tests!(@ scales: one_change_stands_at_a_time, what_is_due_is_found,
@@ -47,7 +48,7 @@ macro_rules! tests {
             a_lock_is_one_persons, approvals_are_kept_once, what_is_held_says_so_until_it_begins);
         $crate::bodies::tests!(@ previews: a_pull_request_has_one_preview,
             a_preview_is_not_what_runs_of_its_workload, a_preview_sleeps_and_wakes_once,
-            a_preview_is_leased_to_one, a_removed_preview_makes_room, a_fork_s_commit_is_allowed_alone,
+            a_preview_is_leased_to_one, what_a_dead_server_looked_at_is_free, a_removed_preview_makes_room, a_fork_s_commit_is_allowed_alone,
             a_ticket_and_a_link_open_one_preview, preview_settings_are_set);
     };
     (@ $module:ident: $($name:ident),* $(,)?) => {

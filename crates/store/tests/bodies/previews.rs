@@ -2,7 +2,7 @@
 
 use hermez_api::{DeployState, PreviewState};
 use hermez_store::{
-    Change, DeployFilter, DeployRecord, NewDeploy, NewPreview, PageRequest, PreviewChanges,
+    Change, DeployFilter, DeployRecord, Engine, NewDeploy, NewPreview, PageRequest, PreviewChanges,
     PreviewRecord, PreviewWrite, Store, StoreError, WorkloadRecord, WorkloadSettings,
 };
 
@@ -169,7 +169,7 @@ pub async fn a_preview_is_leased_to_one(url: &str) {
     let store = open(url).await;
     ask(&store, 12, 1, 0).await.unwrap();
     let id = preview(&store, 12).await.unwrap().id;
-    let lease = |seconds| store.lease_preview(id, at(seconds), LEASE_MS);
+    let lease = |seconds| store.lease_preview(id, "one/1", at(seconds), LEASE_MS);
     let (first, _) = lease(0).await.unwrap().unwrap();
     assert!(lease(1).await.unwrap().is_none());
     let (second, _) = lease(15).await.unwrap().unwrap();
@@ -196,6 +196,24 @@ pub async fn a_preview_is_leased_to_one(url: &str) {
     assert!(lease(16).await.unwrap().is_some());
 }
 
+/// The next server of the same name goes on at once with what it looked at when it was killed.
+pub async fn what_a_dead_server_looked_at_is_free(url: &str) {
+    let store = open(url).await.of_replica("one");
+    ask(&store, 12, 1, 0).await.unwrap();
+    let id = preview(&store, 12).await.unwrap().id;
+    let lease = |owner| store.lease_preview(id, owner, at(0), LEASE_MS);
+    assert!(lease("one/dead").await.unwrap().is_some());
+    assert_eq!(store.end_foreign_leases("one/dead").await.unwrap(), 0);
+    if store.engine() == Engine::Postgres {
+        let other = store.clone().of_replica("another");
+        let ended = other.end_foreign_leases("another/alive").await;
+        assert_eq!(ended.unwrap(), 0, "where replicas share a database");
+    }
+    assert!(lease("one/alive").await.unwrap().is_none());
+    assert_eq!(store.end_foreign_leases("one/alive").await.unwrap(), 1);
+    assert!(lease("one/alive").await.unwrap().is_some());
+}
+
 pub async fn a_removed_preview_makes_room(url: &str) {
     let store = open(url).await;
     let asked = ask(&store, 12, 1, 0).await.unwrap();
@@ -214,7 +232,7 @@ pub async fn a_removed_preview_makes_room(url: &str) {
     assert!(matches!(again, StoreError::AlreadyExists { .. }), "{again}");
 
     let (lease, _) = store
-        .lease_preview(made.id, at(3), LEASE_MS)
+        .lease_preview(made.id, "one/1", at(3), LEASE_MS)
         .await
         .unwrap()
         .unwrap();

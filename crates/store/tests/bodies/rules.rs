@@ -91,7 +91,7 @@ pub async fn windows_and_approvals_are_set_apart(url: &str) {
     assert!(matches!(gone, Err(StoreError::NotFound { .. })));
 }
 
-fn mk_freeze(project: Option<&str>, until: Option<i64>) -> NewFreeze {
+pub fn mk_freeze(project: Option<&str>, until: Option<i64>) -> NewFreeze {
     NewFreeze {
         project: project.map(str::to_owned),
         from: at(0),
@@ -170,7 +170,7 @@ pub async fn freezes_hold_until_they_are_over(url: &str) {
     assert!(matches!(missing, Err(StoreError::NotFound { .. })));
 }
 
-fn mk_lock(by: &str, until: Option<i64>) -> WorkloadLock {
+pub fn mk_lock(by: &str, until: Option<i64>) -> WorkloadLock {
     WorkloadLock {
         by: by.to_owned(),
         at: at(1),

@@ -5,7 +5,7 @@ use hermez_store::{NewScaleChange, PageRequest, ScaleWrite, StoreError};
 
 use super::{at, mk_workload, open};
 
-fn mk_change(workload_id: i64, replicas: i32) -> NewScaleChange {
+pub fn mk_change(workload_id: i64, replicas: i32) -> NewScaleChange {
     NewScaleChange {
         workload_id,
         kind: ScaleChangeKind::Replicas,

@@ -16,9 +16,18 @@ use super::tap::{Tap, Verdict};
 
 /// Largest message that is looked at, in bytes.
 const LARGEST: usize = 16 * 1024 * 1024;
-/// Words of states, of deploys and of builds.
-const STATES: [&str; 13] = [
+/// Words of states: of deploys, builds, previews and changes of scale.
+const STATES: [&str; 22] = [
+    "active",
+    "canary",
+    "ended",
     "pending",
+    "refused",
+    "removed",
+    "removing",
+    "replaced",
+    "sleeping",
+    "waking",
     "building",
     "queued",
     "applying",
@@ -31,6 +40,13 @@ const STATES: [&str; 13] = [
     "running",
     "regular",
     "waiting",
+];
+/// Columns whose changes have a name of their own.
+const COLUMNS: [(&str, &str); 4] = [
+    ("lease_owner", "lease"),
+    ("promoted", "promoted"),
+    ("paused_by", "paused"),
+    ("cancel_requested", "cancel"),
 ];
 /// Tables whose changes are no effect of a deploy: how far the log of a build is, and who was seen.
 const QUIET: [&str; 6] = [
@@ -235,18 +251,25 @@ fn change(sql: &str, values: &[u8]) -> Option<String> {
     let verb = verb.split(' ').next()?.to_lowercase();
     // What sets it, not what it is looked for by.
     let set = sql.split(" WHERE ").next().unwrap_or(sql);
-    let state = STATES.iter().find(|state| {
+    let begins = |state: &&&str| {
         let mut wanted = u32::try_from(state.len())
             .unwrap_or(0)
             .to_be_bytes()
             .to_vec();
         wanted.extend(state.as_bytes());
-        set.contains("\"state\"") && values.windows(wanted.len()).any(|it| it == wanted)
-    });
-    let word = match state {
-        Some(state) if verb == "update" => format!(" to {state}"),
-        _ if set.contains("\"lease_owner\"") && verb == "update" => " lease".to_owned(),
-        _ => String::new(),
+        let at = values.windows(wanted.len()).position(|it| it == wanted);
+        at.unwrap_or(usize::MAX)
+    };
+    let state = STATES.iter().min_by_key(begins);
+    let state = state.filter(|state| begins(state) < usize::MAX && set.contains("\"state\""));
+    let column = COLUMNS
+        .iter()
+        .find(|(column, _)| set.contains(&format!("\"{column}\"")));
+    let word = match (state, column) {
+        _ if verb != "update" => String::new(),
+        (Some(state), _) => format!(" to {state}"),
+        (None, Some((_, word))) => format!(" {word}"),
+        (None, None) => String::new(),
     };
     Some(format!("{verb} {table}{word}"))
 }

@@ -4,17 +4,28 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use hermez_api::{AuditEntry, BuildSummary, Deploy, DeployState, DeploySummary, Page, Receipt};
+use hermez_api::{
+    AuditEntry, BuildSummary, Deploy, DeployState, DeploySummary, Page, Receipt, ScaleChange,
+};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
-use kube::api::{Api, DynamicObject};
+use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::{Value, json};
 
 use super::lane::Lane;
+use super::plays::Play;
 use crate::hermez::ended;
 
 /// Entries that one look at a list gives.
 const PAGE: usize = 100;
+
+/// Changes that a play asks for until there is an answer, without a key: each time is one.
+const AGAIN: &[&str] = &[
+    "deploy.cancel",
+    "deploy.pause",
+    "deploy.promote",
+    "strategy.update",
+];
 
 /// How things stand before a play: what is newer counts.
 #[derive(Debug, Clone)]
@@ -26,6 +37,8 @@ pub struct Mark {
     deployment: i64,
     revision: i64,
     tags: usize,
+    scale: i64,
+    hotfixes: i64,
 }
 
 /// The cluster's own counters of a workload: each write that changed something moved one.
@@ -69,6 +82,11 @@ impl Lane {
         })
     }
 
+    async fn deployments(&self) -> Result<usize> {
+        let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), &self.namespace);
+        Ok(deployments.list(&ListParams::default()).await?.items.len())
+    }
+
     async fn tags(&self) -> Result<usize> {
         // A workload that builds one image has its manifests beside it.
         let repository = format!("hermez/{0}/{0}", self.name);
@@ -94,6 +112,16 @@ impl Lane {
         Ok(page.items)
     }
 
+    async fn scales(&self) -> Result<Vec<ScaleChange>> {
+        let page: Page<ScaleChange> = self.get(&self.path("scale/changes")).await?;
+        Ok(page.items)
+    }
+
+    async fn hotfixes(&self) -> Result<i64> {
+        let shown = self.shown_in_the_forge().await?;
+        shown["hotfix_branches"].as_i64().context("a number")
+    }
+
     /// How things stand now.
     ///
     /// # Errors
@@ -108,6 +136,8 @@ impl Lane {
             deployment: counters.deployment,
             revision: counters.revision,
             tags: self.tags().await?,
+            scale: self.scales().await?.first().map_or(0, |it| it.id),
+            hotfixes: self.hotfixes().await?,
         })
     }
 
@@ -126,7 +156,7 @@ impl Lane {
     ///
     /// # Errors
     /// When anything does not answer, or a deploy has ended twice.
-    pub async fn since(&self, mark: &Mark) -> Result<Value> {
+    pub async fn since(&self, mark: &Mark, play: Play) -> Result<Value> {
         let counters = self.counters().await?;
         let mut deploys = Vec::new();
         let mut receipts = 0;
@@ -150,13 +180,23 @@ impl Lane {
             .collect();
         let mut record = BTreeMap::<String, usize>::new();
         for entry in self.audit().await? {
-            // A forge does not tell a server again that was away: it finds the commit by itself. And
-            // a push that is followed twice asks for a second deploy, which is refused.
-            let counts = entry.action != "push" && entry.outcome == "allowed";
-            if entry.id > mark.audit && counts {
+            let counts = entry.action != "push" || play.records_pushes();
+            if entry.id > mark.audit && entry.outcome == "allowed" && counts {
                 *record.entry(entry.action).or_default() += 1;
             }
         }
+        // What was asked for again for want of an answer is in the record each time.
+        for action in AGAIN {
+            record.entry((*action).to_owned()).and_modify(|it| *it = 1);
+        }
+        let scales = self.scales().await?;
+        let scales: Vec<_> = scales
+            .iter()
+            .filter(|it| it.id > mark.scale)
+            .map(|it| format!("{:?}", it.state).to_lowercase())
+            .collect();
+        let mut forge = self.shown_in_the_forge().await?;
+        forge["hotfix_branches"] = json!(self.hotfixes().await? - mark.hotfixes);
         let workload: Value = self.get(&format!("/workloads/{}", self.name)).await?;
         Ok(json!({
             "deploys": deploys,
@@ -168,6 +208,10 @@ impl Lane {
             "writes_of_deployment": counters.deployment - mark.deployment,
             "rollouts": counters.revision - mark.revision,
             "tags": self.tags().await? - mark.tags,
+            "scales": scales,
+            "resources": self.resources().await?.len(),
+            "deployments": self.deployments().await?,
+            "forge": forge,
             "webhooks": self.forge.webhooks(&self.repository).await?.len(),
         }))
     }

@@ -2,22 +2,25 @@
 //! key, when the server has died.
 
 use std::future::Future;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use hermez_api::{CreateDeploy, Deploy, DeployKind, DeployState, DeploySummary, Page};
+use hermez_api::{CreateDeploy, Deploy, DeployState, DeploySummary, Page};
 use kube::Client;
+use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::forged::Forged;
 use crate::forge::{Clone, Forge};
 use crate::hermez::{Hermez, ask, ended};
 use crate::sandbox::unique;
 use crate::wait::until;
 
 /// Longest time for anything, the server's start and the lease of one that has died included.
-const LIMIT: Duration = Duration::from_secs(75);
+pub(super) const LIMIT: Duration = Duration::from_secs(75);
 
 /// The workload, and everything that is looked at for it.
 pub struct Lane {
@@ -41,33 +44,14 @@ pub struct Lane {
     pub name: String,
     /// Two versions that are well and one whose objects the API server refuses.
     pub versions: [String; 3],
+    /// What the forge was told last.
+    pub forged: Mutex<Forged>,
 }
-
-/// What is played at each point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Play {
-    /// A commit is pushed, and is built and deployed by itself.
-    Push,
-    /// The other of two versions, which have their artifacts, is deployed.
-    Deploy,
-    /// The pods are replaced.
-    Restart,
-    /// What ran before is brought back by a person.
-    Rollback,
-    /// A version that the API server refuses fails, and what ran is brought back by itself.
-    Fail,
-    /// A deploy is held while it is verified, and let go on.
-    Pause,
-    /// A deploy is canceled while it is verified.
-    Cancel,
-}
-
-/// Which of the versions fails.
-const BAD: usize = 2;
 
 impl Lane {
     /// The config file of a version.
     fn config(&self, version: &str, fails: bool) -> String {
+        let namespace = &self.namespace;
         // More asked for than is allowed: the schema takes it, and the API server does not.
         let resources = if fails {
             "\n          resources: {requests: {cpu: \"2\"}, limits: {cpu: \"1\"}}"
@@ -75,12 +59,13 @@ impl Lane {
             ""
         };
         format!(
-            "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: {}\n  namespace: {}\n  project: crashes\nspec:\n  replicas: 1\n  configs:\n    VERSION: \"{version}\"\n  template:\n    spec:\n      nodeselector:\n        type: kwok\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n        - name: played\n          image: {}{resources}\n",
-            self.name, self.namespace, self.name
+            "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: {}\n  namespace: {namespace}\n  project: crashes\nspec:\n  replicas: 1\n  configs:\n    VERSION: \"{version}\"\n  template:\n    spec:\n      nodeselector:\n        type: {namespace}\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n        - name: played\n          image: {}{resources}\n",
+            self.name, self.name
         )
     }
 
-    async fn push(&self, version: &str, fails: bool) -> Result<String> {
+    /// Pushes a version to `main`.
+    pub(super) async fn push(&self, version: &str, fails: bool) -> Result<String> {
         self.clone
             .write("service.yaml", self.config(version, fails))?;
         self.clone
@@ -120,19 +105,8 @@ impl Lane {
         Ok(())
     }
 
-    /// What must be so before a play.
-    ///
-    /// # Errors
-    /// When a deploy does not succeed.
-    pub async fn before(&self, play: Play) -> Result<()> {
-        match play {
-            Play::Rollback => self.deployed(1).await,
-            Play::Deploy | Play::Pause | Play::Cancel | Play::Fail => self.deployed(0).await,
-            Play::Push | Play::Restart => Ok(()),
-        }
-    }
-
-    async fn deployed(&self, version: usize) -> Result<()> {
+    /// Sees to it that a version runs.
+    pub(super) async fn deployed(&self, version: usize) -> Result<()> {
         let path = format!("/workloads/{}/deploys?limit=1", self.name);
         let newest: Page<DeploySummary> = self.get(&path).await?;
         let runs = newest.items.first().is_some_and(|newest| {
@@ -149,66 +123,8 @@ impl Lane {
         self.settles().await
     }
 
-    /// Plays it to its end.
-    ///
-    /// # Errors
-    /// When anything is lost, refused or does not end.
-    pub async fn play(&self, play: Play) -> Result<()> {
-        match play {
-            Play::Push => {
-                let commit = self.push(&unique("version"), false).await?;
-                let asked = self
-                    .until("the pushed commit is deployed", || async {
-                        let path = format!("/workloads/{}/deploys?limit=1", self.name);
-                        let newest: Page<DeploySummary> = self.get(&path).await?;
-                        let newest = newest.items.into_iter().next();
-                        Ok(newest.filter(|it| it.commit == commit))
-                    })
-                    .await?;
-                self.ends(asked.id).await?;
-            }
-            Play::Deploy => {
-                let asked = self.deploy(1).await?;
-                self.ends(asked.id).await?;
-            }
-            Play::Restart => {
-                let asked = self.ask("restart", &json!({})).await?;
-                self.ends(asked.id).await?;
-            }
-            Play::Rollback => {
-                let asked = self.ask("rollback", &json!({})).await?;
-                self.ends(asked.id).await?;
-            }
-            Play::Fail => {
-                let asked = self.deploy(BAD).await?;
-                self.ends(asked.id).await?;
-                let rollback = self
-                    .until("the automatic rollback is asked for", || async {
-                        let path = format!("/workloads/{}/deploys?limit=1", self.name);
-                        let newest: Page<DeploySummary> = self.get(&path).await?;
-                        let newest = newest.items.into_iter().next();
-                        Ok(newest.filter(|it| it.id > asked.id && it.kind == DeployKind::Rollback))
-                    })
-                    .await?;
-                self.ends(rollback.id).await?;
-            }
-            Play::Pause => {
-                let id = self.verifying().await?;
-                self.insist(&format!("/deploys/{id}/pause")).await?;
-                self.insist(&format!("/deploys/{id}/resume")).await?;
-                self.ends(id).await?;
-            }
-            Play::Cancel => {
-                let id = self.verifying().await?;
-                self.insist(&format!("/deploys/{id}/cancel")).await?;
-                self.ends(id).await?;
-            }
-        }
-        self.settles().await
-    }
-
     /// A deploy that is being verified.
-    async fn verifying(&self) -> Result<i64> {
+    pub(super) async fn verifying(&self) -> Result<i64> {
         let asked = self.deploy(1).await?;
         let reached = self
             .until("it is verified", || async {
@@ -221,11 +137,13 @@ impl Lane {
         Ok(asked.id)
     }
 
-    async fn deploy(&self, version: usize) -> Result<DeploySummary> {
+    /// Asks for a deploy of a version.
+    pub(super) async fn deploy(&self, version: usize) -> Result<DeploySummary> {
         self.ask("deploys", &of(&self.versions[version])).await
     }
 
-    async fn ends(&self, id: i64) -> Result<Deploy> {
+    /// Waits for the end of a deploy.
+    pub(super) async fn ends(&self, id: i64) -> Result<Deploy> {
         self.until("the deploy ends", || async {
             let deploy: Deploy = self.get(&format!("/deploys/{id}")).await?;
             Ok(ended(deploy.summary.state).then_some(deploy))
@@ -234,9 +152,31 @@ impl Lane {
         .with_context(|| format!("deploy {id}"))
     }
 
+    /// Waits until the newest deploy is the one that is meant.
+    pub(super) async fn newest_is(
+        &self,
+        what: &str,
+        is_it: impl Fn(&DeploySummary) -> bool,
+    ) -> Result<DeploySummary> {
+        self.until(what, || async {
+            let newest: Page<DeploySummary> = self.get(&self.path("deploys?limit=1")).await?;
+            Ok(newest.items.into_iter().next().filter(|it| is_it(it)))
+        })
+        .await
+    }
+
+    /// Path of something of the workload's.
+    pub(super) fn path(&self, what: &str) -> String {
+        format!("/workloads/{}/{what}", self.name)
+    }
+
     /// Asks for work under one key until there is an answer.
-    async fn ask(&self, what: &str, body: &(impl Serialize + Sync)) -> Result<DeploySummary> {
-        let (path, key) = (format!("/workloads/{}/{what}", self.name), unique("key"));
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T> {
+        let (path, key) = (self.path(what), unique("key"));
         let asked = || async {
             match self.hermez.post_once(&path, body, &key).await {
                 Ok(asked) => Ok(Some(asked)),
@@ -246,11 +186,22 @@ impl Lane {
         until(&format!("an answer to {what}"), LIMIT, asked).await
     }
 
+    /// Tells a deploy something that may be said any number of times.
+    pub(super) async fn tell(&self, id: i64, what: &str) -> Result<()> {
+        let path = format!("/deploys/{id}/{what}");
+        self.insist(Method::POST, &path, &json!({})).await
+    }
+
     /// Asks for what may be asked for any number of times.
-    async fn insist(&self, path: &str) -> Result<()> {
+    pub(super) async fn insist(&self, method: Method, path: &str, body: &Value) -> Result<()> {
         let asked = || async {
-            match self.hermez.post::<_, Value>(path, &json!({})).await {
-                Ok(_) => Ok(Some(())),
+            let answer = match method {
+                Method::PUT => self.hermez.put::<_, Value>(path, body).await.map(drop),
+                Method::DELETE => self.hermez.delete(path).await,
+                _ => self.hermez.post::<_, Value>(path, body).await.map(drop),
+            };
+            match answer {
+                Ok(()) => Ok(Some(())),
                 Err(error) => come_back(error),
             }
         };

@@ -7,7 +7,9 @@
 
 pub mod database;
 pub mod effects;
+pub mod forged;
 pub mod lane;
+pub mod plays;
 pub mod tap;
 pub mod wires;
 
@@ -24,7 +26,8 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use self::database::DatabaseWire;
-use self::lane::{Lane, Play};
+use self::lane::Lane;
+use self::plays::Play;
 use self::tap::{Point, Side, Tap};
 use self::wires::{HttpWire, Upstream};
 use crate::forge::Clone;
@@ -33,46 +36,27 @@ use crate::postgres::Postgres;
 use crate::sandbox::{Sandbox, unique};
 use crate::server::{Options, Server};
 
-/// What is played, with what its own points are beside those that no play before it had: parts of
-/// their names.
-const PLAYS: &[(Play, &[&str])] = &[
-    (Play::Deploy, &[]),
-    (Play::Push, &[]),
-    (Play::Restart, &OWN),
-    (Play::Pause, &[]),
-    (Play::Cancel, &[]),
-    (Play::Rollback, &OWN),
-    (Play::Fail, &OWN),
-];
-
-/// What is another thing each time: what is asked for, and the write of the resource.
-const OWN: [&str; 2] = ["insert deploy", "PATCH pinterestservices by hermez"];
-
-/// Effects that must be among the points: a proxy that sees nothing proves nothing.
-const MUST_HAVE: [&str; 12] = [
-    "insert deploy",
-    "update deploy to building",
-    "update deploy to queued",
-    "update deploy to applying",
-    "update deploy to rolling_out",
-    "update deploy to verifying",
-    "update deploy to succeeded",
-    "update deploy to failed",
-    "update build to running",
-    "PATCH pinterestservices by hermez",
-    "PATCH deployments by hermez-controller",
-    "PUT the manifest",
-];
+/// Names of the plays to run, with commas between them; all without it.
+const ONLY: &str = "HERMEZ_PLAYS";
 
 /// Name of the controllers' lease.
 const LEASE: &str = "hermez-controller";
 
-/// Runs the journey; its figures are the points and the times to recover, in milliseconds.
+/// Runs the journey; its figures are the points and the times to recover, in milliseconds. With
+/// `HERMEZ_PLAYS` (for example `canary,hotfix`) only those are played, each with all of its points
+/// that none of them had before.
 ///
 /// # Errors
 /// When anything is lost or done twice at any point.
 pub async fn run(sandbox: &Sandbox) -> Result<Value> {
-    run_of(sandbox, PLAYS).await
+    let plays = match std::env::var(ONLY) {
+        Ok(names) => names
+            .split(',')
+            .map(|name| Play::named(name).with_context(|| format!("no play is called `{name}`")))
+            .collect::<Result<Vec<_>>>()?,
+        Err(_) => Play::ALL.to_vec(),
+    };
+    run_of(sandbox, &plays).await
 }
 
 /// Runs the first of its plays alone: a deploy of a new version, killed at everything that it does.
@@ -80,10 +64,10 @@ pub async fn run(sandbox: &Sandbox) -> Result<Value> {
 /// # Errors
 /// When anything is lost or done twice at any point.
 pub async fn run_of_a_deploy(sandbox: &Sandbox) -> Result<Value> {
-    run_of(sandbox, &PLAYS[..1]).await
+    run_of(sandbox, &[Play::Deploy]).await
 }
 
-async fn run_of(sandbox: &Sandbox, plays: &[(Play, &[&str])]) -> Result<Value> {
+async fn run_of(sandbox: &Sandbox, plays: &[Play]) -> Result<Value> {
     let _alone = Stopped::if_any();
     let played = Played::start(sandbox, unique("crash-matrix")).await?;
     let own = format!("{}-system", played.namespace);
@@ -102,7 +86,7 @@ async fn prepare_and_play(
     sandbox: &Sandbox,
     played: &Played,
     own: &str,
-    plays: &[(Play, &[&str])],
+    plays: &[Play],
 ) -> Result<Value> {
     let forge = sandbox.forge()?;
     let (repository, url, clone) = Clone::of_new(&forge, "crash-matrix").await?;
@@ -150,6 +134,7 @@ async fn prepare_and_play(
         url: url.replace(status.forge.trim_end_matches('/'), &gitea),
         repository,
         versions: Default::default(),
+        forged: Default::default(),
     };
     let mut matrix = Matrix {
         server,
@@ -196,20 +181,25 @@ struct Matrix {
 }
 
 impl Matrix {
-    async fn travel(&mut self, plays: &[(Play, &[&str])]) -> Result<Value> {
+    async fn travel(&mut self, plays: &[Play]) -> Result<Value> {
         let begun = Instant::now();
         self.lane.prepare().await.context("before the matrix")?;
         let mut known = BTreeSet::new();
-        for (play, own) in plays {
+        for play in plays {
             let undisturbed = self.undisturbed(*play).await?;
-            let points: Vec<String> = self
-                .tap
-                .seen()
+            let seen = self.tap.seen();
+            let must_see = play.must_see().iter();
+            let missing: Vec<_> = must_see
+                .filter(|part| !seen.iter().any(|effect| effect.contains(*part)))
+                .collect();
+            anyhow::ensure!(
+                missing.is_empty(),
+                "the proxies have not seen {missing:?} of {play:?}, only {seen:#?}"
+            );
+            let own = |effect: &String| play.own().iter().any(|part| effect.contains(part));
+            let points: Vec<String> = seen
                 .into_iter()
-                .filter(|effect| {
-                    let is_own = own.iter().any(|part| effect.contains(part));
-                    known.insert(effect.clone()) || is_own
-                })
+                .filter(|effect| known.insert(effect.clone()) || own(effect))
                 .collect();
             eprintln!("{play:?}: {undisturbed}");
             for effect in points {
@@ -222,26 +212,12 @@ impl Matrix {
                 }
             }
         }
-        let missing: Vec<_> = MUST_HAVE
-            .iter()
-            .filter(|part| {
-                let of_others = ["failed", "build", "manifest"];
-                let of_a_deploy = !of_others.iter().any(|word| part.contains(word));
-                of_a_deploy || plays.len() == PLAYS.len()
-            })
-            .filter(|part| !known.iter().any(|effect| effect.contains(*part)))
-            .collect();
-        anyhow::ensure!(
-            missing.is_empty(),
-            "the proxies have not seen {missing:?}, only {known:#?}"
-        );
         self.figures(begun)
     }
 
     /// What a play brings about when nothing happens to the server.
     async fn undisturbed(&mut self, play: Play) -> Result<Value> {
-        if matches!(play, Play::Rollback | Play::Fail) {
-            // What is kept of the first (marks, pins) is there at every point.
+        if play.leaves_marks() {
             self.lane.before(play).await?;
             self.lane.play(play).await?;
         }
@@ -252,7 +228,7 @@ impl Matrix {
             .play(play)
             .await
             .with_context(|| format!("{play:?}, undisturbed"))?;
-        self.lane.since(&mark).await
+        self.lane.since(&mark, play).await
     }
 
     /// Kills the server at a point, starts it again, and compares.
@@ -305,7 +281,7 @@ impl Matrix {
         played?;
         let recovered = died.map_or(0, |died| died.elapsed().as_millis() as u64);
         self.lane.settles().await?;
-        Ok((self.lane.since(&mark).await?, recovered))
+        Ok((self.lane.since(&mark, play).await?, recovered))
     }
 
     fn figures(&self, begun: Instant) -> Result<Value> {
@@ -322,21 +298,32 @@ impl Matrix {
             self.lines.len(),
             failures.join("\n")
         );
-        let mut times: Vec<u64> = self
-            .lines
-            .iter()
-            .filter_map(|line| line.outcome.clone().ok())
-            .collect();
-        times.sort_unstable();
-        Ok(json!({
-            "journey": "crash-matrix",
-            "points": self.lines.len(),
-            "kills": times.len(),
-            "recovered_p50_ms": times.get(times.len() / 2),
-            "recovered_most_ms": times.last(),
-            "took_ms": begun.elapsed().as_millis() as u64,
-        }))
+        let mut figures = figures_of(self.lines.iter());
+        figures["journey"] = json!("crash-matrix");
+        figures["took_ms"] = json!(begun.elapsed().as_millis() as u64);
+        let mut of_plays = serde_json::Map::new();
+        for play in Play::ALL {
+            let lines: Vec<_> = self.lines.iter().filter(|it| it.play == play).collect();
+            if !lines.is_empty() {
+                of_plays.insert(format!("{play:?}").to_lowercase(), figures_of(lines));
+            }
+        }
+        figures["plays"] = Value::Object(of_plays);
+        Ok(figures)
     }
+}
+
+/// The points (each has two sides) and the times to recover.
+fn figures_of<'a>(lines: impl IntoIterator<Item = &'a Line>) -> Value {
+    let times = lines.into_iter();
+    let mut times: Vec<u64> = times.filter_map(|it| it.outcome.clone().ok()).collect();
+    times.sort_unstable();
+    json!({
+        "points": times.len() / 2,
+        "kills": times.len(),
+        "recovered_p50_ms": times.get(times.len() / 2),
+        "recovered_most_ms": times.last(),
+    })
 }
 
 /// Starts a server that was killed again. That its controllers lead no more is told to the cluster,

@@ -161,11 +161,12 @@ pub fn in_cluster(method: &Method, uri: &Uri) -> Option<String> {
     let segments: Vec<&str> = segments.collect();
     let what = match segments.as_slice() {
         ["namespaces"] => "namespaces".to_owned(),
-        ["namespaces", _, resource] | ["namespaces", _, resource, _] => (*resource).to_owned(),
-        ["namespaces", _, resource, _, sub] => format!("{resource}/{sub}"),
+        ["namespaces", _, resource] => (*resource).to_owned(),
+        ["namespaces", _, resource, name] => format!("{resource}{}", beside(name)),
+        ["namespaces", _, resource, name, sub] => format!("{resource}/{sub}{}", beside(name)),
         _ => return None,
     };
-    if what == "leases" || what == "events" {
+    if what.starts_with("leases") || what.starts_with("events") {
         return None;
     }
     let query = uri.query().unwrap_or_default();
@@ -174,6 +175,17 @@ pub fn in_cluster(method: &Method, uri: &Uri) -> Option<String> {
         .find_map(|pair| pair.strip_prefix("fieldManager="));
     let manager = manager.map_or(String::new(), |manager| format!(" by {manager}"));
     Some(format!("cluster: {method} {what}{manager}"))
+}
+
+/// What stands beside the workload itself is another thing.
+fn beside(name: &str) -> &'static str {
+    if name.ends_with("-canary") {
+        " of a canary"
+    } else if name.contains("-pr-") {
+        " of a preview"
+    } else {
+        ""
+    }
 }
 
 /// Changes in the registry: uploads, images, manifests, lists of referrers.
@@ -192,8 +204,11 @@ pub fn in_registry(method: &Method, uri: &Uri) -> Option<String> {
     Some(format!("registry: {method} {what}"))
 }
 
-/// Changes in the forge, but for git's own requests, which only read.
+/// Changes in the forge, git's own pushes among them.
 pub fn in_forge(method: &Method, uri: &Uri) -> Option<String> {
+    if uri.path().ends_with("/git-receive-pack") {
+        return is_change(method).then(|| "forge: git push".to_owned());
+    }
     let api = uri.path().strip_prefix("/api/v1/repos/")?;
     let what = api.splitn(3, '/').nth(2)?;
     let what = what.split('/').next()?;

@@ -13,7 +13,7 @@ use crate::hermez::Refused;
 impl Back {
     async fn revert(&self, deploy: i64) -> Result<Revert> {
         let path = format!("/deploys/{deploy}/revert");
-        self.hermez.post(&path, &json!({})).await
+        self.stage.hermez.post(&path, &json!({})).await
     }
 
     async fn revert_refused(&self, deploy: i64) -> Result<Refused> {
@@ -24,8 +24,12 @@ impl Back {
     }
 
     async fn of_forge(&self, path: &str) -> Result<Vec<Value>> {
-        let path = format!("/repos/{}/{}/{path}", self.forge.user(), self.name);
-        let answer = self.forge.call(Method::GET, &path, None).await?;
+        let path = format!(
+            "/repos/{}/{}/{path}",
+            self.stage.forge.user(),
+            self.stage.name
+        );
+        let answer = self.stage.forge.call(Method::GET, &path, None).await?;
         Ok(answer.as_array().cloned().unwrap_or_default())
     }
 
@@ -49,7 +53,11 @@ impl Back {
         );
         let again = self.revert(rollback).await?;
         anyhow::ensure!(again == revert, "{again:?} is not {revert:?}");
-        let deploy: Deploy = self.hermez.get(&format!("/deploys/{rollback}")).await?;
+        let deploy: Deploy = self
+            .stage
+            .hermez
+            .get(&format!("/deploys/{rollback}"))
+            .await?;
         anyhow::ensure!(deploy.revert.as_ref() == Some(&revert), "{deploy:#?}");
 
         let open = self.of_forge("pulls?state=open").await?;
@@ -66,11 +74,19 @@ impl Back {
                 && pull["mergeable"] == true,
             "{pull:#}"
         );
-        self.clone
-            .git(&["fetch", "--quiet", &self.url, &revert.branch])
+        self.stage
+            .clone
+            .git(&["fetch", "--quiet", &self.stage.url, &revert.branch])
             .await?;
-        let page = self.clone.git(&["show", "FETCH_HEAD:message.txt"]).await?;
-        let message = self.clone.git(&["log", "-1", "--format=%B", "FETCH_HEAD"]);
+        let page = self
+            .stage
+            .clone
+            .git(&["show", "FETCH_HEAD:message.txt"])
+            .await?;
+        let message = self
+            .stage
+            .clone
+            .git(&["log", "-1", "--format=%B", "FETCH_HEAD"]);
         let message = message.await?;
         anyhow::ensure!(page == "first\n", "{page:?} is not what was brought back");
         anyhow::ensure!(
@@ -91,20 +107,27 @@ impl Back {
                 && place.message.contains("<<<<<<<"),
             "{refused}"
         );
-        let branch = format!("revert/{}-deploy-{rollback}", self.name);
+        let branch = format!("revert/{}-deploy-{rollback}", self.stage.name);
         let branches = self.of_forge("branches").await?;
         anyhow::ensure!(
             branches.iter().all(|it| it["name"] != branch.as_str()),
             "nothing was pushed: {branches:?}"
         );
-        self.clone
+        self.stage
+            .clone
             .git(&["checkout", "--quiet", "-b", "by-hand"])
             .await?;
-        self.clone.write("message.txt", "first\n")?;
-        let commit = self.clone.commit("Taken back by hand").await?;
+        self.stage.clone.write("message.txt", "first\n")?;
+        let commit = self.stage.clone.commit("Taken back by hand").await?;
         let to = format!("HEAD:refs/heads/{branch}");
-        self.clone.git(&["push", "--quiet", &self.url, &to]).await?;
-        self.clone.git(&["checkout", "--quiet", "main"]).await?;
+        self.stage
+            .clone
+            .git(&["push", "--quiet", &self.stage.url, &to])
+            .await?;
+        self.stage
+            .clone
+            .git(&["checkout", "--quiet", "main"])
+            .await?;
         let revert = self.revert(rollback).await?;
         anyhow::ensure!(
             revert.commit == commit && revert.branch == branch,

@@ -200,6 +200,9 @@ impl Gitea {
         status: &CommitStatus,
     ) -> Result<(), ForgeError> {
         let path = format!("{}/statuses/{commit}", self.api(repository)?);
+        if self.is_said(repository, &path, status).await? {
+            return Ok(());
+        }
         let body = json!({
             "context": status.context,
             "state": status.state.as_str(),
@@ -209,6 +212,28 @@ impl Gitea {
         self.send(repository, Method::POST, &path, Some(&body))
             .await
             .map(drop)
+    }
+
+    /// Whether a commit's newest status of that name says this already: a forge keeps each that it is
+    /// told, and whoever told it may not have lived to note so.
+    async fn is_said(
+        &self,
+        repository: &RepositoryUrl,
+        path: &str,
+        status: &CommitStatus,
+    ) -> Result<bool, ForgeError> {
+        let newest_first = format!("{path}?sort=recentupdate&limit=50");
+        let answer = self
+            .send(repository, Method::GET, &newest_first, None::<&()>)
+            .await?;
+        let said: Vec<Said> =
+            serde_json::from_slice(&answer).map_err(|error| self.unexpected(&error))?;
+        let newest = said.into_iter().find(|it| it.context == status.context);
+        Ok(newest.is_some_and(|it| {
+            it.status == status.state.as_str()
+                && it.target_url == status.target_url
+                && it.description == status.description
+        }))
     }
 
     fn read(&self, found: Found) -> Result<PullRequest, ForgeError> {
@@ -234,6 +259,15 @@ impl Gitea {
             html_url: line(&found.html_url),
         })
     }
+}
+
+/// A status of a commit.
+#[derive(Deserialize)]
+struct Said {
+    context: String,
+    status: String,
+    target_url: String,
+    description: String,
 }
 
 #[derive(Deserialize)]
