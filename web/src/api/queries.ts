@@ -29,6 +29,8 @@ export const keys = {
   deploys: ["deploys"] as const,
   deploysOf: (workload: string | null) => ["deploys", workload] as const,
   deploy: (id: number) => ["deploy", id] as const,
+  receipt: (id: number) => ["deploy", id, "receipt"] as const,
+  revert: (rollback: number) => ["revert", rollback] as const,
   builds: ["builds"] as const,
   buildsOf: (workload: string | null, state: string) => ["builds", workload, state] as const,
   build: (id: number) => ["build", id] as const,
@@ -221,7 +223,7 @@ export const comparisonQuery = (id: number, other: number) =>
 /** Kept as it was found; only whether a newer deploy came since changes. */
 export const receiptQuery = (id: number) =>
   queryOptions({
-    queryKey: [...keys.deploy(id), "receipt"],
+    queryKey: keys.receipt(id),
     queryFn: ({ signal }) => api.receipt(id, signal),
   });
 

@@ -72,6 +72,7 @@ export type PullRequest = Schemas["PullRequest"];
 export type Receipt = Schemas["Receipt"];
 export type FailedContainer = Schemas["FailedContainer"];
 export type ReceiptLine = Schemas["ReceiptLine"];
+export type Revert = Schemas["Revert"];
 export type Run = Schemas["Run"];
 export type RunOutcome = Schemas["RunOutcome"];
 export type ScaleBounds = Schemas["ScaleBounds"];

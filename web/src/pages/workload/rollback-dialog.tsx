@@ -5,12 +5,13 @@ import { applyDeploy } from "@/api/cache";
 import { api, idempotencyKey } from "@/api/client";
 import { isNothingToRollBack, isUnreachable } from "@/api/problem";
 import { keys, rollbackQuery } from "@/api/queries";
+import { proposeRevert } from "@/api/revert";
 import type { RollbackPlan, Workload } from "@/api/types";
 import { Button } from "@/components/button";
 import { Sha } from "@/components/commit";
 import { Comparison } from "@/components/comparison";
 import { Dialog } from "@/components/dialog";
-import { Field } from "@/components/field";
+import { Check, Field } from "@/components/field";
 import { ProblemView } from "@/components/problem";
 import { Bone, Loading } from "@/components/skeleton";
 import { Ago } from "@/components/time";
@@ -34,6 +35,7 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
   const navigate = useNavigate();
   const [reason, setReason] = useState("");
   const [override, setOverride] = useState("");
+  const [revert, setRevert] = useState(false);
   const [key] = useState(idempotencyKey);
   const plan = useQuery(rollbackQuery(name, to));
   const rollback = useMutation({
@@ -47,6 +49,8 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
       applyDeploy(client, started);
       void client.invalidateQueries({ queryKey: keys.deploysOf(name) });
       void client.invalidateQueries({ queryKey: keys.workload(name) });
+      // It goes on while the rollback's page shows how it goes.
+      if (revert) void proposeRevert(client, started.id);
       await navigate({ to: "/deploys/$id", params: { id: String(started.id) } });
     },
   });
@@ -119,6 +123,14 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
             maxLength={1000}
             value={reason}
             onChange={(event) => setReason(event.target.value)}
+          />
+        )}
+        {plan.data && plan.data.leaving.length > 0 && (
+          <Check
+            label="Propose revert as a pull request, too"
+            help="The repository still has the commits that leave, and its next deploy would bring them out again"
+            checked={revert}
+            onChange={setRevert}
           />
         )}
       </form>
