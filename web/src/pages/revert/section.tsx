@@ -27,14 +27,24 @@ export const mayRevert = ({ kind, state }: Pick<DeploySummary, "kind" | "state">
 /** The same, beneath the deploy that failed and was rolled back since. */
 export function RevertOfFailed({ deploy }: { deploy: DeploySummary }) {
   const { data: receipt } = useQuery(receiptQuery(deploy.id));
-  if (receipt?.rolled_back_by == null) return null;
+  const rollback = receipt?.rolled_back_by;
+  if (rollback == null) return null;
   return (
-    <RevertSection
-      rollback={receipt.rolled_back_by}
-      workload={deploy.workload}
-      left={deploy.id}
-      revert={receipt.revert}
-    />
+    <>
+      <p className="page-x pb-3 text-muted">
+        It was rolled back by{" "}
+        <Link to="/deploys/$id" params={{ id: String(rollback) }} className="link">
+          deploy {rollback}
+        </Link>
+        .
+      </p>
+      <RevertSection
+        rollback={rollback}
+        workload={deploy.workload}
+        left={deploy.id}
+        revert={receipt?.revert}
+      />
+    </>
   );
 }
 
