@@ -27,6 +27,10 @@ interface WaveRow {
 
 const MOST = 10;
 
+/** What a further step begins with: a canary grows. */
+const more = (last: StepRow | undefined): string =>
+  String(last ? Math.min(100, (wholeNumber(last.percent) || 2) * 5) : 10);
+
 const stepOf = ({ percent, seconds, wait }: StepRow): CanaryStep | null => {
   const [share, time] = [wholeNumber(percent), wholeNumber(seconds || "0")];
   if (share === null || share < 1 || share > 100 || time === null) return null;
@@ -112,7 +116,7 @@ export function StrategyDialog({ name, kind, strategy, onClose }: Props) {
         <AddRow
           label="Add a step"
           full={steps.rows.length >= MOST}
-          onAdd={() => steps.add({ percent: "10", seconds: "60", wait: false })}
+          onAdd={() => steps.add({ percent: more(steps.rows.at(-1)), seconds: "60", wait: false })}
         />
       )}
       <h3 className="border-t pt-3 font-medium">Waves of clusters</h3>
