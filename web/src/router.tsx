@@ -23,6 +23,7 @@ import {
   type LoginSearch,
   type LogsSearch,
   oneOf,
+  type TokensSearch,
   text,
   type WorkloadSearch,
   type WorkloadsSearch,
@@ -202,9 +203,18 @@ const project = createRoute({
   component: lazyRouteComponent(() => import("@/pages/project/page"), "ProjectPage"),
 });
 
+const people = createRoute({
+  getParentRoute: () => app,
+  path: "/people",
+  component: lazyRouteComponent(() => import("@/pages/people/page"), "PeoplePage"),
+});
+
 const tokens = createRoute({
   getParentRoute: () => app,
   path: "/tokens",
+  validateSearch: (search: Record<string, unknown>): TokensSearch => ({
+    owner: text(search.owner),
+  }),
   component: lazyRouteComponent(() => import("@/pages/tokens/page"), "TokensPage"),
 });
 
@@ -233,6 +243,7 @@ const tree = root.addChildren([
     activity,
     freezes,
     project,
+    people,
     tokens,
     missing,
   ]),

@@ -1,5 +1,6 @@
 /** One function for each call of the API. Everything that the UI asks goes through here. */
 import { client, LIST_LIMIT, once, type PageOf, take, version } from "./call";
+import { peopleApi } from "./people";
 import { pullsApi } from "./pulls";
 import { rulesApi } from "./rules";
 import { strategyApi } from "./strategy";
@@ -21,15 +22,8 @@ export const api = {
   ...rulesApi,
   ...pullsApi,
   ...strategyApi,
+  ...peopleApi,
 
-  me: (signal?: AbortSignal) => take(client.GET("/api/v1/me", { signal })),
-  logout: () => take(client.POST("/api/v1/logout")),
-
-  tokens: (signal?: AbortSignal) =>
-    take(client.GET("/api/v1/tokens", { params: { query: { limit: LIST_LIMIT } }, signal })),
-  createToken: (name: string) => take(client.POST("/api/v1/tokens", { body: { name } })),
-  revokeToken: (id: string) =>
-    take(client.DELETE("/api/v1/tokens/{id}", { params: { path: { id } } })),
   audit: (query: PageOf, signal?: AbortSignal) =>
     take(client.GET("/api/v1/audit", { params: { query }, signal })),
 

@@ -49,6 +49,9 @@ export function problemFrom(status: number, body: unknown): ProblemError {
 export const isSignedOut = (error: unknown): boolean =>
   error instanceof ProblemError && error.problem.status === 401;
 
+export const isDenied = (error: unknown): boolean =>
+  error instanceof ProblemError && error.problem.status === 403;
+
 export const isMissing = (error: unknown): boolean =>
   error instanceof ProblemError && error.problem.status === 404;
 

@@ -1,8 +1,11 @@
-/** Calls for pull requests and their previews. */
+/** Calls for pull requests: their previews, and those that take back what a rollback left. */
 import { client, once, take } from "./call";
 import type { CreatePullRequestDeploy, CreateRun } from "./types";
 
 export const pullsApi = {
+  /** Asked again it is the same pull request. */
+  proposeRevert: (rollback: number) =>
+    take(client.POST("/api/v1/deploys/{id}/revert", { params: { path: { id: rollback } } })),
   pullRequests: (name: string, signal?: AbortSignal) =>
     take(
       client.GET("/api/v1/workloads/{name}/pull-requests", { params: { path: { name } }, signal }),

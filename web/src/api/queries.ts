@@ -29,10 +29,13 @@ export const keys = {
   deploys: ["deploys"] as const,
   deploysOf: (workload: string | null) => ["deploys", workload] as const,
   deploy: (id: number) => ["deploy", id] as const,
+  receipt: (id: number) => ["deploy", id, "receipt"] as const,
+  revert: (rollback: number) => ["revert", rollback] as const,
   builds: ["builds"] as const,
   buildsOf: (workload: string | null, state: string) => ["builds", workload, state] as const,
   build: (id: number) => ["build", id] as const,
   tokens: ["tokens"] as const,
+  principals: ["principals"] as const,
   audit: ["audit"] as const,
 };
 
@@ -68,6 +71,20 @@ const paged = <T>(
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last: Page<T>) => last.next_cursor ?? undefined,
   });
+
+const MOST_ITEMS = 4_000;
+
+/** A list that is short enough to be shown as a whole. */
+async function everyPage<T>(read: (cursor: string | undefined) => Promise<Page<T>>): Promise<T[]> {
+  const all: T[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await read(cursor);
+    all.push(...page.items);
+    cursor = page.next_cursor ?? undefined;
+  } while (cursor !== undefined && all.length < MOST_ITEMS);
+  return all;
+}
 
 export const meQuery = queryOptions({
   queryKey: keys.me,
@@ -221,7 +238,7 @@ export const comparisonQuery = (id: number, other: number) =>
 /** Kept as it was found; only whether a newer deploy came since changes. */
 export const receiptQuery = (id: number) =>
   queryOptions({
-    queryKey: [...keys.deploy(id), "receipt"],
+    queryKey: keys.receipt(id),
     queryFn: ({ signal }) => api.receipt(id, signal),
   });
 
@@ -238,7 +255,12 @@ export const buildQuery = (id: number) =>
 
 export const tokensQuery = queryOptions({
   queryKey: keys.tokens,
-  queryFn: async ({ signal }) => (await api.tokens(signal)).items,
+  queryFn: ({ signal }) => everyPage((cursor) => api.tokens({ cursor }, signal)),
+});
+
+export const principalsQuery = queryOptions({
+  queryKey: keys.principals,
+  queryFn: ({ signal }) => everyPage((cursor) => api.principals({ cursor }, signal)),
 });
 
 export const auditQuery = paged(keys.audit, (cursor, signal) => api.audit({ cursor }, signal));

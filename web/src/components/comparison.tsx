@@ -76,6 +76,13 @@ function Commits({ title, commits }: { title: string; commits: ChangedCommit[] }
   );
 }
 
+/** The two lines at the top name what is compared; they are no change. */
+const diffLook = (line: string, index: number): string | undefined => {
+  if (line.startsWith("@@") || (index < 2 && /^(---|\+\+\+) /.test(line))) return "text-muted";
+  if (line.startsWith("+")) return "text-ok";
+  return line.startsWith("-") ? "text-failed" : undefined;
+};
+
 /** A unified diff. The signs say what the colours say. */
 function Diff({ text }: { text: string }) {
   const lines = text.replace(/\n$/, "").split("\n");
@@ -91,12 +98,7 @@ function Diff({ text }: { text: string }) {
           <span
             // biome-ignore lint/suspicious/noArrayIndexKey: lines of one text, which never moves
             key={index}
-            className={clsx(
-              "block",
-              line.startsWith("+") && "text-ok",
-              line.startsWith("-") && "text-failed",
-              line.startsWith("@@") && "text-muted",
-            )}
+            className={clsx("block", diffLook(line, index))}
           >
             {line === "" ? " " : line}
           </span>

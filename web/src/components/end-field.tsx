@@ -1,9 +1,19 @@
-import type { End, EndKind } from "@/lib/span";
+import { useState } from "react";
+import { type End, type EndKind, endOf, NO_END } from "@/lib/span";
 import { Field, Pick } from "./field";
 
+/** How long something holds, as it is chosen; `until` is null where nothing ends it. */
+export function useEnd(from: number | null = null) {
+  const [end, setEnd] = useState(NO_END);
+  const read = endOf(end, from ?? Date.now());
+  const wrong = "wrong" in read ? read.wrong : null;
+  const until = "until" in read ? read.until : null;
+  return { until, wrong, field: { end, onChange: setEnd, wrong } };
+}
+
 interface Props {
-  /** What lasts: "How long it holds". */
-  label: string;
+  /** What lasts. */
+  label?: string;
   /** The choice without an end. */
   open: string;
   end: End;
@@ -12,7 +22,7 @@ interface Props {
 }
 
 /** No end, after a time, or at a time. */
-export function EndField({ label, open, end, onChange, wrong }: Props) {
+export function EndField({ label = "How long it holds", open, end, onChange, wrong }: Props) {
   return (
     <div>
       <p className="mb-1 font-medium">{label}</p>

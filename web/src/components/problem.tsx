@@ -19,8 +19,10 @@ export function ProblemView({ error, hint, onRetry, className }: Props) {
   const next = hint ?? problem.hint;
   const Icon = isUnreachable(error) ? WifiOff : CircleX;
   const places = problem.places ?? [];
-  // The places say it all, and better than one sentence of them.
-  const detail = places.length > 0 || problem.detail === problem.title ? null : problem.detail;
+  // The places say it all, and better than one sentence of them; of a conflict, the sentence has
+  // the commit.
+  const said = places.length > 0 && !problem.type.endsWith("-conflict");
+  const detail = said || problem.detail === problem.title ? null : problem.detail;
   return (
     <div role="alert" className={className}>
       <div className="flex gap-3 rounded-lg bg-failed-soft px-4 py-3 max-sm:flex-wrap">

@@ -1,9 +1,11 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Outlet, useLocation, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { api } from "@/api/client";
 import { useWatchAll } from "@/api/live";
+import { meQuery } from "@/api/queries";
 import { toastProblem } from "@/components/toast";
+import { seesPeople } from "@/lib/people";
 import { setTheme } from "@/lib/theme";
 import { type Action, useActions } from "./actions";
 import { Rail } from "./rail";
@@ -86,6 +88,8 @@ const pageOf = (path: string): string => path.split("/").slice(0, 3).join("/");
 
 function useFrameActions(openShortcuts: () => void, signOut: () => void) {
   const navigate = useNavigate();
+  const { data: me } = useQuery(meQuery);
+  const people = seesPeople(me);
   const actions = useMemo<Action[]>(
     () => [
       {
@@ -133,6 +137,18 @@ function useFrameActions(openShortcuts: () => void, signOut: () => void) {
         shortcut: "g t",
         run: () => navigate({ to: "/tokens" }),
       },
+      ...(people
+        ? [
+            {
+              id: "go-people",
+              label: "People and programs",
+              group: "Go to" as const,
+              shortcut: "g p",
+              keywords: "principals users roles sign in add person robot",
+              run: () => navigate({ to: "/people" }),
+            },
+          ]
+        : []),
       {
         id: "theme-light",
         label: "Light theme",
@@ -156,7 +172,7 @@ function useFrameActions(openShortcuts: () => void, signOut: () => void) {
       },
       { id: "sign-out", label: "Sign out", group: "You", keywords: "log out", run: signOut },
     ],
-    [navigate, openShortcuts, signOut],
+    [navigate, openShortcuts, signOut, people],
   );
   useActions(actions);
 }

@@ -1,8 +1,18 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { Activity, Boxes, Hammer, Keyboard, KeyRound, LogOut, Snowflake } from "lucide-react";
+import {
+  Activity,
+  Boxes,
+  Hammer,
+  Keyboard,
+  KeyRound,
+  LogOut,
+  Snowflake,
+  Users,
+} from "lucide-react";
 import { meQuery } from "@/api/queries";
 import { Menu, MenuChoice, MenuItem, MenuLabel, MenuSeparator } from "@/components/menu";
+import { seesPeople } from "@/lib/people";
 import { setTheme, type Theme, useTheme } from "@/lib/theme";
 import { Logo } from "./logo";
 
@@ -100,6 +110,11 @@ function Person({ onShortcuts, onSignOut }: Props) {
       <MenuItem icon={<KeyRound />} onSelect={() => navigate({ to: "/tokens" })}>
         API tokens
       </MenuItem>
+      {seesPeople(me) && (
+        <MenuItem icon={<Users />} onSelect={() => navigate({ to: "/people" })}>
+          People and programs
+        </MenuItem>
+      )}
       <MenuItem icon={<Keyboard />} shortcut="?" onSelect={onShortcuts}>
         Keyboard shortcuts
       </MenuItem>

@@ -75,6 +75,11 @@ export interface FreezesSearch {
   all?: boolean;
 }
 
+export interface TokensSearch {
+  /** Only theirs. */
+  owner?: string;
+}
+
 export const BUILD_STATES = ["queued", "running", "succeeded", "failed", "canceled"] as const;
 
 /** The text, cut at a sane length; undefined when there is none. */

@@ -101,14 +101,26 @@ export const isDeployActive = (state: DeployState): boolean =>
 export const isBuildActive = (state: BuildState): boolean =>
   state === "queued" || state === "running";
 
+type Standing = Pick<DeploySummary, "state" | "paused_by" | "held"> &
+  Partial<Pick<DeploySummary, "message">>;
+
+/** The end of the server's words for a canary that has done well and goes no further by itself. */
+const WAITS = /[;:]? *waits for somebody to promote it.*$/;
+
+/** Whether only somebody's word lets the canary go on now. */
+export const awaitsWord = ({ state, message = "" }: Standing): boolean =>
+  state === "canary" && WAITS.test(message);
+
+/** Its message; what a command line would do about a canary is a button here. */
+export const deployWords = (deploy: Pick<DeploySummary, "state" | "message">): string =>
+  deploy.state === "canary" ? deploy.message.replace(WAITS, "") : deploy.message;
+
 /** The sentence over a workload's current deploy, as in "Deploy finished". */
-export function deployHeadline({
-  state,
-  paused_by,
-  held,
-}: Pick<DeploySummary, "state" | "paused_by" | "held">): string {
+export function deployHeadline(deploy: Standing): string {
+  const { state, paused_by, held } = deploy;
   if (paused_by && isDeployActive(state)) return `Paused by ${paused_by}`;
   if (held && isDeployActive(state)) return HOLDING[held.rule];
+  if (awaitsWord(deploy)) return "Canary waits to be promoted";
   switch (state) {
     case "succeeded":
       return "Deploy finished";
@@ -124,8 +136,8 @@ export function deployHeadline({
 }
 
 /** The tone of that sentence: what is held waits, however far it has come. */
-export const deployTone = (deploy: Pick<DeploySummary, "state" | "paused_by" | "held">): Tone =>
-  (deploy.paused_by || deploy.held) && isDeployActive(deploy.state)
+export const deployTone = (deploy: Standing): Tone =>
+  ((deploy.paused_by || deploy.held) && isDeployActive(deploy.state)) || awaitsWord(deploy)
     ? "waiting"
     : DEPLOY[deploy.state].tone;
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { DeployPlan, DeployState } from "@/api/types";
-import { awaitsPromotion, stepWords, waveWords, wayOf } from "./strategy";
+import type { CanaryStep, DeployPlan, DeployState } from "@/api/types";
+import { promotions, stepWords, waveWords, wayOf } from "./strategy";
 
 const plan: DeployPlan = {
   canary: [
@@ -38,8 +38,17 @@ test("a deploy is at one place of its way", () => {
   expect(wayOf({ state: "failed", plan: null })).toEqual([]);
 });
 
-test("only a step that waits is promoted", () => {
-  const at = (step: number, state: DeployState = "canary") =>
-    awaitsPromotion({ state, message: "", plan: { ...plan, step } });
-  expect([at(0), at(1), at(1, "rolling_out")]).toEqual([false, true, false]);
+test("a canary is promoted to its next step, where it waits, or to all pods", () => {
+  const labels = (steps: CanaryStep[], step: number, state: DeployState = "canary") =>
+    promotions({ state, plan: { canary: steps, step } }).map((it) => it.label);
+  const steps = [
+    { percent: 10, wait: true },
+    { percent: 50, seconds: 60 },
+    { percent: 80, wait: true },
+  ];
+  expect(labels(steps, 0)).toEqual(["Promote to 50 % of the pods", "Promote to all pods"]);
+  expect(labels(steps, 1)).toEqual(["Promote to all pods"]);
+  expect(labels(steps, 2)).toEqual(["Promote to all pods"]);
+  expect(labels(steps, 0, "rolling_out")).toEqual([]);
+  expect(promotions({ state: "canary", plan: null })).toEqual([]);
 });

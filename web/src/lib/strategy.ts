@@ -51,10 +51,24 @@ export function wayOf(deploy: Pick<Deploy, "state"> & { plan?: DeployPlan | null
   return [...canary, ...waves];
 }
 
-/** Whether somebody's word lets the canary go on. */
-export const awaitsPromotion = (
-  deploy: Pick<Deploy, "state" | "message"> & { plan?: DeployPlan | null },
-): boolean => {
-  const step = deploy.plan?.canary?.[deploy.plan.step ?? 0];
-  return deploy.state === "canary" && step?.wait === true;
-};
+export interface Promotion {
+  label: string;
+  /** All that is left of the canary, not only this step. */
+  all: boolean;
+}
+
+/** Pure: what may be said to a canary, the nearest first. */
+export function promotions(
+  deploy: Pick<Deploy, "state"> & { plan?: DeployPlan | null },
+): Promotion[] {
+  const { canary = [], step = 0 } = deploy.plan ?? {};
+  if (deploy.state !== "canary" || canary.length === 0) return [];
+  const next = canary[step + 1];
+  return [
+    // A step without a wait goes on by itself.
+    ...(next && canary[step]?.wait
+      ? [{ label: `Promote to ${next.percent} % of the pods`, all: false }]
+      : []),
+    { label: "Promote to all pods", all: true },
+  ];
+}

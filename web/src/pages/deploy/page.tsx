@@ -15,6 +15,7 @@ import { type Action, useActions } from "@/frame/actions";
 import { usePage } from "@/frame/page";
 import { shortSha } from "@/lib/format";
 import { deployHeadline, isDeployActive } from "@/lib/status";
+import { mayRevert, RevertOfFailed, RevertSection } from "@/pages/revert/section";
 import { Failure } from "./failure";
 import { DeployHeader } from "./header";
 import { HeldSection } from "./held";
@@ -113,6 +114,17 @@ function DeployBody({ deploy }: { deploy: Deploy }) {
       <HeldSection deploy={deploy} />
       {deploy.hotfix && <MadeOf hotfix={deploy.hotfix} workload={deploy.workload} />}
       {deploy.state === "failed" && <Failure deploy={deploy} />}
+      {mayRevert(deploy) && (
+        <RevertSection
+          rollback={deploy.id}
+          workload={deploy.workload}
+          left={deploy.left_deploy}
+          revert={deploy.revert}
+        />
+      )}
+      {deploy.state === "failed" && deploy.pull_request == null && (
+        <RevertOfFailed deploy={deploy} />
+      )}
       {active && deploy.pull_request == null ? (
         <LivePods deploy={deploy} />
       ) : (

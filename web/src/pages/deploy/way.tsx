@@ -6,8 +6,8 @@ import type { Deploy } from "@/api/types";
 import { Button } from "@/components/button";
 import { StatusIcon } from "@/components/status";
 import { toastProblem } from "@/components/toast";
-import type { Tone } from "@/lib/status";
-import { awaitsPromotion, type Where, wayOf } from "@/lib/strategy";
+import { awaitsWord, type Tone } from "@/lib/status";
+import { promotions, type Where, wayOf } from "@/lib/strategy";
 
 const TONE: Record<Where, Tone> = {
   done: "ok",
@@ -33,32 +33,39 @@ export function Way({ deploy }: { deploy: Deploy }) {
     onSettled: () => client.invalidateQueries({ queryKey: keys.deploy(deploy.id) }),
   });
   const way = wayOf(deploy);
+  const waits = awaitsWord(deploy);
   if (way.length === 0) return null;
   return (
     <section aria-label="Its way" className="page-x py-4">
       <ol className="flex flex-col gap-1.5">
         {way.map(({ name, words, where }) => (
           <li key={name} className="flex items-start gap-2">
-            <StatusIcon tone={TONE[where]} className="mt-0.5 size-4" />
+            <StatusIcon
+              tone={where === "now" && waits ? "waiting" : TONE[where]}
+              className="mt-0.5 size-4"
+            />
             <span className="min-w-0 wrap-anywhere">
               <span className="font-medium">{name}</span> {words}{" "}
-              <span className="text-faint">({WORD[where]})</span>
+              <span className="text-faint">
+                ({where === "now" && waits ? "waits for your word" : WORD[where]})
+              </span>
             </span>
           </li>
         ))}
       </ol>
-      {deploy.state === "canary" && (
-        <div className="mt-3 flex flex-wrap gap-2">
-          {awaitsPromotion(deploy) && (
-            <Button look="primary" busy={promote.isPending} onClick={() => promote.mutate(false)}>
-              Promote this step
-            </Button>
-          )}
-          <Button busy={promote.isPending} onClick={() => promote.mutate(true)}>
-            Promote to all pods
+      <div className="mt-3 flex flex-wrap gap-2 empty:hidden">
+        {promotions(deploy).map(({ label, all }, index) => (
+          <Button
+            key={label}
+            look={waits && index === 0 ? "primary" : "plain"}
+            busy={promote.isPending && promote.variables === all}
+            onClick={() => promote.mutate(all)}
+            className="max-sm:w-full"
+          >
+            {label}
           </Button>
-        </div>
-      )}
+        ))}
+      </div>
     </section>
   );
 }

@@ -1,25 +1,13 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { refreshAll } from "@/api/cache";
 import { api, idempotencyKey } from "@/api/client";
 import { workloadsQuery } from "@/api/queries";
 import type { Freeze } from "@/api/types";
-import { EndField } from "@/components/end-field";
+import { useChange } from "@/api/use-change";
+import { EndField, useEnd } from "@/components/end-field";
 import { Field } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
-import { endOf, NO_END } from "@/lib/span";
-
-/** A freeze changes what every workload may do: everything is read anew. */
-function useChange(onClose: () => void, change: () => Promise<unknown>) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: change,
-    onSuccess: () => {
-      refreshAll(client);
-      onClose();
-    },
-  });
-}
+import { ReasonField } from "@/components/reason-field";
 
 interface CreateProps {
   /** Its workloads only; asked for when absent. */
@@ -33,11 +21,9 @@ export function CreateFreezeDialog({ project: given, onClose }: CreateProps) {
   const [begin, setBegin] = useState("");
   const [reason, setReason] = useState("");
   const [project, setProject] = useState(given ?? "");
-  const [end, setEnd] = useState(NO_END);
   const [key] = useState(idempotencyKey);
   const from = begin === "" ? null : Date.parse(begin);
-  const until = endOf(end, from ?? Date.now());
-  const wrong = "wrong" in until ? until.wrong : null;
+  const end = useEnd(from);
   const of = project.trim();
   const ask = useChange(onClose, () =>
     api.createFreeze(
@@ -45,7 +31,7 @@ export function CreateFreezeDialog({ project: given, onClose }: CreateProps) {
         reason: reason.trim(),
         project: of || null,
         from: from === null ? null : new Date(from).toISOString(),
-        until: "until" in until ? until.until : null,
+        until: end.until,
       },
       key,
     ),
@@ -55,7 +41,7 @@ export function CreateFreezeDialog({ project: given, onClose }: CreateProps) {
       title="Create a freeze"
       action={of === "" ? "Freeze everything" : `Freeze project ${of}`}
       danger={of === ""}
-      ready={reason.trim() !== "" && wrong === null && !Number.isNaN(from)}
+      ready={reason.trim() !== "" && end.wrong === null && !Number.isNaN(from)}
       ask={ask}
       onClose={onClose}
     >
@@ -63,14 +49,7 @@ export function CreateFreezeDialog({ project: given, onClose }: CreateProps) {
         {of === "" ? "All deploys" : `Deploys of project ${of}`} wait while it holds; rollbacks and
         restarts pass. The way back is to end the freeze.
       </p>
-      <Field
-        data-first
-        label="Reason"
-        required
-        maxLength={1000}
-        value={reason}
-        onChange={(event) => setReason(event.target.value)}
-      />
+      <ReasonField first value={reason} onChange={setReason} />
       {given === undefined && (
         <Field
           label="Project"
@@ -89,13 +68,7 @@ export function CreateFreezeDialog({ project: given, onClose }: CreateProps) {
         onChange={(event) => setBegin(event.target.value)}
         className="max-w-72"
       />
-      <EndField
-        label="How long it holds"
-        open="Until somebody ends it"
-        end={end}
-        onChange={setEnd}
-        wrong={wrong}
-      />
+      <EndField open="Until somebody ends it" {...end.field} />
     </FormDialog>
   );
 }

@@ -1,9 +1,9 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { TriangleAlert } from "lucide-react";
 import { useState } from "react";
 import { api } from "@/api/client";
 import { keys } from "@/api/queries";
 import type { PullRequest } from "@/api/types";
+import { useChange } from "@/api/use-change";
 import { Button } from "@/components/button";
 import { Sha } from "@/components/commit";
 import { FormDialog } from "@/components/form-dialog";
@@ -56,15 +56,14 @@ export function AllowSection({ workload, pull }: Props) {
 }
 
 function AllowDialog({ workload, pull, onClose }: Props & { onClose: () => void }) {
-  const client = useQueryClient();
-  const ask = useMutation({
-    mutationFn: () => api.allowPullRequest(workload, pull.number),
-    onSuccess: (allowed) => {
+  const ask = useChange(
+    onClose,
+    () => api.allowPullRequest(workload, pull.number),
+    (client, allowed) => {
       client.setQueryData([...keys.pulls(workload), pull.number], allowed);
       void client.invalidateQueries({ queryKey: keys.pulls(workload) });
-      onClose();
     },
-  });
+  );
   return (
     <FormDialog
       title={`Allow ${shortSha(pull.head)} of pull request ${pull.number}`}

@@ -4,14 +4,16 @@ import { useState } from "react";
 import { api, idempotencyKey } from "@/api/client";
 import { keys } from "@/api/queries";
 import type { PullRequest, Workload } from "@/api/types";
+import { useChange } from "@/api/use-change";
 import { CommitLine } from "@/components/commit";
 import { Field } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
+import { ReasonField, SEEN_IN_HISTORY } from "@/components/reason-field";
 import { toast } from "@/components/toast";
-import { splitArguments } from "@/lib/arguments";
 import { plural, shortSha } from "@/lib/format";
 import { runsOnce, sleeps } from "@/lib/previews";
 import { wholeNumber } from "@/lib/scale";
+import { RunForm } from "@/pages/workload/run-form";
 
 interface Props {
   workload: Workload;
@@ -79,70 +81,35 @@ export function DeployPullDialog({ workload, pull, onClose }: Props) {
           className="max-w-72"
         />
       )}
-      <Field
-        data-first
-        label="Reason"
-        placeholder="Optional; whoever looks at the history will see it"
-        maxLength={1000}
-        value={reason}
-        onChange={(event) => setReason(event.target.value)}
-      />
+      <ReasonField first optional={SEEN_IN_HISTORY} value={reason} onChange={setReason} />
     </FormDialog>
   );
 }
 
 /** A pull request's cron job never runs by its schedule. */
-export function RunPullDialog({ workload, pull, onClose }: Props) {
-  const [line, setLine] = useState("");
-  const [key] = useState(idempotencyKey);
-  const client = useQueryClient();
-  const ask = useMutation({
-    mutationFn: () => {
-      const given = splitArguments(line);
-      const body = { arguments: given.length > 0 ? given : null };
-      return api.runPullRequest(workload.name, pull.number, body, key);
-    },
-    onSuccess: (run) => {
+export const RunPullDialog = ({ workload, pull, onClose }: Props) => (
+  <RunForm
+    title={`Run pull request ${pull.number} once`}
+    description={`Commit ${shortSha(pull.preview?.commit ?? pull.head)}, as its preview has it`}
+    action={`Run pull request ${pull.number} once`}
+    run={(body, key) => api.runPullRequest(workload.name, pull.number, body, key)}
+    after={(client, run) => {
       void client.invalidateQueries({ queryKey: keys.pulls(workload.name) });
       toast(`Run ${run.name} of pull request ${pull.number} begins`);
-      onClose();
-    },
-  });
-  return (
-    <FormDialog
-      title={`Run pull request ${pull.number} once`}
-      description={`Commit ${shortSha(pull.preview?.commit ?? pull.head)}, as its preview has it`}
-      action={`Run pull request ${pull.number} once`}
-      ready
-      ask={ask}
-      onClose={onClose}
-    >
-      <Field
-        data-first
-        label="Arguments"
-        placeholder="Its own"
-        help="Of the first container, instead of its own. Quotes keep words together."
-        mono
-        maxLength={4096}
-        value={line}
-        onChange={(event) => setLine(event.target.value)}
-      />
-    </FormDialog>
-  );
-}
+    }}
+    onClose={onClose}
+  />
+);
 
 /** Takes the preview out of the cluster; the pull request stays. */
 export function RemovePreviewDialog({ workload, pull, onClose }: Props) {
-  const client = useQueryClient();
   const pods = pull.preview?.replicas ?? 0;
   const counted = sleeps(workload.workload_type);
-  const ask = useMutation({
-    mutationFn: () => api.removePreview(workload.name, pull.number),
-    onSuccess: () => {
-      void client.invalidateQueries({ queryKey: keys.pulls(workload.name) });
-      onClose();
-    },
-  });
+  const ask = useChange(
+    onClose,
+    () => api.removePreview(workload.name, pull.number),
+    (client) => void client.invalidateQueries({ queryKey: keys.pulls(workload.name) }),
+  );
   return (
     <FormDialog
       title={`Remove the preview of pull request ${pull.number}`}

@@ -1,10 +1,9 @@
 import { useMutation } from "@tanstack/react-query";
-import { useState } from "react";
 import { api } from "@/api/client";
 import type { Preview, PullRequest, Workload } from "@/api/types";
 import { Button } from "@/components/button";
-import { Command } from "@/components/copy";
 import { FormDialog } from "@/components/form-dialog";
+import { OnceDialog } from "@/components/once-dialog";
 import { toastProblem } from "@/components/toast";
 import { usePutPreview } from "./use-sleep";
 
@@ -18,13 +17,11 @@ interface Props {
 /** A link for people without an account; shown once, and taken back here. */
 export function ShareDialog({ workload, pull, preview, onClose }: Props) {
   const put = usePutPreview(workload.name, pull.number);
-  const [url, setUrl] = useState<string | null>(null);
   const make = useMutation({
     mutationFn: () => api.sharePreview(workload.name, pull.number),
-    onSuccess: (shared) => {
-      setUrl(shared.url);
-      put({ shared: true });
-    },
+    onSuccess: () => put({ shared: true }),
+    // The answer has the link: it goes with the dialog.
+    gcTime: 0,
   });
   const stop = useMutation({
     mutationFn: () => api.unsharePreview(workload.name, pull.number),
@@ -34,13 +31,25 @@ export function ShareDialog({ workload, pull, preview, onClose }: Props) {
     },
     onError: (error) => toastProblem("It stays shared", error),
   });
-  const done = { mutate: onClose, isPending: false, error: null };
+  if (make.data) {
+    return (
+      <OnceDialog
+        title={`A link to the preview of pull request ${pull.number}`}
+        description="Copy it now. It is shown this once."
+        secret={make.data.url}
+        label="Copy the link"
+        onClose={onClose}
+      >
+        Anybody who has it may open the preview, without an account.
+      </OnceDialog>
+    );
+  }
   return (
     <FormDialog
       title={`Share the preview of pull request ${pull.number}`}
-      action={url ? "I have copied it" : preview.shared ? "Make a new link" : "Make a link"}
+      action={preview.shared ? "Make a new link" : "Make a link"}
       ready
-      ask={url ? done : make}
+      ask={make}
       onClose={onClose}
       beside={
         preview.shared && (
@@ -55,26 +64,15 @@ export function ShareDialog({ workload, pull, preview, onClose }: Props) {
         )
       }
     >
-      {url ? (
-        <>
-          <Command text={url} label="Copy the link" />
-          <p className="text-muted">
-            It is shown this once. Anybody who has it may open the preview, without an account.
-          </p>
-        </>
-      ) : (
-        <>
-          <p>
-            Anybody who has the link may open the preview, without an account, until you stop
-            sharing it or the preview is removed.
-          </p>
-          {preview.shared && (
-            <p className="text-muted">
-              It is shared already. A new link takes the place of the old one, and whoever came by
-              the old one is out.
-            </p>
-          )}
-        </>
+      <p>
+        Anybody who has the link may open the preview, without an account, until you stop sharing it
+        or the preview is removed.
+      </p>
+      {preview.shared && (
+        <p className="text-muted">
+          It is shared already. A new link takes the place of the old one, and whoever came by the
+          old one is out.
+        </p>
       )}
     </FormDialog>
   );

@@ -17,6 +17,7 @@ import { Words } from "@/components/words";
 import { usePage } from "@/frame/page";
 import { shortSha } from "@/lib/format";
 import { causeWords, KIND } from "@/lib/status";
+import { RevertSection } from "@/pages/revert/section";
 import { Events } from "@/pages/workload/events";
 import { LastLines, Lines } from "./lines";
 
@@ -76,6 +77,14 @@ export function ReceiptView({ receipt }: { receipt: Receipt }) {
     <>
       <Head receipt={receipt} />
       <Why receipt={receipt} />
+      {receipt.rolled_back_by != null && (
+        <RevertSection
+          rollback={receipt.rolled_back_by}
+          workload={deploy.workload}
+          left={deploy.id}
+          revert={receipt.revert}
+        />
+      )}
       {receipt.containers.map((it) => (
         <LastLines key={`${it.pod}/${it.container}`} failed={it} />
       ))}
@@ -189,7 +198,21 @@ function Why({ receipt }: { receipt: Receipt }) {
           </p>
           {!receipt.is_current && (
             <p className="mt-1.5 text-muted">
-              This deploy is not what the cluster was last told to run.
+              {receipt.rolled_back_by == null ? (
+                "This deploy is not what the cluster was last told to run."
+              ) : (
+                <>
+                  It was rolled back by{" "}
+                  <Link
+                    to="/deploys/$id"
+                    params={{ id: String(receipt.rolled_back_by) }}
+                    className="link"
+                  >
+                    deploy {receipt.rolled_back_by}
+                  </Link>
+                  .
+                </>
+              )}
             </p>
           )}
         </div>

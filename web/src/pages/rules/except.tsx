@@ -1,12 +1,13 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { refreshAll } from "@/api/cache";
 import { api } from "@/api/client";
 import { workloadsQuery } from "@/api/queries";
 import type { Freeze } from "@/api/types";
+import { useChange } from "@/api/use-change";
 import { Button } from "@/components/button";
 import { Field } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
+import { ReasonField } from "@/components/reason-field";
 import { useNow } from "@/lib/clock";
 import { holding } from "@/lib/freezes";
 import { wholeNumber } from "@/lib/scale";
@@ -54,24 +55,18 @@ interface DialogProps {
 
 /** Lets a workload, or one deploy, through a freeze. */
 export function ExceptDialog({ freeze, workload, deploy, onClose }: DialogProps) {
-  const client = useQueryClient();
   const [reason, setReason] = useState("");
   const [name, setName] = useState(workload ?? "");
   const [number, setNumber] = useState(deploy === undefined ? "" : String(deploy));
   const one = number.trim() === "" ? undefined : wholeNumber(number);
   const of = name.trim();
-  const ask = useMutation({
-    mutationFn: () =>
-      api.exceptFromFreeze(freeze.id, {
-        ...(one == null ? { workload: of } : { deploy_id: one }),
-        reason: reason.trim(),
-      }),
-    onSuccess: () => {
-      // What waited may go on, wherever it stands.
-      refreshAll(client);
-      onClose();
-    },
-  });
+  // What waited may go on, wherever it stands.
+  const ask = useChange(onClose, () =>
+    api.exceptFromFreeze(freeze.id, {
+      ...(one == null ? { workload: of } : { deploy_id: one }),
+      reason: reason.trim(),
+    }),
+  );
   const known = workload !== undefined;
   const what = one != null ? `deploy ${one}` : of || "a workload";
   return (
@@ -109,14 +104,7 @@ export function ExceptDialog({ freeze, workload, deploy, onClose }: DialogProps)
           />
         </>
       )}
-      <Field
-        {...(known ? { "data-first": true } : {})}
-        label="Reason"
-        required
-        maxLength={1000}
-        value={reason}
-        onChange={(event) => setReason(event.target.value)}
-      />
+      <ReasonField first={known} value={reason} onChange={setReason} />
     </FormDialog>
   );
 }

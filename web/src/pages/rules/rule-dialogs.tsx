@@ -1,7 +1,6 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { refreshAll } from "@/api/cache";
 import type { ApprovalRule, DeployWindows } from "@/api/types";
+import { useChange } from "@/api/use-change";
 import { Button } from "@/components/button";
 import { Check, Field } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
@@ -9,18 +8,6 @@ import { toastProblem } from "@/components/toast";
 import { wholeNumber } from "@/lib/scale";
 import { parseWindows, windowsText } from "@/lib/windows";
 import type { RuleTarget } from "./target";
-
-/** Changes a rule, and closes. What waits for it is read anew, of whichever workload. */
-function useChange(onClose: () => void, change: () => Promise<unknown>) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: change,
-    onSuccess: () => {
-      refreshAll(client);
-      onClose();
-    },
-  });
-}
 
 interface ClearProps {
   label: string;

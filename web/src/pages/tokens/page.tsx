@@ -1,4 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useSearch } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { useMemo, useState } from "react";
 import { api } from "@/api/client";
@@ -18,8 +19,15 @@ import { RevokeDialog } from "./revoke-dialog";
 
 /** Tokens for programs and the command line. */
 export function TokensPage() {
-  usePage([{ label: "API tokens" }]);
-  const { data: tokens, error, isPending, refetch } = useQuery(tokensQuery);
+  const { owner } = useSearch({ from: "/app/tokens" });
+  usePage(
+    owner ? [{ label: "API tokens", to: "/tokens" }, { label: owner }] : [{ label: "API tokens" }],
+  );
+  const { data: all, error, isPending, refetch } = useQuery(tokensQuery);
+  const tokens = useMemo(
+    () => (owner ? all?.filter((it) => it.owner === owner) : all),
+    [all, owner],
+  );
   const [creating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<ApiToken | null>(null);
   const revoke = useRevoke();
@@ -29,7 +37,16 @@ export function TokensPage() {
       <div className="page-x flex flex-wrap items-center gap-3 py-3">
         <h1 className="sr-only">API tokens</h1>
         <p className="min-w-0 flex-1 basis-72 text-muted">
-          A token lets a program do what its owner may. Hermez keeps only its hash.
+          {owner ? (
+            <>
+              Those of <span className="font-medium wrap-anywhere text-text">{owner}</span>.{" "}
+              <Link to="/tokens" className="link-accent">
+                See all
+              </Link>
+            </>
+          ) : (
+            "A token lets a program do what its owner may. Hermez keeps only its hash."
+          )}
         </p>
         <Button
           look="primary"
@@ -45,7 +62,12 @@ export function TokensPage() {
       {tokens && tokens.length > 0 && (
         <DataTable label="API tokens" columns={columns} rows={tokens} rowId={tokenId} />
       )}
-      {tokens?.length === 0 && (
+      {tokens?.length === 0 && owner && (
+        <Empty title={`${owner} has no tokens`}>
+          <p className="text-muted">Owners create one for others among people and programs.</p>
+        </Empty>
+      )}
+      {tokens?.length === 0 && !owner && (
         <Empty title="No tokens">
           <p className="text-muted">Create one for a program, or from the command line:</p>
           <Command text="hermez token create ci" />

@@ -14,7 +14,7 @@ import { Words } from "@/components/words";
 import { percent } from "@/lib/format";
 import { heldNow } from "@/lib/held";
 import { countPods, countWords } from "@/lib/rollout";
-import { deployHeadline, deployTone, isDeployActive, KIND, RUN } from "@/lib/status";
+import { deployHeadline, deployTone, deployWords, isDeployActive, KIND, RUN } from "@/lib/status";
 
 interface Props {
   workload: Workload;
@@ -122,7 +122,18 @@ function DeployFacts({ deploy, kept }: FactsProps) {
             deploy.state === "failed" ? "mt-2 break-words text-failed" : "mt-2 break-words"
           }
         >
-          <Words text={deploy.message} />
+          <Words text={deployWords(deploy)} />
+        </p>
+      )}
+      {deploy.state === "canary" && (
+        <p className="mt-1">
+          <Link
+            to="/deploys/$id"
+            params={{ id: String(deploy.id) }}
+            className="link-accent font-medium"
+          >
+            Look at it and promote it
+          </Link>
         </p>
       )}
       {kept && (

@@ -1,13 +1,12 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useId, useState } from "react";
+import { useState } from "react";
 import { forgetWorkload } from "@/api/cache";
 import { api } from "@/api/client";
 import type { Workload } from "@/api/types";
 import { Button } from "@/components/button";
-import { Dialog } from "@/components/dialog";
 import { Field } from "@/components/field";
-import { ProblemView } from "@/components/problem";
+import { FormDialog } from "@/components/form-dialog";
 import { plural } from "@/lib/format";
 
 interface Props {
@@ -18,7 +17,6 @@ interface Props {
 /** Shows what will stop, and asks for the name once. */
 export function DeleteDialog({ workload, onClose }: Props) {
   const { name } = workload;
-  const form = useId();
   const [typed, setTyped] = useState("");
   const client = useQueryClient();
   const navigate = useNavigate();
@@ -29,51 +27,36 @@ export function DeleteDialog({ workload, onClose }: Props) {
       forgetWorkload(client, name);
     },
   });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (typed === name) remove.mutate();
-  };
   return (
-    <Dialog
-      open
-      onClose={onClose}
-      title={<span className="wrap-anywhere">Delete {name}</span>}
+    <FormDialog
+      title={`Delete ${name}`}
       description={`${workload.category}, namespace ${workload.namespace}`}
-      footer={
-        <>
-          <Button onClick={onClose}>Keep it</Button>
-          <Button
-            look="danger"
-            type="submit"
-            form={form}
-            disabled={typed !== name}
-            busy={remove.isPending}
-          >
-            Delete {name.length > 32 ? "the workload" : name}
-          </Button>
-        </>
-      }
+      action={`Delete ${name.length > 32 ? "the workload" : name}`}
+      danger
+      ready={typed === name}
+      ask={remove}
+      onClose={onClose}
+      beside={<Button onClick={onClose}>Keep it</Button>}
     >
-      <p>
-        {workload.pods_desired > 0
-          ? `${plural(workload.pods_desired, "pod")} ${workload.pods_desired === 1 ? "stops" : "stop"}, and everything that Kubernetes has of it is removed.`
-          : "Everything that Kubernetes has of it is removed."}{" "}
-        The repository, the images and the history stay.
-      </p>
-      <p className="mt-2 text-muted">
-        The way back: create it again from the same repository, and deploy.
-      </p>
-      <form id={form} onSubmit={submit} className="mt-4">
-        <Field
-          data-first
-          label="Type the workload's name to confirm"
-          placeholder={name}
-          mono
-          value={typed}
-          onChange={(event) => setTyped(event.target.value)}
-        />
-      </form>
-      {remove.error && <ProblemView error={remove.error} className="mt-4" />}
-    </Dialog>
+      <div>
+        <p>
+          {workload.pods_desired > 0
+            ? `${plural(workload.pods_desired, "pod")} ${workload.pods_desired === 1 ? "stops" : "stop"}, and everything that Kubernetes has of it is removed.`
+            : "Everything that Kubernetes has of it is removed."}{" "}
+          The repository, the images and the history stay.
+        </p>
+        <p className="mt-2 text-muted">
+          The way back: create it again from the same repository, and deploy.
+        </p>
+      </div>
+      <Field
+        data-first
+        label="Type the workload's name to confirm"
+        placeholder={name}
+        mono
+        value={typed}
+        onChange={(event) => setTyped(event.target.value)}
+      />
+    </FormDialog>
   );
 }

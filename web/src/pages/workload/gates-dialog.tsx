@@ -1,11 +1,11 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api } from "@/api/client";
 import { keys } from "@/api/queries";
 import type { MetricCheck, WorkloadGates } from "@/api/types";
-import { Button } from "@/components/button";
+import { useChange } from "@/api/use-change";
 import { Check, Field, Pick } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
+import { AddRow, RowFields, useFormRows } from "@/components/form-rows";
 import { limitText, parseLimit } from "@/lib/gates";
 import { wholeNumber } from "@/lib/scale";
 
@@ -15,8 +15,7 @@ interface Props {
   onClose: () => void;
 }
 
-interface Row {
-  id: number;
+interface Written {
   name: string;
   query: string;
   comparison: MetricCheck["comparison"];
@@ -26,9 +25,9 @@ interface Row {
 
 const COMPARISONS = ["<", "<=", ">", ">="] as const;
 const MOST_CHECKS = 10;
+const EMPTY: Written = { name: "", query: "", comparison: "<", limit: "", seconds: "60" };
 
-const rowOf = (check: MetricCheck, id: number): Row => ({
-  id,
+const rowOf = (check: MetricCheck): Written => ({
   name: check.name,
   query: check.query,
   comparison: check.comparison,
@@ -37,7 +36,7 @@ const rowOf = (check: MetricCheck, id: number): Row => ({
 });
 
 /** The check of a row; null while something is missing. */
-function checkOf(row: Row): MetricCheck | null {
+function checkOf(row: Written): MetricCheck | null {
   const limit = parseLimit(row.limit);
   const seconds = wholeNumber(row.seconds);
   if (row.name.trim() === "" || row.query.trim() === "" || !limit || seconds === null) return null;
@@ -51,41 +50,24 @@ function checkOf(row: Row): MetricCheck | null {
 }
 
 export function GatesDialog({ name, gates, onClose }: Props) {
-  const client = useQueryClient();
   const [ready, setReady] = useState(String(gates.ready_seconds ?? 0));
   const [restarts, setRestarts] = useState(String(gates.max_restarts ?? ""));
   const [rollback, setRollback] = useState(gates.auto_rollback ?? false);
-  const [rows, setRows] = useState(() => (gates.checks ?? []).map(rowOf));
+  const { rows, change, add, remove } = useFormRows(() => (gates.checks ?? []).map(rowOf));
   const seconds = wholeNumber(ready);
   const most = restarts.trim() === "" ? undefined : wholeNumber(restarts);
   const checks = rows.map(checkOf).filter((check) => check !== null);
-  const save = useMutation({
-    mutationFn: () =>
+  const save = useChange(
+    onClose,
+    () =>
       api.setGates(name, {
         ready_seconds: seconds ?? 0,
         max_restarts: most,
         auto_rollback: rollback,
         checks,
       }),
-    onSuccess: (saved) => {
-      client.setQueryData(keys.gates(name), saved);
-      onClose();
-    },
-  });
-  const change = (id: number, part: Partial<Row>) =>
-    setRows(rows.map((row) => (row.id === id ? { ...row, ...part } : row)));
-  const add = () =>
-    setRows([
-      ...rows,
-      {
-        id: Math.max(0, ...rows.map((row) => row.id)) + 1,
-        name: "",
-        query: "",
-        comparison: "<",
-        limit: "",
-        seconds: "60",
-      },
-    ]);
+    (client, saved) => client.setQueryData(keys.gates(name), saved),
+  );
   return (
     <FormDialog
       title={`Health gates of ${name}`}
@@ -116,61 +98,58 @@ export function GatesDialog({ name, gates, onClose }: Props) {
         checked={rollback}
         onChange={setRollback}
       />
-      {rows.map((row) => (
-        <fieldset key={row.id} className="flex flex-col gap-3 border-t pt-3">
-          <legend className="sr-only">Metric {row.name}</legend>
-          <Field
-            label="Metric"
-            placeholder="errors"
-            maxLength={60}
-            value={row.name}
-            onChange={(event) => change(row.id, { name: event.target.value })}
+      {rows.map((row, index) => (
+        <RowFields
+          key={row.id}
+          name={`metric ${row.name || index + 1}`}
+          onRemove={() => remove(row.id)}
+          above={
+            <>
+              <Field
+                label="Metric"
+                placeholder="errors"
+                maxLength={60}
+                value={row.name}
+                onChange={(event) => change(row.id, { name: event.target.value })}
+              />
+              <Field
+                label="Prometheus query"
+                mono
+                maxLength={2000}
+                value={row.query}
+                onChange={(event) => change(row.id, { query: event.target.value })}
+              />
+            </>
+          }
+        >
+          <Pick
+            label="Comparison"
+            value={row.comparison}
+            options={COMPARISONS.map((value) => ({ value, label: value }))}
+            onChange={(value) =>
+              change(row.id, { comparison: COMPARISONS.find((it) => it === value) ?? "<" })
+            }
+            className="w-20"
           />
           <Field
-            label="Prometheus query"
-            mono
-            maxLength={2000}
-            value={row.query}
-            onChange={(event) => change(row.id, { query: event.target.value })}
+            label="Limit"
+            placeholder="0.5 or 120%"
+            invalid={row.limit !== "" && parseLimit(row.limit) === null}
+            value={row.limit}
+            onChange={(event) => change(row.id, { limit: event.target.value })}
+            className="w-32"
           />
-          <div className="flex flex-wrap items-end gap-3">
-            <Pick
-              label="Comparison"
-              value={row.comparison}
-              options={COMPARISONS.map((value) => ({ value, label: value }))}
-              onChange={(value) =>
-                change(row.id, { comparison: COMPARISONS.find((it) => it === value) ?? "<" })
-              }
-              className="w-20"
-            />
-            <Field
-              label="Limit"
-              placeholder="0.5 or 120%"
-              invalid={row.limit !== "" && parseLimit(row.limit) === null}
-              value={row.limit}
-              onChange={(event) => change(row.id, { limit: event.target.value })}
-              className="w-32"
-            />
-            <Field
-              label="Seconds"
-              inputMode="numeric"
-              value={row.seconds}
-              onChange={(event) => change(row.id, { seconds: event.target.value })}
-              className="w-24"
-            />
-            <Button
-              look="danger"
-              onClick={() => setRows(rows.filter((other) => other.id !== row.id))}
-            >
-              Remove
-            </Button>
-          </div>
-        </fieldset>
+          <Field
+            label="Seconds"
+            inputMode="numeric"
+            value={row.seconds}
+            onChange={(event) => change(row.id, { seconds: event.target.value })}
+            className="w-24"
+          />
+        </RowFields>
       ))}
       {gates.has_prometheus ? (
-        <Button onClick={add} disabled={rows.length >= MOST_CHECKS} className="self-start">
-          Add a metric
-        </Button>
+        <AddRow label="Add a metric" full={rows.length >= MOST_CHECKS} onAdd={() => add(EMPTY)} />
       ) : (
         <p className="text-muted">
           This server knows no Prometheus, so metrics cannot be checked: it needs{" "}

@@ -1,7 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { applyDeploy } from "@/api/cache";
 import { api, idempotencyKey } from "@/api/client";
 import { keys } from "@/api/queries";
 import type { Commit, CreateHotfix, HotfixPlan, Workload } from "@/api/types";
@@ -10,9 +8,11 @@ import { CommitLine, Sha } from "@/components/commit";
 import { Check, Field, SearchField } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
 import { ProblemView } from "@/components/problem";
+import { ReasonField, SEEN_IN_HISTORY } from "@/components/reason-field";
 import { plural } from "@/lib/format";
 import { MOST_PICKED, pickOrder } from "@/lib/hotfix";
 import { findCommits } from "./commit-picker";
+import { useBegin } from "./use-begin";
 
 interface Props {
   workload: Workload;
@@ -25,7 +25,6 @@ interface Props {
 export function HotfixDialog({ workload, commits, onClose }: Props) {
   const { name } = workload;
   const client = useQueryClient();
-  const navigate = useNavigate();
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [search, setSearch] = useState("");
   const [branch, setBranch] = useState("");
@@ -38,15 +37,11 @@ export function HotfixDialog({ workload, commits, onClose }: Props) {
     reason: reason.trim() || null,
   };
   const plan = useMutation({ mutationFn: () => api.hotfixPlan(name, body) });
-  const start = useMutation({
-    mutationFn: () => api.createHotfix(name, body, key),
-    onSuccess: async (started) => {
-      applyDeploy(client, started);
-      void client.invalidateQueries({ queryKey: keys.deploysOf(name) });
-      void client.invalidateQueries({ queryKey: keys.branches(name) });
-      await navigate({ to: "/deploys/$id", params: { id: String(started.id) } });
-    },
-  });
+  const start = useBegin(
+    name,
+    () => api.createHotfix(name, body, key),
+    () => void client.invalidateQueries({ queryKey: keys.branches(name) }),
+  );
   // What was found, or refused, was of other commits.
   const forget = () => {
     plan.reset();
@@ -114,13 +109,7 @@ export function HotfixDialog({ workload, commits, onClose }: Props) {
           forget();
         }}
       />
-      <Field
-        label="Reason"
-        placeholder="Optional; whoever looks at the history will see it"
-        maxLength={1000}
-        value={reason}
-        onChange={(event) => setReason(event.target.value)}
-      />
+      <ReasonField optional={SEEN_IN_HISTORY} value={reason} onChange={setReason} />
       {plan.error && <ProblemView error={plan.error} />}
       {plan.data && <Plan plan={plan.data} />}
     </FormDialog>

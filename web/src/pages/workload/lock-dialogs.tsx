@@ -1,58 +1,38 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import type { QueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api } from "@/api/client";
 import { keys } from "@/api/queries";
 import type { WorkloadLock } from "@/api/types";
-import { EndField } from "@/components/end-field";
-import { Field } from "@/components/field";
+import { useChange } from "@/api/use-change";
+import { EndField, useEnd } from "@/components/end-field";
 import { FormDialog } from "@/components/form-dialog";
-import { endOf, NO_END } from "@/lib/span";
+import { ReasonField } from "@/components/reason-field";
 
-/** Changes a rule, reads what it holds anew, and closes. */
-function useChange(name: string, onClose: () => void, change: () => Promise<unknown>) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: change,
-    onSuccess: () => {
-      void client.invalidateQueries({ queryKey: keys.workload(name) });
-      void client.invalidateQueries({ queryKey: keys.deploysOf(name) });
-      onClose();
-    },
-  });
-}
+/** What a lock holds is read anew. */
+const readAgain = (name: string) => (client: QueryClient) => {
+  void client.invalidateQueries({ queryKey: keys.workload(name) });
+  void client.invalidateQueries({ queryKey: keys.deploysOf(name) });
+};
 
 export function LockDialog({ name, onClose }: { name: string; onClose: () => void }) {
   const [reason, setReason] = useState("");
-  const [end, setEnd] = useState(NO_END);
-  const until = endOf(end, Date.now());
-  const wrong = "wrong" in until ? until.wrong : null;
-  const ask = useChange(name, onClose, () =>
-    api.lock(name, { reason: reason.trim(), until: "until" in until ? until.until : null }),
+  const end = useEnd();
+  const ask = useChange(
+    onClose,
+    () => api.lock(name, { reason: reason.trim(), until: end.until }),
+    readAgain(name),
   );
   return (
     <FormDialog
       title={`Lock ${name}`}
-      action="Lock"
-      ready={reason.trim() !== "" && wrong === null}
+      action={name.length > 32 ? "Lock it" : `Lock ${name}`}
+      ready={reason.trim() !== "" && end.wrong === null}
       ask={ask}
       onClose={onClose}
     >
       <p>Nobody but you deploys it, pushes included, until you unlock it.</p>
-      <Field
-        data-first
-        label="Reason"
-        required
-        maxLength={1000}
-        value={reason}
-        onChange={(event) => setReason(event.target.value)}
-      />
-      <EndField
-        label="How long it holds"
-        open="Until it is unlocked"
-        end={end}
-        onChange={setEnd}
-        wrong={wrong}
-      />
+      <ReasonField first value={reason} onChange={setReason} />
+      <EndField open="Until it is unlocked" {...end.field} />
     </FormDialog>
   );
 }
@@ -65,7 +45,7 @@ interface UnlockProps {
 
 export function UnlockDialog({ name, lock, onClose }: UnlockProps) {
   const [reason, setReason] = useState("");
-  const ask = useChange(name, onClose, () => api.unlock(name, reason.trim()));
+  const ask = useChange(onClose, () => api.unlock(name, reason.trim()), readAgain(name));
   return (
     <FormDialog
       title={`Break the lock of ${name}`}
@@ -79,14 +59,7 @@ export function UnlockDialog({ name, lock, onClose }: UnlockProps) {
         {lock.by} works on it by hand: “{lock.reason}”. Ask first. That you broke it stays on
         record.
       </p>
-      <Field
-        data-first
-        label="Reason"
-        required
-        maxLength={1000}
-        value={reason}
-        onChange={(event) => setReason(event.target.value)}
-      />
+      <ReasonField first value={reason} onChange={setReason} />
     </FormDialog>
   );
 }

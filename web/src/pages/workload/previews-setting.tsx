@@ -1,8 +1,8 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api } from "@/api/client";
 import { keys } from "@/api/queries";
 import type { PreviewSettings, Workload } from "@/api/types";
+import { useChange } from "@/api/use-change";
 import { Button } from "@/components/button";
 import { Check, Field } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
@@ -49,7 +49,6 @@ const LIMITS = { replicas: 10, idle_minutes: 10_080, expiry_days: 90 };
 type Amount = keyof typeof LIMITS;
 
 function PreviewsDialog({ workload, now, onClose }: DialogProps) {
-  const client = useQueryClient();
   const [auto, setAuto] = useState(now.auto);
   const [form, setForm] = useState<Record<Amount, string>>({
     replicas: String(now.replicas),
@@ -61,8 +60,9 @@ function PreviewsDialog({ workload, now, onClose }: DialogProps) {
     return value !== null && value >= 1 && value <= LIMITS[name] ? value : null;
   };
   const [replicas, idle, expiry] = [read("replicas"), read("idle_minutes"), read("expiry_days")];
-  const save = useMutation({
-    mutationFn: () => {
+  const save = useChange(
+    onClose,
+    () => {
       const asked = {
         auto,
         replicas: replicas ?? now.replicas,
@@ -71,11 +71,8 @@ function PreviewsDialog({ workload, now, onClose }: DialogProps) {
       };
       return api.setPreviews(workload.name, asked, workload.version);
     },
-    onSuccess: (saved) => {
-      client.setQueryData(keys.workload(workload.name), saved);
-      onClose();
-    },
-  });
+    (client, saved) => client.setQueryData(keys.workload(workload.name), saved),
+  );
   const field = (name: Amount, label: string, help: string) => (
     <Field
       label={label}

@@ -1,64 +1,34 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useId, useState } from "react";
-import { applyDeploy } from "@/api/cache";
+import { useState } from "react";
 import { api, idempotencyKey } from "@/api/client";
-import { keys } from "@/api/queries";
 import type { Workload } from "@/api/types";
-import { Button } from "@/components/button";
-import { Dialog } from "@/components/dialog";
-import { Field } from "@/components/field";
-import { ProblemView } from "@/components/problem";
+import { FormDialog } from "@/components/form-dialog";
+import { ReasonField, SEEN_IN_HISTORY } from "@/components/reason-field";
 import { plural } from "@/lib/format";
+import { useBegin } from "./use-begin";
 
 /** Replaces the pods; the version stays. */
 export function RestartDialog({ workload, onClose }: { workload: Workload; onClose: () => void }) {
-  const { name } = workload;
-  const form = useId();
-  const client = useQueryClient();
-  const navigate = useNavigate();
+  const { name, pods_desired: pods } = workload;
   const [reason, setReason] = useState("");
   const [key] = useState(idempotencyKey);
-  const restart = useMutation({
-    mutationFn: () => api.restart(name, reason.trim() || null, key),
-    onSuccess: async (started) => {
-      applyDeploy(client, started);
-      void client.invalidateQueries({ queryKey: keys.deploysOf(name) });
-      await navigate({ to: "/deploys/$id", params: { id: String(started.id) } });
-    },
-  });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    restart.mutate();
-  };
+  const restart = useBegin(name, () => api.restart(name, reason.trim() || null, key));
   return (
-    <Dialog
-      open
-      onClose={onClose}
-      title={<span className="wrap-anywhere">Restart {name}</span>}
+    <FormDialog
+      title={`Restart ${name}`}
       description={`${workload.category}, namespace ${workload.namespace}`}
-      footer={
-        <Button look="primary" type="submit" data-confirm form={form} busy={restart.isPending}>
-          Restart
-        </Button>
-      }
+      action={name.length > 32 ? "Restart" : `Restart ${name}`}
+      ready
+      confirm
+      ask={restart}
+      onClose={onClose}
     >
       <p>
-        {workload.pods_desired > 0
-          ? `${plural(workload.pods_desired, "pod")} ${workload.pods_desired === 1 ? "is" : "are"} replaced one after another.`
+        {pods > 0
+          ? `${plural(pods, "pod")} ${pods === 1 ? "is" : "are"} replaced one after another.`
           : "Its pods are replaced one after another."}{" "}
         The version stays as it is.
       </p>
-      <form id={form} onSubmit={submit} className="mt-4">
-        <Field
-          label="Reason"
-          placeholder="Optional; whoever looks at the history will see it"
-          maxLength={1000}
-          value={reason}
-          onChange={(event) => setReason(event.target.value)}
-        />
-      </form>
-      {restart.error && <ProblemView error={restart.error} className="mt-4" />}
-    </Dialog>
+      <ReasonField optional={SEEN_IN_HISTORY} value={reason} onChange={setReason} />
+    </FormDialog>
   );
 }

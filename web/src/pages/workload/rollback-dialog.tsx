@@ -1,20 +1,20 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useEffect, useId, useRef, useState } from "react";
-import { applyDeploy } from "@/api/cache";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
 import { api, idempotencyKey } from "@/api/client";
 import { isNothingToRollBack, isUnreachable } from "@/api/problem";
 import { keys, rollbackQuery } from "@/api/queries";
+import { proposeRevert } from "@/api/revert";
 import type { RollbackPlan, Workload } from "@/api/types";
-import { Button } from "@/components/button";
 import { Sha } from "@/components/commit";
 import { Comparison } from "@/components/comparison";
-import { Dialog } from "@/components/dialog";
-import { Field } from "@/components/field";
+import { Check } from "@/components/field";
+import { FormDialog } from "@/components/form-dialog";
 import { ProblemView } from "@/components/problem";
+import { ReasonField } from "@/components/reason-field";
 import { Bone, Loading } from "@/components/skeleton";
 import { Ago } from "@/components/time";
 import { shortSha } from "@/lib/format";
+import { useBegin } from "./use-begin";
 
 interface Props {
   workload: Workload;
@@ -29,101 +29,87 @@ const NOTHING =
 /** What changes, what is marked, and one button; nothing is built. */
 export function RollbackDialog({ workload, to, onClose }: Props) {
   const { name } = workload;
-  const form = useId();
   const client = useQueryClient();
-  const navigate = useNavigate();
   const [reason, setReason] = useState("");
   const [override, setOverride] = useState("");
+  const [revert, setRevert] = useState(false);
   const [key] = useState(idempotencyKey);
   const plan = useQuery(rollbackQuery(name, to));
-  const rollback = useMutation({
-    mutationFn: (target: number) =>
+  const rollback = useBegin(
+    name,
+    (target: number) =>
       api.rollback(
         name,
         { to: target, reason: reason.trim() || null, override_bad: override.trim() || null },
         key,
       ),
-    onSuccess: async (started) => {
-      applyDeploy(client, started);
-      void client.invalidateQueries({ queryKey: keys.deploysOf(name) });
+    (started) => {
       void client.invalidateQueries({ queryKey: keys.workload(name) });
-      await navigate({ to: "/deploys/$id", params: { id: String(started.id) } });
+      // It goes on while the rollback's page shows how it goes.
+      if (revert) void proposeRevert(client, started.id);
     },
-  });
-  const ready = plan.data !== undefined && (!plan.data.bad || override.trim() !== "");
-  // Once it is known what would change, Enter confirms it; not before.
-  const button = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
-    const lost = document.activeElement?.getAttribute("role") === "dialog";
-    if (ready && lost) button.current?.focus();
-  }, [ready]);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (ready && plan.data) rollback.mutate(plan.data.to.id);
-  };
+  );
+  const target = plan.data?.to;
   return (
-    <Dialog
-      open
+    <FormDialog
       wide
-      onClose={onClose}
-      title={<span className="wrap-anywhere">Roll back {name}</span>}
+      title={`Roll back ${name}`}
       description={`${workload.category}, namespace ${workload.namespace}`}
-      footer={
-        plan.error ? undefined : (
-          <Button
-            ref={button}
-            look="primary"
-            type="submit"
-            data-confirm
-            form={form}
-            disabled={!ready}
-            busy={rollback.isPending}
-          >
+      action={
+        plan.error ? null : (
+          <>
             Roll back{" "}
-            {plan.data && (
+            {target && (
               <>
-                to <span className="font-mono text-xs">{shortSha(plan.data.to.commit)}</span>
+                to <span className="font-mono text-xs">{shortSha(target.commit)}</span>
               </>
             )}
-          </Button>
+          </>
         )
       }
+      ready={plan.data !== undefined && (!plan.data.bad || override.trim() !== "")}
+      confirm
+      ask={{ ...rollback, mutate: () => target && rollback.mutate(target.id) }}
+      onClose={onClose}
     >
-      <form id={form} onSubmit={submit} className="flex flex-col gap-4">
-        {plan.isPending && (
-          <div className="flex h-20 items-center">
-            <Loading what="what would change" />
-            <Bone className="w-2/3" />
-          </div>
-        )}
-        {plan.error && (
-          <ProblemView
-            error={plan.error}
-            hint={isNothingToRollBack(plan.error) ? NOTHING : undefined}
-            onRetry={isUnreachable(plan.error) ? () => plan.refetch() : undefined}
-          />
-        )}
-        {plan.data && <Plan plan={plan.data} />}
-        {plan.data?.bad && (
-          <Field
-            label="Why this version is right all the same"
-            maxLength={1000}
-            value={override}
-            onChange={(event) => setOverride(event.target.value)}
-          />
-        )}
-        {!plan.error && (
-          <Field
-            label="What is wrong with the version that runs"
-            placeholder="Optional; it is marked as bad with this reason"
-            maxLength={1000}
-            value={reason}
-            onChange={(event) => setReason(event.target.value)}
-          />
-        )}
-      </form>
-      {rollback.error && <ProblemView error={rollback.error} className="mt-4" />}
-    </Dialog>
+      {plan.isPending && (
+        <div className="flex h-20 items-center">
+          <Loading what="what would change" />
+          <Bone className="w-2/3" />
+        </div>
+      )}
+      {plan.error && (
+        <ProblemView
+          error={plan.error}
+          hint={isNothingToRollBack(plan.error) ? NOTHING : undefined}
+          onRetry={isUnreachable(plan.error) ? () => plan.refetch() : undefined}
+        />
+      )}
+      {plan.data && <Plan plan={plan.data} />}
+      {plan.data?.bad && (
+        <ReasonField
+          label="Why this version is right all the same"
+          value={override}
+          onChange={setOverride}
+        />
+      )}
+      {!plan.error && (
+        <ReasonField
+          label="What is wrong with the version that runs"
+          optional="Optional; it is marked as bad with this reason"
+          value={reason}
+          onChange={setReason}
+        />
+      )}
+      {plan.data && plan.data.leaving.length > 0 && (
+        <Check
+          label="Propose revert as a pull request, too"
+          help="The repository still has the commits that leave, and its next deploy would bring them out again"
+          checked={revert}
+          onChange={setRevert}
+        />
+      )}
+    </FormDialog>
   );
 }
 

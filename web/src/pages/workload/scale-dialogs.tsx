@@ -1,14 +1,15 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import type { QueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, idempotencyKey } from "@/api/client";
 import { keys } from "@/api/queries";
 import type { ScaleStatus, Workload } from "@/api/types";
-import { EndField } from "@/components/end-field";
+import { useChange } from "@/api/use-change";
+import { EndField, useEnd } from "@/components/end-field";
 import { Check, Field } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
+import { ReasonField } from "@/components/reason-field";
 import { plural } from "@/lib/format";
 import { autoscalingAsked, autoscalingForm, wholeNumber } from "@/lib/scale";
-import { endOf, NO_END } from "@/lib/span";
 
 export interface ScaleProps {
   workload: Workload;
@@ -16,57 +17,28 @@ export interface ScaleProps {
   onClose: () => void;
 }
 
-/** Asks, reads the number of pods anew, and closes. */
-function useAsk(name: string, onClose: () => void, ask: () => Promise<unknown>) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: ask,
-    onSuccess: () => {
-      void client.invalidateQueries({ queryKey: keys.scale(name) });
-      onClose();
-    },
-  });
-}
+/** The number of pods is read anew. */
+const readAgain = (name: string) => (client: QueryClient) => {
+  void client.invalidateQueries({ queryKey: keys.scale(name) });
+};
 
-interface ReasonProps {
-  value: string;
-  onChange: (reason: string) => void;
-  first?: boolean;
-}
-
-const Reason = ({ value, onChange, first }: ReasonProps) => (
-  <Field
-    {...(first ? { "data-first": true } : {})}
-    label="Reason"
-    placeholder="Whoever looks at the ledger will see it"
-    required
-    maxLength={1000}
-    value={value}
-    onChange={(event) => onChange(event.target.value)}
-  />
-);
+const SEEN = "Whoever looks at the ledger will see it";
 
 /** A number of pods, by hand; `to` where it is chosen already. */
 export function ScaleDialog({ workload, scale, to, onClose }: ScaleProps & { to?: number }) {
   const [text, setText] = useState(String(to ?? scale.replicas ?? ""));
   const [reason, setReason] = useState("");
-  const [end, setEnd] = useState(NO_END);
   const [fixed, setFixed] = useState(false);
   const [key] = useState(idempotencyKey);
   const replicas = wholeNumber(text);
-  const until = endOf(end, Date.now());
-  const wrong = "wrong" in until ? until.wrong : null;
-  const ask = useAsk(workload.name, onClose, () =>
-    api.setScale(
-      workload.name,
-      {
-        replicas: replicas ?? 0,
-        reason: reason.trim(),
-        fixed,
-        until: "until" in until ? until.until : null,
-      },
-      key,
-    ),
+  const end = useEnd();
+  const ask = useChange(
+    onClose,
+    () => {
+      const body = { replicas: replicas ?? 0, reason: reason.trim(), fixed, until: end.until };
+      return api.setScale(workload.name, body, key);
+    },
+    readAgain(workload.name),
   );
   const { min, max } = scale.bounds;
   const autoscaled = scale.owner === "autoscaler" || scale.autoscaling != null;
@@ -76,7 +48,7 @@ export function ScaleDialog({ workload, scale, to, onClose }: ScaleProps & { to?
       title={to === 0 ? `Scale ${workload.name} to zero` : `Scale ${workload.name}`}
       action={replicas === null ? "Scale" : `Scale to ${plural(replicas, "pod")}`}
       danger={replicas === 0}
-      ready={replicas !== null && reason.trim() !== "" && wrong === null}
+      ready={replicas !== null && reason.trim() !== "" && end.wrong === null}
       ask={ask}
       onClose={onClose}
     >
@@ -103,14 +75,13 @@ export function ScaleDialog({ workload, scale, to, onClose }: ScaleProps & { to?
           className="max-w-72"
         />
       )}
-      <Reason first={to !== undefined} value={reason} onChange={setReason} />
-      <EndField
-        label="How long it holds"
-        open="Until somebody changes it"
-        end={end}
-        onChange={setEnd}
-        wrong={wrong}
+      <ReasonField
+        first={to !== undefined}
+        placeholder={SEEN}
+        value={reason}
+        onChange={setReason}
       />
+      <EndField open="Until somebody changes it" {...end.field} />
       {autoscaled && (
         <Check
           label="Turn the autoscaler off while it holds"
@@ -126,7 +97,11 @@ export function ScaleDialog({ workload, scale, to, onClose }: ScaleProps & { to?
 /** Gives the number back to the config file. */
 export function ReleaseDialog({ workload, onClose }: ScaleProps) {
   const [reason, setReason] = useState("");
-  const ask = useAsk(workload.name, onClose, () => api.releaseScale(workload.name, reason.trim()));
+  const ask = useChange(
+    onClose,
+    () => api.releaseScale(workload.name, reason.trim()),
+    readAgain(workload.name),
+  );
   return (
     <FormDialog
       description={`${workload.category}, namespace ${workload.namespace}`}
@@ -140,7 +115,7 @@ export function ReleaseDialog({ workload, onClose }: ScaleProps) {
         The number of pods, or the autoscaling, is again what the config file said at the last
         deploy.
       </p>
-      <Reason first value={reason} onChange={setReason} />
+      <ReasonField first placeholder={SEEN} value={reason} onChange={setReason} />
     </FormDialog>
   );
 }
@@ -149,20 +124,18 @@ export function ReleaseDialog({ workload, onClose }: ScaleProps) {
 export function AutoscalingDialog({ workload, scale, onClose }: ScaleProps) {
   const [form, setForm] = useState(() => autoscalingForm(scale.autoscaling));
   const [reason, setReason] = useState("");
-  const [end, setEnd] = useState(NO_END);
   const [key] = useState(idempotencyKey);
   const asked = autoscalingAsked(form, scale.autoscaling);
-  const until = endOf(end, Date.now());
-  const wrong = "wrong" in until ? until.wrong : null;
-  const ask = useAsk(workload.name, onClose, async () => {
-    if ("wrong" in asked) return;
-    const body = {
-      ...asked,
-      reason: reason.trim(),
-      until: "until" in until ? until.until : null,
-    };
-    await api.setAutoscaling(workload.name, body, key);
-  });
+  const end = useEnd();
+  const ask = useChange(
+    onClose,
+    async () => {
+      if ("wrong" in asked) return;
+      const body = { ...asked, reason: reason.trim(), until: end.until };
+      await api.setAutoscaling(workload.name, body, key);
+    },
+    readAgain(workload.name),
+  );
   const field = (name: keyof typeof form, label: string, help?: string) => (
     <Field
       {...(name === "min" ? { "data-first": true } : {})}
@@ -178,7 +151,7 @@ export function AutoscalingDialog({ workload, scale, onClose }: ScaleProps) {
       description={`${workload.category}, namespace ${workload.namespace}`}
       title={`Scale ${workload.name} by its load`}
       action="Scale by load"
-      ready={!("wrong" in asked) && reason.trim() !== "" && wrong === null}
+      ready={!("wrong" in asked) && reason.trim() !== "" && end.wrong === null}
       ask={ask}
       onClose={onClose}
     >
@@ -198,14 +171,8 @@ export function AutoscalingDialog({ workload, scale, onClose }: ScaleProps) {
           {asked.wrong}
         </p>
       )}
-      <Reason value={reason} onChange={setReason} />
-      <EndField
-        label="How long it holds"
-        open="Until somebody changes it"
-        end={end}
-        onChange={setEnd}
-        wrong={wrong}
-      />
+      <ReasonField placeholder={SEEN} value={reason} onChange={setReason} />
+      <EndField open="Until somebody changes it" {...end.field} />
     </FormDialog>
   );
 }
@@ -216,8 +183,10 @@ export function BoundsDialog({ workload, scale, onClose }: ScaleProps) {
   const [max, setMax] = useState(String(scale.bounds.max));
   const fewest = wholeNumber(min);
   const most = wholeNumber(max);
-  const ask = useAsk(workload.name, onClose, () =>
-    api.setScaleBounds(workload.name, { min: fewest ?? 0, max: most ?? 0 }),
+  const ask = useChange(
+    onClose,
+    () => api.setScaleBounds(workload.name, { min: fewest ?? 0, max: most ?? 0 }),
+    readAgain(workload.name),
   );
   return (
     <FormDialog

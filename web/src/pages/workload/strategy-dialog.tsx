@@ -1,11 +1,10 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
 import { api } from "@/api/client";
 import { keys } from "@/api/queries";
 import type { CanaryStep, Wave, WorkloadStrategy } from "@/api/types";
-import { Button } from "@/components/button";
+import { useChange } from "@/api/use-change";
 import { Check, Field } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
+import { AddRow, RowFields, useFormRows } from "@/components/form-rows";
 import { wholeNumber } from "@/lib/scale";
 
 interface Props {
@@ -16,19 +15,21 @@ interface Props {
 }
 
 interface StepRow {
-  id: number;
   percent: string;
   seconds: string;
   wait: boolean;
 }
 
 interface WaveRow {
-  id: number;
   clusters: string;
   seconds: string;
 }
 
 const MOST = 10;
+
+/** What a further step begins with: a canary grows. */
+const more = (last: StepRow | undefined): string =>
+  String(last ? Math.min(100, (wholeNumber(last.percent) || 2) * 5) : 10);
 
 const stepOf = ({ percent, seconds, wait }: StepRow): CanaryStep | null => {
   const [share, time] = [wholeNumber(percent), wholeNumber(seconds || "0")];
@@ -45,45 +46,34 @@ const waveOf = ({ clusters, seconds }: WaveRow): Wave | null => {
   return names.length === 0 || bake === null ? null : { clusters: names, bake_seconds: bake };
 };
 
-const nextId = (rows: { id: number }[]): number => Math.max(0, ...rows.map((it) => it.id)) + 1;
-
 export function StrategyDialog({ name, kind, strategy, onClose }: Props) {
-  const client = useQueryClient();
-  const [steps, setSteps] = useState<StepRow[]>(() =>
-    (strategy.canary ?? []).map((step, id) => ({
-      id,
+  const steps = useFormRows<StepRow>(() =>
+    (strategy.canary ?? []).map((step) => ({
       percent: String(step.percent),
       seconds: String(step.seconds ?? 0),
       wait: step.wait ?? false,
     })),
   );
-  const [waves, setWaves] = useState<WaveRow[]>(() =>
-    (strategy.waves ?? []).map((wave, id) => ({
-      id,
+  const waves = useFormRows<WaveRow>(() =>
+    (strategy.waves ?? []).map((wave) => ({
       clusters: wave.clusters.join(", "),
       seconds: String(wave.bake_seconds ?? 0),
     })),
   );
-  const canary = steps.map(stepOf).filter((step) => step !== null);
-  const clusters = waves.map(waveOf).filter((wave) => wave !== null);
-  const save = useMutation({
-    mutationFn: () => api.setStrategy(name, { canary, waves: clusters }),
-    onSuccess: (saved) => {
-      client.setQueryData(keys.strategy(name), saved);
-      onClose();
-    },
-  });
-  const changeStep = (id: number, part: Partial<StepRow>) =>
-    setSteps(steps.map((row) => (row.id === id ? { ...row, ...part } : row)));
-  const changeWave = (id: number, part: Partial<WaveRow>) =>
-    setWaves(waves.map((row) => (row.id === id ? { ...row, ...part } : row)));
+  const canary = steps.rows.map(stepOf).filter((step) => step !== null);
+  const clusters = waves.rows.map(waveOf).filter((wave) => wave !== null);
+  const save = useChange(
+    onClose,
+    () => api.setStrategy(name, { canary, waves: clusters }),
+    (client, saved) => client.setQueryData(keys.strategy(name), saved),
+  );
   const known = strategy.known_clusters;
   return (
     <FormDialog
       title={`Rollout strategy of ${name}`}
       action="Set the strategy"
       wide
-      ready={canary.length === steps.length && clusters.length === waves.length}
+      ready={canary.length === steps.rows.length && clusters.length === waves.rows.length}
       ask={save}
       onClose={onClose}
     >
@@ -95,48 +85,39 @@ export function StrategyDialog({ name, kind, strategy, onClose }: Props) {
       ) : (
         <p className="text-muted">A {kind} has no requests to share with a canary.</p>
       )}
-      {steps.map((row, index) => (
-        <fieldset key={row.id} className="flex flex-wrap items-end gap-3">
-          <legend className="sr-only">Canary {index + 1}</legend>
+      {steps.rows.map((row, index) => (
+        <RowFields key={row.id} name={`canary ${index + 1}`} onRemove={() => steps.remove(row.id)}>
           <Field
             data-first={index === 0 ? true : undefined}
             label="Percent of the pods"
             inputMode="numeric"
             invalid={row.percent !== "" && stepOf(row) === null}
             value={row.percent}
-            onChange={(event) => changeStep(row.id, { percent: event.target.value })}
+            onChange={(event) => steps.change(row.id, { percent: event.target.value })}
             className="w-36"
           />
           <Field
             label="Seconds to do well"
             inputMode="numeric"
             value={row.seconds}
-            onChange={(event) => changeStep(row.id, { seconds: event.target.value })}
+            onChange={(event) => steps.change(row.id, { seconds: event.target.value })}
             className="w-36"
           />
-          <Check
-            label="Wait for somebody"
-            checked={row.wait}
-            onChange={(wait) => changeStep(row.id, { wait })}
-          />
-          <Button
-            look="danger"
-            onClick={() => setSteps(steps.filter((other) => other.id !== row.id))}
-          >
-            Remove
-          </Button>
-        </fieldset>
+          <div className="flex h-8 items-center">
+            <Check
+              label="Wait for somebody"
+              checked={row.wait}
+              onChange={(wait) => steps.change(row.id, { wait })}
+            />
+          </div>
+        </RowFields>
       ))}
       {kind === "PinterestService" && (
-        <Button
-          className="self-start"
-          disabled={steps.length >= MOST}
-          onClick={() =>
-            setSteps([...steps, { id: nextId(steps), percent: "10", seconds: "60", wait: false }])
-          }
-        >
-          Add a step
-        </Button>
+        <AddRow
+          label="Add a step"
+          full={steps.rows.length >= MOST}
+          onAdd={() => steps.add({ percent: more(steps.rows.at(-1)), seconds: "60", wait: false })}
+        />
       )}
       <h3 className="border-t pt-3 font-medium">Waves of clusters</h3>
       <p className="text-muted wrap-anywhere">
@@ -144,43 +125,29 @@ export function StrategyDialog({ name, kind, strategy, onClose }: Props) {
           ? `This server knows ${known.join(", ")}.`
           : "This server knows its own cluster alone; it is told of others by --cluster."}
       </p>
-      {waves.map((row, index) => (
-        <fieldset key={row.id} className="flex flex-wrap items-end gap-3">
-          <legend className="sr-only">Wave {index + 1}</legend>
+      {waves.rows.map((row, index) => (
+        <RowFields key={row.id} name={`wave ${index + 1}`} onRemove={() => waves.remove(row.id)}>
           <Field
             label={`Clusters of wave ${index + 1}`}
             placeholder={known.join(", ")}
             value={row.clusters}
-            onChange={(event) => changeWave(row.id, { clusters: event.target.value })}
+            onChange={(event) => waves.change(row.id, { clusters: event.target.value })}
             className="min-w-40 flex-1"
           />
           <Field
             label="Seconds to bake"
             inputMode="numeric"
             value={row.seconds}
-            onChange={(event) => changeWave(row.id, { seconds: event.target.value })}
+            onChange={(event) => waves.change(row.id, { seconds: event.target.value })}
             className="w-36"
           />
-          <Button
-            look="danger"
-            onClick={() => setWaves(waves.filter((other) => other.id !== row.id))}
-          >
-            Remove
-          </Button>
-        </fieldset>
+        </RowFields>
       ))}
-      <Button
-        className="self-start"
-        disabled={waves.length >= Math.min(MOST, known.length)}
-        onClick={() =>
-          setWaves([
-            ...waves,
-            { id: nextId(waves), clusters: known[waves.length] ?? "", seconds: "0" },
-          ])
-        }
-      >
-        Add a wave
-      </Button>
+      <AddRow
+        label="Add a wave"
+        full={waves.rows.length >= Math.min(MOST, known.length)}
+        onAdd={() => waves.add({ clusters: known[waves.rows.length] ?? "", seconds: "0" })}
+      />
     </FormDialog>
   );
 }
