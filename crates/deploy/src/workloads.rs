@@ -311,7 +311,7 @@ impl Road {
         }
         let mirrored = self.inner.mirrored.lock();
         let mirrored = mirrored.unwrap_or_else(PoisonError::into_inner);
-        let of_all = repository.fetched_at.map(|at| at.as_millisecond());
+        let of_all = repository.fetched_at.map(Timestamp::as_millisecond);
         let own = mirrored.get(&repository.id);
         of_all <= own.map(|at| at.as_millisecond())
     }

@@ -65,6 +65,9 @@ impl Lane {
         let name = unique("topic");
         let switch = ["checkout", "--quiet", "-b", name.as_str()];
         self.clone.git(&switch).await?;
+        // The newest version of `main` may be the one that fails.
+        let text = self.config(&name, false);
+        self.clone.write("service.yaml", text)?;
         self.clone.write("message.txt", &name)?;
         let commit = self.on_a_branch(&name).await?;
         let body = json!({ "head": name, "base": "main", "title": name });

@@ -50,7 +50,7 @@ pub struct Lane {
 
 impl Lane {
     /// The config file of a version.
-    fn config(&self, version: &str, fails: bool) -> String {
+    pub(super) fn config(&self, version: &str, fails: bool) -> String {
         let namespace = &self.namespace;
         // More asked for than is allowed: the schema takes it, and the API server does not.
         let resources = if fails {

@@ -134,7 +134,7 @@ async fn prepare_and_play(
         url: url.replace(status.forge.trim_end_matches('/'), &gitea),
         repository,
         versions: Default::default(),
-        forged: Default::default(),
+        forged: std::sync::Mutex::default(),
     };
     let mut matrix = Matrix {
         server,
