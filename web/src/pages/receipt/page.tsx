@@ -206,7 +206,7 @@ function Why({ receipt }: { receipt: Receipt }) {
                   <Link
                     to="/deploys/$id"
                     params={{ id: String(receipt.rolled_back_by) }}
-                    className="link"
+                    className="link underline"
                   >
                     deploy {receipt.rolled_back_by}
                   </Link>
