@@ -110,7 +110,7 @@ function Proposed({ revert, workload }: { revert: Revert; workload: string }) {
     <>
       <p className="font-medium">
         {href ? (
-          <a href={href} target="_blank" rel="noreferrer" className="link-accent">
+          <a href={href} target="_blank" rel="noreferrer" className="link-accent underline">
             {name}
             <ExternalLink className="ml-1 inline size-3.5 align-[-0.125em]" aria-hidden />
           </a>

@@ -41,7 +41,7 @@ export function TokensPage() {
           {owner ? (
             <>
               Those of <span className="font-medium wrap-anywhere text-text">{owner}</span>.{" "}
-              <Link to="/tokens" className="link-accent">
+              <Link to="/tokens" className="link-accent underline">
                 See all
               </Link>
             </>
