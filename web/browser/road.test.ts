@@ -190,6 +190,32 @@ test("a pull request is deployed beside it, and removed again", async () => {
   await page.getByRole("heading", { name: "No preview" }).waitFor({ timeout: 60_000 });
 });
 
+test("a rollback brings back what ran, and its revert is proposed in the forge", async () => {
+  if (environment.push === null) return;
+  await open(`/workloads/${name}`);
+  await page.getByRole("heading", { name }).waitFor();
+  await page.keyboard.press("d");
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("1 commit comes in").waitFor();
+  await dialog.getByRole("button", { name: /^Deploy [0-9a-f]{7}$/ }).click();
+  await page.waitForURL("**/deploys/*");
+  const finished = page.getByRole("heading", { name: "Deploy finished" });
+  await finished.waitFor({ timeout: DEPLOY_TIMEOUT_MS });
+  await open(`/workloads/${name}?rollback=previous`);
+  await dialog.getByText("1 commit leaves").waitFor();
+  await dialog.getByLabel("Propose revert as a pull request, too").check();
+  await inspect(page, "rollback-dialog");
+  await dialog.getByRole("button", { name: /^Roll back to/ }).click();
+  await page.waitForURL("**/deploys/*");
+  const repository = page.getByRole("region", { name: "In the repository" });
+  const link = repository.getByRole("link", { name: /^Pull request/ });
+  await link.waitFor();
+  expect(await link.getAttribute("href")).toContain("/pulls/");
+  await repository.getByText("Say: Hello again.").waitFor();
+  await finished.waitFor({ timeout: DEPLOY_TIMEOUT_MS });
+  await inspect(page, "revert");
+});
+
 test("the other pages hold what happened", async () => {
   await open(`/workloads/${name}/history`);
   await page.getByRole("table", { name: "Deploys" }).getByText("Finished").first().waitFor();
@@ -269,6 +295,30 @@ test("a token is shown once and can be revoked", async () => {
     .getByRole("row", { name: new RegExp(`token of ${name}`) })
     .getByText("Revoked")
     .waitFor();
+});
+
+test("somebody is added, signs in by a link, and sees only what the role allows", async () => {
+  const guest = `guest-of-${name}`;
+  await open("/people");
+  await page.getByRole("button", { name: "Add a person or program" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill(guest);
+  await dialog.getByRole("button", { name: /^Add/ }).click();
+  await dialog.getByRole("button", { name: "Make a sign-in link" }).click();
+  await dialog.getByRole("button", { name: "Make the link" }).click();
+  const url = await dialog.getByText(/\/login\//).textContent();
+  await dialog.getByRole("button", { name: "I have copied it" }).click();
+  await page.getByRole("row", { name: new RegExp(guest) }).waitFor();
+  await inspect(page, "people");
+
+  const context = await browser.newContext({ reducedMotion: "reduce" });
+  complaints.listen(context);
+  const theirs = await context.newPage();
+  await theirs.goto(url ?? "");
+  await theirs.getByRole("button", { name: `You: ${guest}` }).waitFor();
+  await theirs.goto(`${environment.server}/people`);
+  await theirs.getByRole("alert").getByText("You may not do this").waitFor();
+  await context.close();
 });
 
 test("a workload is deleted only after its name was typed", async () => {

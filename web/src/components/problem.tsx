@@ -1,5 +1,5 @@
 import { CircleX, WifiOff } from "lucide-react";
-import { isUnreachable, problemOf } from "@/api/problem";
+import { isDenied, isUnreachable, problemOf } from "@/api/problem";
 import type { Place } from "@/api/types";
 import { Button } from "./button";
 import { Words } from "./words";
@@ -8,10 +8,15 @@ interface Props {
   error: unknown;
   /** What to do next on this page, where the server's words are for another. */
   hint?: string;
-  /** What to do again; shown as "Try again". */
+  /** What to do again; shown as "Try again", unless it would be denied again. */
   onRetry?: () => void;
   className?: string;
 }
+
+/** In a dialog that scrolls, what was refused would stand below its edge. */
+const intoView = (element: HTMLElement | null) => {
+  if (element?.closest("[data-body]")) element.scrollIntoView?.({ block: "nearest" });
+};
 
 /** What happened, why if known, what to do next, and an id to quote. */
 export function ProblemView({ error, hint, onRetry, className }: Props) {
@@ -24,7 +29,7 @@ export function ProblemView({ error, hint, onRetry, className }: Props) {
   const said = places.length > 0 && !problem.type.endsWith("-conflict");
   const detail = said || problem.detail === problem.title ? null : problem.detail;
   return (
-    <div role="alert" className={className}>
+    <div role="alert" ref={intoView} className={className}>
       <div className="flex gap-3 rounded-lg bg-failed-soft px-4 py-3 max-sm:flex-wrap">
         <Icon className="mt-0.5 size-4 shrink-0 text-failed" aria-hidden />
         <div className="min-w-0 flex-1 max-sm:min-w-48">
@@ -53,7 +58,7 @@ export function ProblemView({ error, hint, onRetry, className }: Props) {
             </p>
           )}
         </div>
-        {onRetry && (
+        {onRetry && !isDenied(error) && (
           <Button look="plain" onClick={onRetry} className="self-start max-sm:ml-7">
             Try again
           </Button>

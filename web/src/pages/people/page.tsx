@@ -63,7 +63,7 @@ export function PeoplePage() {
         <ProblemView
           error={error}
           hint={denied ? "Ask an owner to look, or to give you that role." : undefined}
-          onRetry={denied ? undefined : () => refetch()}
+          onRetry={() => refetch()}
           className="page-x pb-4"
         />
       )}

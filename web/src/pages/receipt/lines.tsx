@@ -7,7 +7,7 @@ import { plural } from "@/lib/format";
 export function LastLines({ failed }: { failed: FailedContainer }) {
   const name = `${failed.pod}/${failed.container}`;
   return (
-    <section aria-label={`Last lines of ${name}`} className="page-x pb-4">
+    <section aria-label={`Container ${name}`} className="page-x pb-4">
       <h2 className="font-medium">
         Last lines of <span className="font-mono text-xs break-all">{name}</span>
       </h2>

@@ -89,7 +89,7 @@ export function ReceiptView({ receipt }: { receipt: Receipt }) {
         <LastLines key={`${it.pod}/${it.container}`} failed={it} />
       ))}
       {receipt.build_lines.length > 0 && (
-        <section aria-label="Last lines of the build" className="page-x pb-4">
+        <section aria-label="Build" className="page-x pb-4">
           <h2 className="font-medium">Last lines of the build</h2>
           <Lines label="Last lines of the build" lines={receipt.build_lines} />
         </section>
@@ -101,7 +101,7 @@ export function ReceiptView({ receipt }: { receipt: Receipt }) {
             <Link
               to="/deploys/$id"
               params={{ id: String(receipt.compared_with) }}
-              className="link-accent"
+              className="link-accent underline"
             >
               deploy {receipt.compared_with}
             </Link>
@@ -206,7 +206,7 @@ function Why({ receipt }: { receipt: Receipt }) {
                   <Link
                     to="/deploys/$id"
                     params={{ id: String(receipt.rolled_back_by) }}
-                    className="link"
+                    className="link underline"
                   >
                     deploy {receipt.rolled_back_by}
                   </Link>

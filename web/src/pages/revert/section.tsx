@@ -33,7 +33,7 @@ export function RevertOfFailed({ deploy }: { deploy: DeploySummary }) {
     <>
       <p className="page-x pb-3 text-muted">
         It was rolled back by{" "}
-        <Link to="/deploys/$id" params={{ id: String(rollback) }} className="link">
+        <Link to="/deploys/$id" params={{ id: String(rollback) }} className="link underline">
           deploy {rollback}
         </Link>
         .
@@ -88,7 +88,7 @@ function Offer({ left, isPending, propose }: OfferProps) {
           "was left"
         ) : (
           <>
-            <Link to="/deploys/$id" params={{ id: String(left) }} className="link">
+            <Link to="/deploys/$id" params={{ id: String(left) }} className="link underline">
               deploy {left}
             </Link>{" "}
             brought
@@ -110,7 +110,7 @@ function Proposed({ revert, workload }: { revert: Revert; workload: string }) {
     <>
       <p className="font-medium">
         {href ? (
-          <a href={href} target="_blank" rel="noreferrer" className="link-accent">
+          <a href={href} target="_blank" rel="noreferrer" className="link-accent underline">
             {name}
             <ExternalLink className="ml-1 inline size-3.5 align-[-0.125em]" aria-hidden />
           </a>
@@ -118,7 +118,11 @@ function Proposed({ revert, workload }: { revert: Revert; workload: string }) {
           name
         )}{" "}
         takes back what{" "}
-        <Link to="/deploys/$id" params={{ id: String(revert.left_deploy) }} className="link">
+        <Link
+          to="/deploys/$id"
+          params={{ id: String(revert.left_deploy) }}
+          className="link underline"
+        >
           deploy {revert.left_deploy}
         </Link>{" "}
         brought
@@ -140,7 +144,11 @@ function Proposed({ revert, workload }: { revert: Revert; workload: string }) {
       </ul>
       <p className="mt-1.5 max-w-prose text-muted">
         Merge it before the next deploy of that branch. Automatic deploys wait as long as{" "}
-        <Link to="/workloads/$name" params={{ name: workload }} className="link wrap-anywhere">
+        <Link
+          to="/workloads/$name"
+          params={{ name: workload }}
+          className="link underline wrap-anywhere"
+        >
           {workload}
         </Link>{" "}
         is pinned.

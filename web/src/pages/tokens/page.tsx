@@ -3,6 +3,7 @@ import { Link, useSearch } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { useMemo, useState } from "react";
 import { api } from "@/api/client";
+import { isDenied } from "@/api/problem";
 import { keys, tokensQuery } from "@/api/queries";
 import type { ApiToken } from "@/api/types";
 import { Button } from "@/components/button";
@@ -40,7 +41,7 @@ export function TokensPage() {
           {owner ? (
             <>
               Those of <span className="font-medium wrap-anywhere text-text">{owner}</span>.{" "}
-              <Link to="/tokens" className="link-accent">
+              <Link to="/tokens" className="link-accent underline">
                 See all
               </Link>
             </>
@@ -48,14 +49,16 @@ export function TokensPage() {
             "A token lets a program do what its owner may. Hermez keeps only its hash."
           )}
         </p>
-        <Button
-          look="primary"
-          icon={<Plus className="size-4" aria-hidden />}
-          onClick={() => setCreating(true)}
-          className="max-sm:w-full"
-        >
-          Create a token
-        </Button>
+        {!isDenied(error) && (
+          <Button
+            look="primary"
+            icon={<Plus className="size-4" aria-hidden />}
+            onClick={() => setCreating(true)}
+            className="max-sm:w-full"
+          >
+            Create a token
+          </Button>
+        )}
       </div>
       {error && <ProblemView error={error} onRetry={() => refetch()} className="page-x pb-4" />}
       {isPending && <TableSkeleton columns={columns} what="tokens" rows={3} />}

@@ -56,8 +56,9 @@ interface ViewProps {
 export function ScaleView({ scale, byLoad, onAsk }: ViewProps) {
   const { owner, change, last_change: last, autoscaling, bounds } = scale;
   // The change itself says who, why and until when; the file has nothing more to say.
-  const told = owner === "file" || (owner === "person" && change != null);
   const holds = change?.state === "active";
+  const told =
+    owner === "file" || (owner === "person" && change != null) || (owner === "autoscaler" && holds);
   return (
     <section aria-label="Scale" className="page-x flex flex-wrap items-start gap-x-8 gap-y-4 py-4">
       <div className="min-w-0 flex-1 basis-80">
