@@ -196,7 +196,6 @@ async fn a_database_that_goes_away_in_the_middle_of_a_deploy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_that_find_one_missed_push_deploy_it_once() {
-    let _alone = NODES.lock().await;
     let sandbox = Sandbox::find().expect("a local cluster");
     let forge = sandbox.forge().expect("forge");
     let postgres = Postgres::start().await.expect("PostgreSQL");
