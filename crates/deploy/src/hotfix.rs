@@ -86,6 +86,7 @@ impl Road {
     ) -> Result<Fix, RoadError> {
         let workload = self.workload(workload).await?;
         let (repository, url) = self.repository_of(&workload).await?;
+        self.require_mirror(&repository).await?;
         let base = self.what_runs(&workload).await?;
         let mut commits = Vec::with_capacity(ask.commits.len().min(MAX_PICKS));
         if ask.commits.is_empty() || ask.commits.len() > MAX_PICKS {
@@ -193,7 +194,6 @@ impl Road {
             .await?;
         let repository = found.ok_or(missing)?;
         let url = RepositoryUrl::parse(&repository.url)?;
-        self.require_mirror(&repository).await?;
         Ok((repository, url))
     }
 }
