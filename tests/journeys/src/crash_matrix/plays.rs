@@ -91,7 +91,6 @@ impl Play {
         match self {
             Self::Deploy => &[
                 ASKED,
-                "update deploy to building",
                 "update deploy to queued",
                 "update deploy to applying",
                 "update deploy to rolling_out",
