@@ -139,13 +139,18 @@ impl Lane {
         };
         let path = self.in_forge(&format!("statuses/{head}?limit=100"));
         let statuses = self.forge.call(Method::GET, &path, None).await?;
-        let said: Vec<(&Value, &Value)> = statuses
+        let mut said: Vec<(Option<i64>, &Value, &Value)> = statuses
             .as_array()
             .into_iter()
             .flatten()
-            .map(|it| (&it["status"], &it["description"]))
+            .map(|it| (it["id"].as_i64(), &it["status"], &it["description"]))
             .collect();
-        let repeated = said.windows(2).filter(|two| two[0] == two[1]).count();
+        // Those of one second come in any order.
+        said.sort_by_key(|(id, ..)| *id);
+        let repeated = said
+            .windows(2)
+            .filter(|two| (two[0].1, two[0].2) == (two[1].1, two[1].2))
+            .count();
         Ok(json!({
             "hotfix_branches": hotfixes,
             "comments": self.comments(number).await?.len(),

@@ -222,13 +222,17 @@ impl Gitea {
         path: &str,
         status: &CommitStatus,
     ) -> Result<bool, ForgeError> {
-        let newest_first = format!("{path}?sort=recentupdate&limit=50");
+        let newest = format!("{path}?sort=recentupdate&limit=50");
         let answer = self
-            .send(repository, Method::GET, &newest_first, None::<&()>)
+            .send(repository, Method::GET, &newest, None::<&()>)
             .await?;
         let said: Vec<Said> =
             serde_json::from_slice(&answer).map_err(|error| self.unexpected(&error))?;
-        let newest = said.into_iter().find(|it| it.context == status.context);
+        // Those of one second come in any order.
+        let newest = said
+            .into_iter()
+            .filter(|it| it.context == status.context)
+            .max_by_key(|it| it.id);
         Ok(newest.is_some_and(|it| {
             it.status == status.state.as_str()
                 && it.target_url == status.target_url
@@ -264,6 +268,7 @@ impl Gitea {
 /// A status of a commit.
 #[derive(Deserialize)]
 struct Said {
+    id: i64,
     context: String,
     status: String,
     target_url: String,
