@@ -82,10 +82,11 @@ fn end(child: &mut Child) -> anyhow::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn shell(script: &str) -> Command {
+    /// A script that `sh` runs.
+    pub(in crate::test) fn shell(script: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         command
