@@ -90,6 +90,10 @@ pub struct PromoteDeploy {
     /// Leaves all further steps out, instead of going on from the one that waits.
     #[serde(default)]
     pub all: bool,
+    /// The step that is promoted, from 0, as `DeployPlan.step` was seen: asked for again, or by two
+    /// people at once, no further step is promoted. The one that goes on when absent.
+    #[serde(default)]
+    pub step: Option<usize>,
 }
 
 /// What runs of a workload in one of its clusters.

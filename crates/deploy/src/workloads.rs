@@ -8,7 +8,7 @@ use hermez_source::forge::Gitea;
 use hermez_source::{CommitId, Credential, RepositoryUrl, SourceError};
 use hermez_store::{
     BuildRecord, DeployFilter, Engine, NewBuild, NewRepository, NewWorkload, PageRequest,
-    PushRecord, RepositoryRecord, StoreError, WorkloadRecord,
+    PushRecord, RepositoryRecord, StoreError, Together, WorkloadRecord,
 };
 use jiff::Timestamp;
 use url::Url;
@@ -450,11 +450,9 @@ impl Road {
             requested_by: by.to_owned(),
             retry,
         };
-        let requested = self
-            .parts()
-            .store
-            .request_build(&new, Timestamp::now())
-            .await?;
+        // It belongs to a push, a workload or a hotfix, each with a line of its own in the record.
+        let asking = self.parts().store.request_build(&new, Timestamp::now());
+        let requested = Together::apart(asking).await?;
         self.inner.builds.notify_waiters();
         Ok(requested.build)
     }

@@ -165,7 +165,7 @@ impl Store {
             .filter(Column::WorkloadId.eq(new.workload_id))
             .filter(Column::CommitId.eq(new.commit.as_str()));
         let row = find.into_model::<Row>().one(&transaction).await?;
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         let build = row.ok_or_else(|| missing(0))?.record()?;
         if queued {
             self.announce(Change::Build(build.id));
@@ -239,7 +239,7 @@ impl Store {
     pub async fn cancel_build(&self, id: i64, now: Timestamp) -> Result<BuildRecord, StoreError> {
         let transaction = self.begin().await?;
         cancel(&transaction, Column::Id.eq(id), now).await?;
-        transaction.commit().await?;
+        self.commit_recorded(transaction).await?;
         self.announce(Change::Build(id));
         self.build(id).await?.ok_or_else(|| missing(id))
     }

@@ -55,6 +55,11 @@ impl Together {
         CURRENT.scope(self, work).await
     }
 
+    /// Does work that is a part of something larger, whose line and answer are kept elsewhere.
+    pub async fn apart<F: Future>(work: F) -> F::Output {
+        Self::default().with(work).await
+    }
+
     /// Whether the line is not in the record yet.
     pub fn is_unrecorded(&self) -> bool {
         self.parts().entry.is_some()

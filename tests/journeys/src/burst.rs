@@ -59,15 +59,13 @@ pub async fn run(sandbox: &Sandbox) -> Result<Value> {
 pub async fn run_of(sandbox: &Sandbox, size: Size) -> Result<Value> {
     let (hermez, forge) = (sandbox.hermez()?, sandbox.forge()?);
     let played = Played::start(sandbox, unique("burst")).await?;
-    let (repository, url, clone) = Clone::of_new(&forge, "burst").await?;
     let burst = Burst {
+        turning: Repository::new(&forge, "burst-turning").await?,
+        others: Repository::new(&forge, "burst").await?,
         hermez,
         forge,
-        clone,
         client: played.client.clone(),
         namespace: played.namespace.clone(),
-        repository,
-        url,
         size,
     };
     let figures = burst.travel().await;
@@ -77,15 +75,50 @@ pub async fn run_of(sandbox: &Sandbox, size: Size) -> Result<Value> {
     figures
 }
 
+/// A repository of many workloads, each with a config file of its own.
+struct Repository {
+    name: String,
+    url: String,
+    clone: Clone,
+}
+
+impl Repository {
+    async fn new(forge: &Forge, prefix: &str) -> Result<Self> {
+        let (name, url, clone) = Clone::of_new(forge, prefix).await?;
+        Ok(Self { name, url, clone })
+    }
+}
+
 struct Burst {
     hermez: Hermez,
     forge: Forge,
-    clone: Clone,
+    /// The workloads that take turns; a push of theirs builds no others.
+    turning: Repository,
+    others: Repository,
     client: Client,
     namespace: String,
-    repository: String,
-    url: String,
     size: Size,
+}
+
+/// A commit of each repository.
+struct Commits {
+    turning: String,
+    others: String,
+}
+
+impl Commits {
+    fn of(&self, index: usize) -> &str {
+        if index < TAKING_TURNS {
+            &self.turning
+        } else {
+            &self.others
+        }
+    }
+}
+
+/// The config file of a workload.
+fn file(index: usize) -> String {
+    format!("s{index}.yaml")
 }
 
 impl Burst {
@@ -94,7 +127,7 @@ impl Burst {
         let first = self.create_all().await?;
         let created = created.elapsed();
         let all = self.all_at_once(&first).await?;
-        let added = self.added(&first).await?;
+        let added = self.added(&first.turning).await?;
         let mut figures = json!({
             "journey": "burst",
             "deploys": self.size.deploys,
@@ -112,20 +145,33 @@ impl Burst {
         format!("{}-{index}", self.namespace)
     }
 
-    /// A thousand workloads of one repository, each with its artifact; gives the commit.
-    async fn create_all(&self) -> Result<String> {
+    fn repository(&self, index: usize) -> &Repository {
+        if index < TAKING_TURNS {
+            &self.turning
+        } else {
+            &self.others
+        }
+    }
+
+    /// A thousand workloads, each with its artifact; gives their commits.
+    async fn create_all(&self) -> Result<Commits> {
         for index in 0..self.size.deploys {
             let config = config(&self.name(index), &self.namespace, "first");
-            self.clone.write(&format!("s{index}.yaml"), config)?;
+            self.repository(index).clone.write(&file(index), config)?;
         }
-        // One image for all: the build of the second is the cache's.
-        self.clone
-            .write("Dockerfile", "FROM scratch\nCOPY message.txt /\n")?;
-        self.clone.write("message.txt", "played\n")?;
-        let first = self.clone.commit_and_push("First").await?;
+        for repository in [&self.turning, &self.others] {
+            // One image for all: the build of the second is the cache's.
+            let dockerfile = "FROM scratch\nCOPY message.txt /\n";
+            repository.clone.write("Dockerfile", dockerfile)?;
+            repository.clone.write("message.txt", "played\n")?;
+        }
+        let first = Commits {
+            turning: self.turning.clone.commit_and_push("First").await?,
+            others: self.others.clone.commit_and_push("First").await?,
+        };
         stream::iter(0..self.size.deploys)
             .map(|index| async move {
-                let create = ask(&self.url, &format!("s{index}.yaml"));
+                let create = ask(&self.repository(index).url, &file(index));
                 self.hermez.create_workload(&create).await.map(drop)
             })
             .buffer_unordered(AT_ONCE)
@@ -135,13 +181,13 @@ impl Burst {
         Ok(first)
     }
 
-    /// Waits until every workload has the artifact of a commit.
-    async fn built(&self, commit: &str) -> Result<()> {
+    /// Waits until every workload has the artifact of its commit.
+    async fn built(&self, commits: &Commits) -> Result<()> {
         stream::iter(0..self.size.deploys)
             .map(|index| async move {
                 let name = self.name(index);
                 self.hermez
-                    .artifact_available(&name, commit, LIMIT)
+                    .artifact_available(&name, commits.of(index), LIMIT)
                     .await
                     .map(drop)
             })
@@ -151,14 +197,14 @@ impl Burst {
     }
 
     /// Asks for all of them, and asks for some of them twice.
-    async fn all_at_once(&self, commit: &str) -> Result<Value> {
+    async fn all_at_once(&self, commits: &Commits) -> Result<Value> {
         let process = server()?;
         let before = usage(process)?;
         let begun = Instant::now();
         let asked: Vec<DeploySummary> = stream::iter(0..self.size.deploys)
             .map(|index| async move {
                 let path = format!("/workloads/{}/deploys", self.name(index));
-                let body = of(commit);
+                let body = of(commits.of(index));
                 let asked: DeploySummary = self.hermez.post_once(&path, &body, &path).await?;
                 if index % 10 == 0 {
                     let again: DeploySummary = self.hermez.post_once(&path, &body, &path).await?;
@@ -222,12 +268,12 @@ impl Burst {
     /// From the request to the Deployment's write: through Hermez, and by an apply of the resource.
     async fn added(&self, first: &str) -> Result<Value> {
         for index in 0..TAKING_TURNS {
-            let file = format!("s{index}.yaml");
-            let text = std::fs::read_to_string(self.clone.path().join(&file))?;
+            let clone = &self.turning.clone;
+            let text = std::fs::read_to_string(clone.path().join(file(index)))?;
             let changed = text.replace("VERSION: \"first\"", "VERSION: \"second\"");
-            self.clone.write(&file, changed)?;
+            clone.write(&file(index), changed)?;
         }
-        let second = self.clone.commit_and_push("Second").await?;
+        let second = self.turning.clone.commit_and_push("Second").await?;
         for index in 0..TAKING_TURNS {
             let name = self.name(index);
             // How long a version is looked at after it is ready is not what is measured.
@@ -301,7 +347,8 @@ impl Burst {
             .buffer_unordered(AT_ONCE)
             .collect::<()>()
             .await;
-        self.forge.delete_repository(&self.repository).await
+        self.forge.delete_repository(&self.turning.name).await?;
+        self.forge.delete_repository(&self.others.name).await
     }
 }
 

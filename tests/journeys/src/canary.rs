@@ -142,14 +142,22 @@ impl Canary {
         );
         let seen = self.pages(&["first", "second"]).await?;
         anyhow::ensure!(seen.len() == 2, "both versions answer: {seen:?}");
-        // Asking again for what is at work changes nothing; a newer one waits for its turn.
+        // A step that is over is not promoted again, one that is to come not yet; asking again for
+        // what is at work changes nothing.
         let promote = format!("/deploys/{}/promote", asked.id);
+        let at = |step| PromoteDeploy {
+            all: false,
+            step: Some(step),
+        };
+        let still: DeploySummary = stage.hermez.post(&promote, &at(0)).await?;
+        anyhow::ensure!(
+            still.message.contains("hermez deploys promote"),
+            "{still:?}"
+        );
+        stage.post_refused(&promote, &at(2), 409).await?;
         let begun = Instant::now();
         for _ in 0..2 {
-            let _: DeploySummary = stage
-                .hermez
-                .post(&promote, &PromoteDeploy::default())
-                .await?;
+            let _: DeploySummary = stage.hermez.post(&promote, &at(1)).await?;
         }
         let deploy = stage.ends(asked.id, DeployState::Succeeded).await?;
         let took = begun.elapsed();
@@ -234,7 +242,10 @@ impl Canary {
         self.server.launch().await?;
         self.stage.hermez = self.server.hermez()?;
         let promote = format!("/deploys/{}/promote", asked.id);
-        let all = PromoteDeploy { all: true };
+        let all = PromoteDeploy {
+            all: true,
+            step: None,
+        };
         let _: DeploySummary = self.stage.hermez.post(&promote, &all).await?;
         let deploy = self.stage.ends(asked.id, DeployState::Succeeded).await?;
         let took = begun.elapsed();

@@ -17,6 +17,7 @@ pub mod hermez;
 pub mod hotfix;
 pub mod jobset;
 pub mod main_job;
+pub mod metric_checks;
 pub mod played;
 pub mod postgres;
 pub mod proxy;
@@ -96,6 +97,10 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "a version crashes after its pods were ready: health gates fail the deploy, and what ran comes back by itself, once",
     ),
     (
+        "metric-checks",
+        "pods are well and metrics are not: checks against a number and the version before fail deploys and canaries; Prometheus away is waited for",
+    ),
+    (
         "pull-request",
         "a pull request gets a preview with a URL, a comment and a status; it follows pushes, sleeps, wakes, is shared and goes; a fork's waits for a word",
     ),
@@ -144,6 +149,7 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
         "streaming" => streaming::run(&sandbox).await,
         "rollback" => rollback::run(&sandbox).await,
         "burst" => burst::run(&sandbox).await,
+        "metric-checks" => metric_checks::run(&sandbox).await,
         "canary" => canary::run(&sandbox).await,
         "waves" => waves::run(&sandbox).await,
         "hotfix" => hotfix::run(&sandbox).await,

@@ -8,7 +8,7 @@ use hermez_journeys::sandbox::Sandbox;
 async fn a_burst_of_deploys_all_finish_and_none_twice() {
     let sandbox = Sandbox::find().expect("a local cluster");
     let size = Size {
-        deploys: 20,
+        deploys: 30,
         timed: 20,
     };
     let figures = run_of(&sandbox, size).await.expect("the burst");

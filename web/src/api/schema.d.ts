@@ -3639,6 +3639,11 @@ export interface components {
         PromoteDeploy: {
             /** @description Leaves all further steps out, instead of going on from the one that waits. */
             all?: boolean;
+            /**
+             * @description The step that is promoted, from 0, as `DeployPlan.step` was seen: asked for again, or by two
+             *     people at once, no further step is promoted. The one that goes on when absent.
+             */
+            step?: number | null;
         };
         /** @description A pull request with what Hermez made of it. */
         PullRequest: {

@@ -317,8 +317,11 @@ fn over(deploy: &DeploySummary) -> String {
 
 async fn promote(app: &App, id: i64, all: bool) -> Result<(), CliError> {
     let number = id.to_string();
+    // The step is told, so that a request that is sent again does not promote the next one, too.
+    let seen: Deploy = app.client.get(&["deploys", &number], &[]).await?.read()?;
+    let step = seen.plan.map(|plan| plan.step);
     let path = ["deploys", number.as_str(), "promote"];
-    let answer = app.client.post(&path, &PromoteDeploy { all }).await?;
+    let answer = app.client.post(&path, &PromoteDeploy { all, step }).await?;
     let sentence = format!("Deploy {id} goes on. Follow it with `hermez deploys watch {id}`.");
     app.done(&answer, &sentence)
 }

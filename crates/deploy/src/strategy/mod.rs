@@ -11,7 +11,9 @@ pub mod waves;
 
 use std::collections::BTreeSet;
 
-use hermez_api::{DeployPlan, DeployState, PlacementStatus, RolloutStrategy, WorkloadStrategy};
+use hermez_api::{
+    DeployPlan, DeployState, PlacementStatus, PromoteDeploy, RolloutStrategy, WorkloadStrategy,
+};
 use hermez_cluster::WorkloadKey;
 use hermez_kinds::Kind;
 use hermez_store::{DeployRecord, StoreError, WorkloadRecord};
@@ -115,11 +117,12 @@ impl Road {
             .collect())
     }
 
-    /// Promotes the step at which a deploy's canary waits, or all of them.
+    /// Promotes a step of a deploy's canary, or all of them. A step that is over stays so: whoever
+    /// asks may have missed the answer, or pressed after somebody else.
     pub async fn promote_deploy(
         &self,
         id: i64,
-        all: bool,
+        promote: &PromoteDeploy,
         by: &str,
     ) -> Result<DeployRecord, RoadError> {
         let store = &self.parts().store;
@@ -146,10 +149,21 @@ impl Road {
                 hint: format!("see where it is: hermez deploys show {id}"),
             });
         }
-        let step = if all {
-            canary::ALL_STEPS
-        } else {
-            i64::try_from(plan.step).unwrap_or(canary::ALL_STEPS)
+        let step = match promote.step {
+            _ if promote.all => canary::ALL_STEPS,
+            Some(over) if over < plan.step => return Ok(deploy),
+            Some(ahead) if ahead > plan.step => {
+                return Err(RoadError::NotNow {
+                    message: format!(
+                        "the canary of deploy {id} is at step {} of {}, not at step {}",
+                        plan.step + 1,
+                        plan.canary.len(),
+                        ahead.saturating_add(1)
+                    ),
+                    hint: format!("see where it is: hermez deploys show {id}"),
+                });
+            }
+            _ => i64::try_from(plan.step).unwrap_or(canary::ALL_STEPS),
         };
         Ok(store.promote_deploy(id, step, by, Timestamp::now()).await?)
     }

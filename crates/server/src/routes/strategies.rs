@@ -125,9 +125,9 @@ async fn promote(
     JsonBody(body): JsonBody<PromoteDeploy>,
 ) -> Result<(StatusCode, Json<DeploySummary>), ApiError> {
     let (road, by) = (state.road.clone(), caller.principal.name.clone());
-    let act = async move { Ok(road.promote_deploy(id, body.all, &by).await?) };
+    let detail = json!({ "all": body.all, "step": body.step });
+    let act = async move { Ok(road.promote_deploy(id, &body, &by).await?) };
     let (who, target) = (&caller.principal, Target::Deploy(id));
-    let detail = json!({ "all": body.all });
     let deploy = change(&state, who, Action::DeployPromote, target, detail, act).await?;
     Ok((StatusCode::ACCEPTED, Json(deploy.summary())))
 }

@@ -434,6 +434,15 @@ pub async fn a_change_is_kept_with_its_line(url: &str) {
     kept!("link", store.create_login_link(1, &[8; 32], at(1), at(9)));
     let session = kept!("session", store.create_session(1, &[9; 32], at(1), at(9)));
     kept!("session.end", store.delete_session(session));
+    let new = super::builds::mk_build(hello.id, 2, false);
+    let requested = kept!("build", store.request_build(&new, at(1)));
+    let cancel = store.cancel_build(requested.build.id, at(2));
+    kept!("build.cancel", cancel);
+    let part = Together::recorded(mk_entry(0, "ada", "push"));
+    let new = super::builds::mk_build(hello.id, 3, false);
+    let asking = Together::apart(store.request_build(&new, at(1)));
+    part.clone().with(Box::pin(asking)).await.unwrap();
+    assert!(part.is_unrecorded(), "the push it belongs to is not over");
     let deploy = super::deploys::mk_deploy(&store, "hello", 1).await;
     kept!("pause", store.pause_deploy(deploy.id, true, "ada", at(1)));
     kept!("promote", store.promote_deploy(deploy.id, 0, "ada", at(1)));

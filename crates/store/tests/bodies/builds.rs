@@ -12,7 +12,7 @@ use super::{at, mk_commit, mk_workload, open};
 
 const LEASE_MS: i64 = 15_000;
 
-fn mk_build(workload_id: i64, n: u8, retry: bool) -> NewBuild {
+pub fn mk_build(workload_id: i64, n: u8, retry: bool) -> NewBuild {
     NewBuild {
         workload_id,
         commit: mk_commit(n),
