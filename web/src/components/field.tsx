@@ -41,13 +41,33 @@ export function Field({ label, help, mono, invalid, options, className, ...rest 
         </datalist>
       )}
       {help && (
-        <p id={`${id}-help`} className="mt-1 text-xs text-faint">
+        <p
+          id={`${id}-help`}
+          className={clsx("mt-1 text-xs", invalid ? "text-failed" : "text-faint")}
+        >
           {help}
         </p>
       )}
     </div>
   );
 }
+
+interface NumberProps extends Omit<FieldProps, "inputMode" | "invalid" | "onChange"> {
+  /** What is wrong with it, in words; they take the place of the help. */
+  wrong?: string | null;
+  onChange: (text: string) => void;
+}
+
+/** A number as it is typed: the browser's own would not tell what is no number from nothing. */
+export const NumberField = ({ wrong, help, onChange, ...rest }: NumberProps) => (
+  <Field
+    inputMode="numeric"
+    help={wrong ?? help}
+    invalid={wrong != null}
+    onChange={(event) => onChange(event.target.value)}
+    {...rest}
+  />
+);
 
 interface SearchProps {
   label: string;
