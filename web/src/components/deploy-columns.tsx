@@ -15,7 +15,7 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
       header: "Deploy",
       className: withWorkload ? "w-[28%] max-sm:w-auto" : "w-18 md:w-24",
       cell: (it) => (
-        <>
+        <span className="block leading-4">
           <Link
             to="/deploys/$id"
             params={{ id: String(it.id) }}
@@ -30,7 +30,7 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
             <span className={withWorkload ? "nums text-faint" : "nums"}>#{it.id}</span>
           </Link>
           {withWorkload && <Narrow deploy={it} />}
-        </>
+        </span>
       ),
     },
     {
@@ -60,10 +60,10 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
       header: "Commit",
       className: withWorkload ? "max-sm:hidden" : undefined,
       cell: (it) => (
-        <>
+        <span className="block leading-4">
           <CommitLine commit={it.commit} title={it.title} />
           {!withWorkload && <Narrow deploy={it} />}
-        </>
+        </span>
       ),
     },
     withWorkload

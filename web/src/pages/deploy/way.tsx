@@ -12,7 +12,7 @@ import { promotions, type Where, wayOf } from "@/lib/strategy";
 const TONE: Record<Where, Tone> = {
   done: "ok",
   now: "progress",
-  ahead: "waiting",
+  ahead: "unknown",
   stopped: "failed",
 };
 

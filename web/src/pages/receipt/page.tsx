@@ -40,7 +40,7 @@ export function ReceiptPage() {
   if (isMissing(error) || !Number.isSafeInteger(Number(id))) {
     const problem = error ? problemOf(error) : undefined;
     return (
-      <Empty title={`There is no receipt of deploy ${id}`}>
+      <Empty page title={`There is no receipt of deploy ${id}`}>
         <p className="text-muted">
           <Words text={problem?.detail ?? "Receipts have the number of a deploy that failed."} />
         </p>
@@ -157,9 +157,9 @@ function Head({ receipt }: { receipt: Receipt }) {
           <Link to="/deploys/$id" params={{ id: String(deploy.id) }} className="link">
             deploy {deploy.id}
           </Link>
-          <span>{KIND[deploy.kind]}</span>
-          <span>{deploy.author}</span>
-          <span>by {deploy.requested_by}</span>
+          {deploy.kind !== "regular" && <span>{KIND[deploy.kind]}</span>}
+          <span>commit by {deploy.author}</span>
+          <span>asked for by {deploy.requested_by}</span>
           <Ago at={deploy.created_at} />
           <span>
             failed after <Took startedAt={deploy.created_at} finishedAt={deploy.finished_at} />

@@ -17,12 +17,12 @@ const columns: Column<ScaleChange>[] = [
     id: "change",
     header: "Change",
     cell: (it) => (
-      <>
-        <span className="block truncate" title={changeWords(it)}>
+      <div className="max-md:py-1.5">
+        <span className="block truncate max-md:whitespace-normal" title={changeWords(it)}>
           {changeWords(it)}
         </span>
         <span className="block text-xs break-words text-muted md:hidden">{it.reason}</span>
-      </>
+      </div>
     ),
   },
   {
