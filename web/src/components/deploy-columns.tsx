@@ -6,6 +6,7 @@ import { CommitLine } from "./commit";
 import { DeployStatus } from "./status";
 import type { Column } from "./table";
 import { Ago, Took } from "./time";
+import { timeColumn } from "./time-column";
 
 /** A deploy as every list shows it: state, what, who, when, how long. */
 export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
@@ -103,17 +104,7 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
         </span>
       ),
     },
-    {
-      id: "when",
-      header: "When",
-      right: true,
-      className: "w-30 max-md:hidden",
-      cell: (it) => (
-        <span className="text-muted">
-          <Ago at={it.created_at} />
-        </span>
-      ),
-    },
+    timeColumn({ id: "when", header: "When", at: (it) => it.created_at }),
   ];
   return columns.filter((column) => column !== null);
 }
