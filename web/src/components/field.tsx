@@ -76,9 +76,12 @@ interface SearchProps {
   placeholder?: string;
   className?: string;
   ref?: Ref<HTMLInputElement>;
+  /** Whether a dialog's keyboard begins here. */
+  first?: boolean;
 }
 
-export function SearchField({ label, value, onChange, placeholder, className, ref }: SearchProps) {
+export function SearchField(props: SearchProps) {
+  const { label, value, onChange, placeholder, className, ref, first } = props;
   return (
     <div className={clsx("relative", className)}>
       <Search
@@ -88,6 +91,7 @@ export function SearchField({ label, value, onChange, placeholder, className, re
       <input
         ref={ref}
         type="search"
+        data-first={first || undefined}
         aria-label={label}
         placeholder={placeholder ?? label}
         value={value}

@@ -89,7 +89,7 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
       )}
       {isNothingToRollBack(plan.error) && (
         <Button asChild className="self-start">
-          <Link to="/workloads/$name/history" params={{ name }} data-first>
+          <Link to="/workloads/$name/history" params={{ name }}>
             See the history
           </Link>
         </Button>
