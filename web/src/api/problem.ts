@@ -55,6 +55,10 @@ export const isDenied = (error: unknown): boolean =>
 export const isMissing = (error: unknown): boolean =>
   error instanceof ProblemError && error.problem.status === 404;
 
+/** Something in the request is not what the server takes. */
+export const isInvalid = (error: unknown): boolean =>
+  error instanceof ProblemError && error.problem.type === "urn:hermez:problem:invalid-body";
+
 /** A rule holds the deploy back, and saying why may let it through. */
 export const isHeld = (error: unknown): boolean =>
   error instanceof ProblemError && error.problem.type === "urn:hermez:problem:deploy-held";

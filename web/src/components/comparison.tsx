@@ -1,6 +1,7 @@
 import { clsx } from "clsx";
 import type { ChangedCommit, DeployComparison } from "@/api/types";
 import { Sha } from "@/components/commit";
+import { ScrollText } from "@/components/scroll-text";
 import { plural } from "@/lib/format";
 
 const digest = (reference: string | null | undefined): string =>
@@ -87,23 +88,16 @@ const diffLook = (line: string, index: number): string | undefined => {
 function Diff({ text }: { text: string }) {
   const lines = text.replace(/\n$/, "").split("\n");
   return (
-    <section
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-      tabIndex={0}
-      aria-label="Changes of the manifest"
-      className="mt-1 max-h-80 overflow-auto rounded-md bg-rail px-3 py-2"
-    >
-      <pre className="font-mono text-xs">
-        {lines.map((line, index) => (
-          <span
-            // biome-ignore lint/suspicious/noArrayIndexKey: lines of one text, which never moves
-            key={index}
-            className={clsx("block", diffLook(line, index))}
-          >
-            {line === "" ? " " : line}
-          </span>
-        ))}
-      </pre>
-    </section>
+    <ScrollText label="Changes of the manifest">
+      {lines.map((line, index) => (
+        <span
+          // biome-ignore lint/suspicious/noArrayIndexKey: lines of one text, which never moves
+          key={index}
+          className={clsx("block", diffLook(line, index))}
+        >
+          {line === "" ? " " : line}
+        </span>
+      ))}
+    </ScrollText>
   );
 }

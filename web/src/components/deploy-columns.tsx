@@ -6,6 +6,7 @@ import { CommitLine } from "./commit";
 import { DeployStatus } from "./status";
 import type { Column } from "./table";
 import { Ago, Took } from "./time";
+import { timeColumn } from "./time-column";
 
 /** A deploy as every list shows it: state, what, who, when, how long. */
 export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
@@ -15,7 +16,7 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
       header: "Deploy",
       className: withWorkload ? "w-[28%] max-sm:w-auto" : "w-18 md:w-24",
       cell: (it) => (
-        <>
+        <span className="block leading-4">
           <Link
             to="/deploys/$id"
             params={{ id: String(it.id) }}
@@ -30,7 +31,7 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
             <span className={withWorkload ? "nums text-faint" : "nums"}>#{it.id}</span>
           </Link>
           {withWorkload && <Narrow deploy={it} />}
-        </>
+        </span>
       ),
     },
     {
@@ -60,10 +61,10 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
       header: "Commit",
       className: withWorkload ? "max-sm:hidden" : undefined,
       cell: (it) => (
-        <>
+        <span className="block leading-4">
           <CommitLine commit={it.commit} title={it.title} />
           {!withWorkload && <Narrow deploy={it} />}
-        </>
+        </span>
       ),
     },
     withWorkload
@@ -103,17 +104,7 @@ export function deployColumns(withWorkload: boolean): Column<DeploySummary>[] {
         </span>
       ),
     },
-    {
-      id: "when",
-      header: "When",
-      right: true,
-      className: "w-30 max-md:hidden",
-      cell: (it) => (
-        <span className="text-muted">
-          <Ago at={it.created_at} />
-        </span>
-      ),
-    },
+    timeColumn({ id: "when", header: "When", at: (it) => it.created_at }),
   ];
   return columns.filter((column) => column !== null);
 }

@@ -41,13 +41,33 @@ export function Field({ label, help, mono, invalid, options, className, ...rest 
         </datalist>
       )}
       {help && (
-        <p id={`${id}-help`} className="mt-1 text-xs text-faint">
+        <p
+          id={`${id}-help`}
+          className={clsx("mt-1 text-xs", invalid ? "text-failed" : "text-faint")}
+        >
           {help}
         </p>
       )}
     </div>
   );
 }
+
+interface NumberProps extends Omit<FieldProps, "inputMode" | "invalid" | "onChange"> {
+  /** What is wrong with it, in words; they take the place of the help. */
+  wrong?: string | null;
+  onChange: (text: string) => void;
+}
+
+/** A number as it is typed: the browser's own would not tell what is no number from nothing. */
+export const NumberField = ({ wrong, help, onChange, ...rest }: NumberProps) => (
+  <Field
+    inputMode="numeric"
+    help={wrong ?? help}
+    invalid={wrong != null}
+    onChange={(event) => onChange(event.target.value)}
+    {...rest}
+  />
+);
 
 interface SearchProps {
   label: string;
@@ -56,9 +76,12 @@ interface SearchProps {
   placeholder?: string;
   className?: string;
   ref?: Ref<HTMLInputElement>;
+  /** Whether a dialog's keyboard begins here. */
+  first?: boolean;
 }
 
-export function SearchField({ label, value, onChange, placeholder, className, ref }: SearchProps) {
+export function SearchField(props: SearchProps) {
+  const { label, value, onChange, placeholder, className, ref, first } = props;
   return (
     <div className={clsx("relative", className)}>
       <Search
@@ -68,6 +91,7 @@ export function SearchField({ label, value, onChange, placeholder, className, re
       <input
         ref={ref}
         type="search"
+        data-first={first || undefined}
         aria-label={label}
         placeholder={placeholder ?? label}
         value={value}

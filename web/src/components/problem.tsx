@@ -1,5 +1,5 @@
 import { CircleX, WifiOff } from "lucide-react";
-import { isDenied, isUnreachable, problemOf } from "@/api/problem";
+import { isDenied, isInvalid, isUnreachable, problemOf } from "@/api/problem";
 import type { Place } from "@/api/types";
 import { Button } from "./button";
 import { Words } from "./words";
@@ -8,7 +8,7 @@ interface Props {
   error: unknown;
   /** What to do next on this page, where the server's words are for another. */
   hint?: string;
-  /** What to do again; shown as "Try again", unless it would be denied again. */
+  /** What to do again; shown as "Try again", unless it would be refused again. */
   onRetry?: () => void;
   className?: string;
 }
@@ -27,13 +27,17 @@ export function ProblemView({ error, hint, onRetry, className }: Props) {
   // The places say it all, and better than one sentence of them; of a conflict, the sentence has
   // the commit.
   const said = places.length > 0 && !problem.type.endsWith("-conflict");
-  const detail = said || problem.detail === problem.title ? null : problem.detail;
+  // Of a form, the title would only say that it was refused; the detail says which field, and why.
+  const title = !said && isInvalid(error) && problem.detail ? problem.detail : problem.title;
+  const detail = said || problem.detail === title ? null : problem.detail;
   return (
     <div role="alert" ref={intoView} className={className}>
       <div className="flex gap-3 rounded-lg bg-failed-soft px-4 py-3 max-sm:flex-wrap">
         <Icon className="mt-0.5 size-4 shrink-0 text-failed" aria-hidden />
         <div className="min-w-0 flex-1 max-sm:min-w-48">
-          <p className="font-medium break-words">{problem.title}</p>
+          <p className="font-medium break-words">
+            <Words text={title} />
+          </p>
           {detail && (
             <p className="mt-0.5 break-words whitespace-pre-line text-muted">
               <Words text={detail} />
@@ -58,7 +62,7 @@ export function ProblemView({ error, hint, onRetry, className }: Props) {
             </p>
           )}
         </div>
-        {onRetry && !isDenied(error) && (
+        {onRetry && !isDenied(error) && !isInvalid(error) && (
           <Button look="plain" onClick={onRetry} className="self-start max-sm:ml-7">
             Try again
           </Button>

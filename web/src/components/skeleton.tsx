@@ -11,3 +11,18 @@ export const Loading = ({ what }: { what: string }) => (
     Loading {what}
   </span>
 );
+
+/** The head of a build or a deploy, while it is fetched: its state, its commit, its facts. */
+export const HeadBones = ({ className }: { className: string }) => (
+  <div className={clsx("page-x flex flex-col gap-1 pt-4", className)} aria-hidden>
+    <div className="flex h-7 items-center">
+      <Bone className="h-5! w-44" />
+    </div>
+    <div className="flex h-5 items-center">
+      <Bone className="w-80 max-w-full" />
+    </div>
+    <div className="flex h-5 items-center">
+      <Bone className="w-56" />
+    </div>
+  </div>
+);

@@ -1,4 +1,5 @@
 import { Link } from "@tanstack/react-router";
+import { clsx } from "clsx";
 import { ChevronRight, Search } from "lucide-react";
 import { Fragment } from "react";
 import { useReconnecting } from "@/api/live";
@@ -37,6 +38,9 @@ export function Top({ onSearch }: { onSearch: () => void }) {
   );
 }
 
+/** Letters up to which a name is never cut. */
+const SHORT = 12;
+
 function Crumbs() {
   const crumbs = useCrumbs();
   return (
@@ -52,7 +56,11 @@ function Crumbs() {
                 </li>
               )}
               <li
-                className={last ? "min-w-0 truncate font-medium" : "min-w-8 truncate max-sm:hidden"}
+                className={clsx(
+                  last ? "min-w-0 truncate font-medium" : "max-sm:hidden",
+                  // Only what is long gives way; a short name would keep the room without filling it.
+                  !last && (crumb.label.length > SHORT ? "min-w-8 truncate" : "shrink-0"),
+                )}
                 aria-current={last ? "page" : undefined}
               >
                 {crumb.to && !last ? (

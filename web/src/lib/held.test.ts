@@ -57,5 +57,7 @@ describe("whyNotApprove", () => {
   it("is for those who are named", () => {
     expect(as("bob", mkApprovals({ people: ["eve"] }))).toMatch(/not one of those/);
     expect(as("eve", mkApprovals({ people: ["eve"] }))).toBeNull();
+    expect(as("bob", mkApprovals({ role: "owner" }))).toBeNull();
+    expect(as("bob", mkApprovals({ role: "viewer" }))).toMatch(/the role viewer/);
   });
 });

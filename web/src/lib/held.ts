@@ -26,5 +26,9 @@ export function whyNotApprove(
   if (approvals.people.length > 0 && !approvals.people.includes(me.name)) {
     return "You are not one of those who may approve it.";
   }
+  const { role } = approvals;
+  if (approvals.people.length === 0 && role && me.role !== role) {
+    return `Whoever has the role ${role} may approve it; yours is ${me.role}.`;
+  }
   return null;
 }

@@ -43,9 +43,13 @@ describe("autoscalingAsked", () => {
   });
 
   it("says what is wrong", () => {
-    for (const change of [{ min: "0" }, { max: "1" }, { cpu: "" }, { cpu: "a lot" }]) {
-      expect(autoscalingAsked({ ...form, ...change }, null)).toHaveProperty("wrong");
-    }
+    const at = (change: Partial<typeof form>) => autoscalingAsked({ ...form, ...change }, null);
+    expect(at({ min: "0" })).toHaveProperty("at", "min");
+    expect(at({ max: "1" })).toEqual({ at: "max", wrong: "Not fewer than the fewest" });
+    expect(at({ cpu: "" })).toEqual({ at: "cpu", wrong: "Say CPU, memory or both" });
+    expect(at({ cpu: "0" })).toHaveProperty("at", "cpu");
+    expect(at({ memory: "a lot" })).toHaveProperty("at", "memory");
+    expect(at({ calm: "3601" })).toHaveProperty("at", "calm");
   });
 });
 

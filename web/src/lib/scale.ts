@@ -61,6 +61,19 @@ export interface AutoscalingForm {
   calm: string;
 }
 
+/** Words for a field that wants a whole number; null where it has one in these bounds. */
+export function wrongNumber(text: string, least: number, most: number): string | null {
+  const value = wholeNumber(text);
+  if (value !== null && value >= least && value <= most) return null;
+  return `A whole number from ${least} to ${most.toLocaleString("en")}`;
+}
+
+/** The most that can be asked for at all. */
+export const MOST_PODS = 10_000;
+/** Kubernetes' own limits of a HorizontalPodAutoscaler. */
+const MOST_PERCENT = 1_000_000;
+const MOST_CALM = 3_600;
+
 const text = (value: unknown): string => (typeof value === "number" ? String(value) : "");
 const record = (value: unknown): Record<string, unknown> =>
   typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
@@ -78,25 +91,33 @@ export function autoscalingForm(now: AutoscalingSettings | null | undefined): Au
   };
 }
 
+/** Pure: the first that is wrong with the form, at the field that it is about. */
+function autoscalingWrong(form: AutoscalingForm, others: boolean) {
+  const checks: [keyof AutoscalingForm, string | null][] = [
+    ["min", wrongNumber(form.min, 1, MOST_PODS)],
+    ["max", wrongNumber(form.max, 1, MOST_PODS)],
+    ["max", Number(form.max) < Number(form.min) ? "Not fewer than the fewest" : null],
+    ["cpu", form.cpu.trim() && wrongNumber(form.cpu, 1, MOST_PERCENT)],
+    ["memory", form.memory.trim() && wrongNumber(form.memory, 1, MOST_PERCENT)],
+    ["cpu", others || form.cpu.trim() || form.memory.trim() ? null : "Say CPU, memory or both"],
+    ["calm", form.calm.trim() && wrongNumber(form.calm, 0, MOST_CALM)],
+  ];
+  const [at, wrong] = checks.find(([, words]) => words) ?? [];
+  return at && wrong ? { at, wrong } : null;
+}
+
 /** Pure: what to ask for, or what is wrong. What the form does not show stays as it is. */
 export function autoscalingAsked(
   form: AutoscalingForm,
   now: AutoscalingSettings | null | undefined,
-): Omit<SetAutoscaling, "reason" | "until"> | { wrong: string } {
-  const min = wholeNumber(form.min);
-  const max = wholeNumber(form.max);
-  if (min === null || max === null || min < 1) return { wrong: "Fewest and most are from 1 on." };
-  if (max < min) return { wrong: "The most pods are fewer than the fewest." };
-  const wrong = [form.cpu, form.memory, form.calm].some(
-    (it) => it.trim() !== "" && wholeNumber(it) === null,
-  );
-  if (wrong) return { wrong: "Percentages and seconds are whole numbers." };
+): Omit<SetAutoscaling, "reason" | "until"> | { wrong: string; at: keyof AutoscalingForm } {
   const metrics = now?.metrics ?? [];
+  const wrong = autoscalingWrong(form, metrics.length > 0);
+  if (wrong) return wrong;
+  const min = Number(form.min);
+  const max = Number(form.max);
   const cpu = wholeNumber(form.cpu);
   const memory = wholeNumber(form.memory);
-  if (cpu === null && memory === null && metrics.length === 0) {
-    return { wrong: "Say which load to follow: CPU, memory or both." };
-  }
   const calm = wholeNumber(form.calm);
   const before = record(now?.behavior);
   const { stabilizationWindowSeconds: _, ...rest } = record(before.scaleDown);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseWindows, windowsText } from "./windows";
+import { isTimeZone, parseWindows, windowsText } from "./windows";
 
 describe("windows", () => {
   it("are read as they are written", () => {
@@ -22,4 +22,9 @@ describe("windows", () => {
       expect(parseWindows(text)).toBeNull();
     }
   });
+});
+
+it("knows a time zone by its name", () => {
+  for (const zone of ["Europe/Berlin", "UTC"]) expect(isTimeZone(zone), zone).toBe(true);
+  for (const zone of ["Mars/Base", "", "+01:00"]) expect(isTimeZone(zone), zone).toBe(false);
 });

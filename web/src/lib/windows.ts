@@ -38,6 +38,18 @@ function parseDays(text: string): Weekday[] | null {
   return DAYS.filter((day) => days.has(day));
 }
 
+/** What a browser knows by name; the server knows the same from the same source. */
+export const ZONES: readonly string[] = Intl.supportedValuesOf?.("timeZone") ?? [];
+
+/** Whether clocks can be set by this name; an offset is none, since it has no summer. */
+export function isTimeZone(name: string): boolean {
+  try {
+    return /^[A-Za-z]/.test(name.trim()) && !!Intl.DateTimeFormat("en", { timeZone: name.trim() });
+  } catch {
+    return false;
+  }
+}
+
 /** Pure: the windows of a text, between which stands ";"; null where one cannot be read. */
 export function parseWindows(text: string): DeployWindow[] | null {
   const windows: DeployWindow[] = [];

@@ -4,7 +4,7 @@ import type { Build } from "@/api/types";
 import { Button } from "@/components/button";
 import { CommitLine } from "@/components/commit";
 import { Facts } from "@/components/facts";
-import { Bone, Loading } from "@/components/skeleton";
+import { HeadBones, Loading } from "@/components/skeleton";
 import { StatusIcon } from "@/components/status";
 import { Ago, Took } from "@/components/time";
 import { Words } from "@/components/words";
@@ -116,17 +116,7 @@ export function BuildHeader({ build, onCancel, onRetry }: Props) {
 export const BuildSkeleton = () => (
   <>
     <Loading what="the build" />
-    <div className="page-x flex flex-col gap-1 pt-4 pb-3" aria-hidden>
-      <div className="flex h-7 items-center">
-        <Bone className="h-5! w-44" />
-      </div>
-      <div className="flex h-5 items-center">
-        <Bone className="w-80 max-w-full" />
-      </div>
-      <div className="flex h-5 items-center">
-        <Bone className="w-56" />
-      </div>
-    </div>
+    <HeadBones className="pb-3" />
     <div className="flex-1 bg-code" aria-hidden />
   </>
 );

@@ -11,7 +11,8 @@ import { More } from "@/components/more";
 import { ProblemView } from "@/components/problem";
 import { Status } from "@/components/status";
 import { type Column, DataTable, TableSkeleton } from "@/components/table";
-import { Ago, Took } from "@/components/time";
+import { Took } from "@/components/time";
+import { timeColumn } from "@/components/time-column";
 import { usePage } from "@/frame/page";
 import { BUILD_STATES, oneOf } from "@/lib/search";
 import { BUILD } from "@/lib/status";
@@ -72,17 +73,7 @@ const columns: Column<BuildSummary>[] = [
       </span>
     ),
   },
-  {
-    id: "when",
-    header: "When",
-    right: true,
-    className: "w-30 max-md:hidden",
-    cell: (it) => (
-      <span className="text-muted">
-        <Ago at={it.created_at} />
-      </span>
-    ),
-  },
+  timeColumn({ id: "when", header: "When", at: (it) => it.created_at }),
 ];
 
 /** Every build, newest first. */

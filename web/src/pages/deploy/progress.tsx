@@ -14,12 +14,16 @@ export function Progress({ deploy, status }: Props) {
   const reached = deploy.started_at != null && deploy.pods_desired > 0;
   if (!reached && status === undefined) return null;
   const counts = status ? countPods(status) : keptCounts(deploy);
-  const words = status ? countWords(counts) : podsOf(deploy.pods_ready, deploy.pods_desired);
+  const kept = podsOf(deploy.pods_ready, deploy.pods_desired);
+  // The pods of a canary are few of many: 100 % of them is not yet the deploy.
+  const words = status ? countWords(counts) : deploy.state === "canary" ? `Canary: ${kept}` : kept;
   return (
     <section aria-label="Pods" className="page-x py-4">
       <div className="flex items-baseline justify-between gap-4">
         <p className="font-medium">{words}</p>
-        <p className="nums font-medium">{percent(deploy.pods_ready, deploy.pods_desired)} %</p>
+        {deploy.state !== "canary" && (
+          <p className="nums font-medium">{percent(deploy.pods_ready, deploy.pods_desired)} %</p>
+        )}
       </div>
       <RolloutBar counts={counts} className="mt-2" />
     </section>

@@ -12,7 +12,7 @@ import { promotions, type Where, wayOf } from "@/lib/strategy";
 const TONE: Record<Where, Tone> = {
   done: "ok",
   now: "progress",
-  ahead: "waiting",
+  ahead: "unknown",
   stopped: "failed",
 };
 
@@ -34,6 +34,8 @@ export function Way({ deploy }: { deploy: Deploy }) {
   });
   const way = wayOf(deploy);
   const waits = awaitsWord(deploy);
+  // Where it is, it may stand: by somebody's pause, or until somebody's word.
+  const stands = deploy.paused_by ? "paused" : waits ? "waits for your word" : null;
   if (way.length === 0) return null;
   return (
     <section aria-label="Its way" className="page-x py-4">
@@ -41,14 +43,12 @@ export function Way({ deploy }: { deploy: Deploy }) {
         {way.map(({ name, words, where }) => (
           <li key={name} className="flex items-start gap-2">
             <StatusIcon
-              tone={where === "now" && waits ? "waiting" : TONE[where]}
+              tone={where === "now" && stands ? "waiting" : TONE[where]}
               className="mt-0.5 size-4"
             />
             <span className="min-w-0 wrap-anywhere">
               <span className="font-medium">{name}</span> {words}{" "}
-              <span className="text-faint">
-                ({where === "now" && waits ? "waits for your word" : WORD[where]})
-              </span>
+              <span className="text-faint">({(where === "now" && stands) || WORD[where]})</span>
             </span>
           </li>
         ))}

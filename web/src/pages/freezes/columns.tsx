@@ -5,6 +5,7 @@ import { Menu, MenuItem } from "@/components/menu";
 import { Status } from "@/components/status";
 import type { Column } from "@/components/table";
 import { Ago } from "@/components/time";
+import { timeColumn } from "@/components/time-column";
 import { exceptionWords, freezeLook, isOver } from "@/lib/freezes";
 
 export interface FreezeActions {
@@ -51,28 +52,13 @@ export function freezeColumns(now: number, act: FreezeActions): Column<Freeze>[]
       className: "w-32 max-lg:hidden",
       cell: (it) => <span className="block truncate text-muted">{it.by}</span>,
     },
-    {
-      id: "from",
-      header: "From",
-      right: true,
-      className: "w-30 max-md:hidden",
-      cell: (it) => (
-        <span className="text-muted">
-          <Ago at={it.from} />
-        </span>
-      ),
-    },
-    {
+    timeColumn({ id: "from", header: "From", at: (it) => it.from }),
+    timeColumn({
       id: "until",
       header: "Until",
-      right: true,
-      className: "w-30 max-md:hidden",
-      cell: (it) => (
-        <span className="text-muted">
-          {it.until || it.ended_at ? <Ago at={it.ended_at ?? it.until} /> : "it is ended"}
-        </span>
-      ),
-    },
+      none: "it is ended",
+      at: (it) => it.ended_at ?? it.until,
+    }),
     {
       id: "more",
       header: "More",

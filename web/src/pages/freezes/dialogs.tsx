@@ -16,8 +16,8 @@ interface CreateProps {
 }
 
 export function CreateFreezeDialog({ project: given, onClose }: CreateProps) {
-  const { data: workloads = [] } = useQuery(workloadsQuery);
-  const projects = [...new Set(workloads.map((it) => it.project))].sort();
+  const { data: workloads } = useQuery(workloadsQuery);
+  const projects = [...new Set(workloads?.map((it) => it.project))].sort();
   const [begin, setBegin] = useState("");
   const [reason, setReason] = useState("");
   const [project, setProject] = useState(given ?? "");
@@ -25,6 +25,7 @@ export function CreateFreezeDialog({ project: given, onClose }: CreateProps) {
   const from = begin === "" ? null : Date.parse(begin);
   const end = useEnd(from);
   const of = project.trim();
+  const unknown = of !== "" && workloads !== undefined && !projects.includes(of);
   const ask = useChange(onClose, () =>
     api.createFreeze(
       {
@@ -53,7 +54,7 @@ export function CreateFreezeDialog({ project: given, onClose }: CreateProps) {
       {given === undefined && (
         <Field
           label="Project"
-          help="All workloads when empty"
+          help={unknown ? "No workload is of this project now" : "All workloads when empty"}
           value={project}
           options={projects}
           onChange={(event) => setProject(event.target.value)}

@@ -1,14 +1,13 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { Plus } from "lucide-react";
 import { useMemo, useState } from "react";
 import { freezesQuery } from "@/api/queries";
 import type { Freeze } from "@/api/types";
-import { Button } from "@/components/button";
 import { Command } from "@/components/copy";
 import { Empty } from "@/components/empty";
 import { Check } from "@/components/field";
 import { More } from "@/components/more";
+import { PageHead } from "@/components/page-head";
 import { ProblemView } from "@/components/problem";
 import { DataTable, TableSkeleton } from "@/components/table";
 import { usePage } from "@/frame/page";
@@ -34,27 +33,21 @@ export function FreezesPage() {
   );
   return (
     <>
-      <div className="page-x flex flex-wrap items-center gap-3 py-3">
-        <h1 className="sr-only">Freezes</h1>
-        <p className="min-w-0 flex-1 basis-72 text-muted">
-          While a freeze holds, deploys wait. Rollbacks and restarts pass.
-        </p>
-        <Check
-          label="Those that are over, too"
-          checked={all}
-          onChange={(next) =>
-            navigate({ to: "/freezes", search: { all: next || undefined }, replace: true })
-          }
-        />
-        <Button
-          look="primary"
-          icon={<Plus className="size-4" aria-hidden />}
-          onClick={() => setCreating(true)}
-          className="max-sm:w-full"
-        >
-          Create a freeze
-        </Button>
-      </div>
+      <PageHead
+        title="Freezes"
+        beside={
+          <Check
+            label="Those that are over, too"
+            checked={all}
+            onChange={(next) =>
+              navigate({ to: "/freezes", search: { all: next || undefined }, replace: true })
+            }
+          />
+        }
+        create={{ label: "Create a freeze", onClick: () => setCreating(true) }}
+      >
+        While a freeze holds, deploys wait. Rollbacks and restarts pass.
+      </PageHead>
       {query.error && (
         <ProblemView error={query.error} onRetry={() => query.refetch()} className="page-x pb-4" />
       )}

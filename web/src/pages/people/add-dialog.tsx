@@ -58,6 +58,8 @@ export function AddDialog({ onClose, onAdded }: Props) {
               name="role"
               value={value}
               checked={role === value}
+              // The keyboard enters and leaves by the chosen one: the dialog's trap counts the others, too.
+              tabIndex={role === value ? 0 : -1}
               onChange={() => setRole(value)}
               className="mt-0.5 size-4 shrink-0 accent-accent"
             />

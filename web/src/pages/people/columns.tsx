@@ -4,7 +4,7 @@ import type { Principal } from "@/api/types";
 import { IconButton } from "@/components/button";
 import { Menu, MenuItem } from "@/components/menu";
 import type { Column } from "@/components/table";
-import { Ago } from "@/components/time";
+import { timeColumn } from "@/components/time-column";
 import { plural } from "@/lib/format";
 import { roleWord, type TokensOf } from "@/lib/people";
 
@@ -61,28 +61,19 @@ export function peopleColumns({ me, tokens, onLink, onToken }: Given): Column<Pr
         );
       },
     },
-    {
+    timeColumn({
       id: "used",
       header: "Token last used",
-      right: true,
       className: "w-34 max-md:hidden",
-      cell: (it) => {
-        const at = tokens?.get(it.name)?.usedAt;
-        return <span className="text-muted">{at ? <Ago at={at} /> : "–"}</span>;
-      },
-    },
-    {
+      at: (it) => tokens?.get(it.name)?.usedAt,
+    }),
+    timeColumn({
       id: "added",
       header: "Added",
-      right: true,
       className: "w-30 max-sm:hidden",
-      sort: (it) => it.created_at,
-      cell: (it) => (
-        <span className="text-muted">
-          <Ago at={it.created_at} />
-        </span>
-      ),
-    },
+      sorted: true,
+      at: (it) => it.created_at,
+    }),
     {
       id: "more",
       header: "More",

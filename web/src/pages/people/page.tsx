@@ -1,12 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
-import { Plus } from "lucide-react";
 import { useMemo, useState } from "react";
 import { isDenied } from "@/api/problem";
 import { meQuery, principalsQuery, tokensQuery } from "@/api/queries";
 import type { Principal } from "@/api/types";
-import { Button } from "@/components/button";
 import { Command } from "@/components/copy";
 import { Empty } from "@/components/empty";
+import { PageHead } from "@/components/page-head";
 import { ProblemView } from "@/components/problem";
 import { DataTable, TableSkeleton } from "@/components/table";
 import { usePage } from "@/frame/page";
@@ -43,22 +42,16 @@ export function PeoplePage() {
   const denied = isDenied(error);
   return (
     <>
-      <div className="page-x flex flex-wrap items-center gap-3 py-3">
-        <h1 className="sr-only">People and programs</h1>
-        <p className="min-w-0 flex-1 basis-72 text-muted">
-          Who may sign in, and what their role lets them do.
-        </p>
-        {!denied && (
-          <Button
-            look="primary"
-            icon={<Plus className="size-4" aria-hidden />}
-            onClick={() => setOpen({ what: "add" })}
-            className="max-sm:w-full"
-          >
-            Add a person or program
-          </Button>
-        )}
-      </div>
+      <PageHead
+        title="People and programs"
+        create={
+          denied
+            ? null
+            : { label: "Add a person or program", onClick: () => setOpen({ what: "add" }) }
+        }
+      >
+        Who may sign in, and what their role lets them do.
+      </PageHead>
       {error && (
         <ProblemView
           error={error}

@@ -1,6 +1,7 @@
 import type { FailedContainer, ReceiptLine } from "@/api/types";
 import { Facts } from "@/components/facts";
 import { LogText } from "@/components/log/line";
+import { ScrollText } from "@/components/scroll-text";
 import { plural } from "@/lib/format";
 
 /** A container that failed, with the last that it wrote. */
@@ -29,24 +30,17 @@ export function LastLines({ failed }: { failed: FailedContainer }) {
 /** Lines of a log, oldest first, as they were written. */
 export function Lines({ label, lines }: { label: string; lines: ReceiptLine[] }) {
   return (
-    <section
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-      tabIndex={0}
-      aria-label={label}
-      className="mt-1 max-h-80 overflow-auto rounded-md bg-rail px-3 py-2"
-    >
-      <pre className="font-mono text-xs">
-        {lines.map((line, index) => (
-          <span
-            // biome-ignore lint/suspicious/noArrayIndexKey: lines of one text, which never moves
-            key={index}
-            className="block break-words whitespace-pre-wrap"
-            title={line.at ?? undefined}
-          >
-            {line.text === "" ? " " : <LogText text={line.text} search="" />}
-          </span>
-        ))}
-      </pre>
-    </section>
+    <ScrollText label={label}>
+      {lines.map((line, index) => (
+        <span
+          // biome-ignore lint/suspicious/noArrayIndexKey: lines of one text, which never moves
+          key={index}
+          className="block break-words whitespace-pre-wrap"
+          title={line.at ?? undefined}
+        >
+          {line.text === "" ? " " : <LogText text={line.text} search="" />}
+        </span>
+      ))}
+    </ScrollText>
   );
 }

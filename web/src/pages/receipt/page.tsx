@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { CircleX } from "lucide-react";
+import type { ReactNode } from "react";
 import { isMissing, problemOf } from "@/api/problem";
 import { receiptQuery } from "@/api/queries";
 import type { Receipt } from "@/api/types";
@@ -40,7 +41,7 @@ export function ReceiptPage() {
   if (isMissing(error) || !Number.isSafeInteger(Number(id))) {
     const problem = error ? problemOf(error) : undefined;
     return (
-      <Empty title={`There is no receipt of deploy ${id}`}>
+      <Empty page title={`There is no receipt of deploy ${id}`}>
         <p className="text-muted">
           <Words text={problem?.detail ?? "Receipts have the number of a deploy that failed."} />
         </p>
@@ -89,10 +90,9 @@ export function ReceiptView({ receipt }: { receipt: Receipt }) {
         <LastLines key={`${it.pod}/${it.container}`} failed={it} />
       ))}
       {receipt.build_lines.length > 0 && (
-        <section aria-label="Build" className="page-x pb-4">
-          <h2 className="font-medium">Last lines of the build</h2>
+        <Part title="Last lines of the build">
           <Lines label="Last lines of the build" lines={receipt.build_lines} />
-        </section>
+        </Part>
       )}
       {receipt.compared_with != null && (
         <section aria-label="What came with it" className="page-x pb-2">
@@ -115,8 +115,7 @@ export function ReceiptView({ receipt }: { receipt: Receipt }) {
       )}
       <Events events={receipt.events} />
       {others.length > 0 && (
-        <section aria-label="What is missing here" className="page-x pb-4">
-          <h2 className="font-medium">What is missing here</h2>
+        <Part title="What is missing here">
           <ul className="mt-1 flex flex-col gap-0.5 text-muted">
             {others.map((missing) => (
               <li key={missing} className="break-words">
@@ -124,7 +123,7 @@ export function ReceiptView({ receipt }: { receipt: Receipt }) {
               </li>
             ))}
           </ul>
-        </section>
+        </Part>
       )}
       <p className="page-x pb-8 text-muted">
         Found <Ago at={receipt.gathered_at} />, when deploy {deploy.id} failed, and kept as it was.
@@ -133,6 +132,13 @@ export function ReceiptView({ receipt }: { receipt: Receipt }) {
     </>
   );
 }
+
+const Part = ({ title, children }: { title: string; children: ReactNode }) => (
+  <section aria-label={title} className="page-x pb-4">
+    <h2 className="font-medium">{title}</h2>
+    {children}
+  </section>
+);
 
 function Head({ receipt }: { receipt: Receipt }) {
   const { deploy, rollback } = receipt;
@@ -157,9 +163,9 @@ function Head({ receipt }: { receipt: Receipt }) {
           <Link to="/deploys/$id" params={{ id: String(deploy.id) }} className="link">
             deploy {deploy.id}
           </Link>
-          <span>{KIND[deploy.kind]}</span>
-          <span>{deploy.author}</span>
-          <span>by {deploy.requested_by}</span>
+          {deploy.kind !== "regular" && <span>{KIND[deploy.kind]}</span>}
+          <span>commit by {deploy.author}</span>
+          <span>asked for by {deploy.requested_by}</span>
           <Ago at={deploy.created_at} />
           <span>
             failed after <Took startedAt={deploy.created_at} finishedAt={deploy.finished_at} />

@@ -2,11 +2,12 @@ import { useState } from "react";
 import type { ApprovalRule, DeployWindows } from "@/api/types";
 import { useChange } from "@/api/use-change";
 import { Button } from "@/components/button";
-import { Check, Field } from "@/components/field";
+import { Check, Field, NumberField } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
 import { toastProblem } from "@/components/toast";
+import { ROLES } from "@/lib/people";
 import { wholeNumber } from "@/lib/scale";
-import { parseWindows, windowsText } from "@/lib/windows";
+import { isTimeZone, parseWindows, windowsText, ZONES } from "@/lib/windows";
 import type { RuleTarget } from "./target";
 
 interface ClearProps {
@@ -66,7 +67,13 @@ export function WindowsDialog({ target, now, onClose }: WindowsProps) {
       />
       <Field
         label="Time zone"
-        help="Such as Europe/Berlin"
+        help={
+          isTimeZone(zone)
+            ? "Such as Europe/Berlin"
+            : "No time zone is called so; write one such as Europe/Berlin"
+        }
+        invalid={!isTimeZone(zone)}
+        options={ZONES}
         value={zone}
         onChange={(event) => setZone(event.target.value)}
         className="max-w-72"
@@ -106,12 +113,12 @@ export function ApprovalsDialog({ target, now, onClose }: ApprovalsProps) {
       onClose={onClose}
       beside={now && <Clear label="Clear" clear={clear} />}
     >
-      <Field
+      <NumberField
         data-first
         label="How many"
-        inputMode="numeric"
+        wrong={needed === null || needed < 1 ? "A whole number from 1 on" : null}
         value={count}
-        onChange={(event) => setCount(event.target.value)}
+        onChange={setCount}
         className="max-w-72"
       />
       <Field
@@ -123,6 +130,7 @@ export function ApprovalsDialog({ target, now, onClose }: ApprovalsProps) {
       {names.length === 0 && (
         <Field
           label="Role whose members may approve"
+          options={ROLES.map((it) => it.value)}
           value={role}
           onChange={(event) => setRole(event.target.value)}
           className="max-w-72"

@@ -1,6 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useSearch } from "@tanstack/react-router";
-import { Plus } from "lucide-react";
 import { useMemo, useState } from "react";
 import { api } from "@/api/client";
 import { isDenied } from "@/api/problem";
@@ -9,10 +8,11 @@ import type { ApiToken } from "@/api/types";
 import { Button } from "@/components/button";
 import { Command } from "@/components/copy";
 import { Empty } from "@/components/empty";
+import { PageHead } from "@/components/page-head";
 import { ProblemView } from "@/components/problem";
 import { Status } from "@/components/status";
 import { type Column, DataTable, TableSkeleton } from "@/components/table";
-import { Ago } from "@/components/time";
+import { timeColumn } from "@/components/time-column";
 import { toastProblem } from "@/components/toast";
 import { usePage } from "@/frame/page";
 import { CreateTokenDialog } from "./create-dialog";
@@ -35,31 +35,23 @@ export function TokensPage() {
   const columns = useMemo(() => tokenColumns(setRevoking), []);
   return (
     <>
-      <div className="page-x flex flex-wrap items-center gap-3 py-3">
-        <h1 className="sr-only">API tokens</h1>
-        <p className="min-w-0 flex-1 basis-72 text-muted">
-          {owner ? (
-            <>
-              Those of <span className="font-medium wrap-anywhere text-text">{owner}</span>.{" "}
-              <Link to="/tokens" className="link-accent underline">
-                See all
-              </Link>
-            </>
-          ) : (
-            "A token lets a program do what its owner may. Hermez keeps only its hash."
-          )}
-        </p>
-        {!isDenied(error) && (
-          <Button
-            look="primary"
-            icon={<Plus className="size-4" aria-hidden />}
-            onClick={() => setCreating(true)}
-            className="max-sm:w-full"
-          >
-            Create a token
-          </Button>
+      <PageHead
+        title="API tokens"
+        create={
+          isDenied(error) ? null : { label: "Create a token", onClick: () => setCreating(true) }
+        }
+      >
+        {owner ? (
+          <>
+            Those of <span className="font-medium wrap-anywhere text-text">{owner}</span>.{" "}
+            <Link to="/tokens" className="link-accent underline">
+              See all
+            </Link>
+          </>
+        ) : (
+          "A token lets a program do what its owner may. Hermez keeps only its hash."
         )}
-      </div>
+      </PageHead>
       {error && <ProblemView error={error} onRetry={() => refetch()} className="page-x pb-4" />}
       {isPending && <TableSkeleton columns={columns} what="tokens" rows={3} />}
       {tokens && tokens.length > 0 && (
@@ -123,28 +115,19 @@ function tokenColumns(onRevoke: (token: ApiToken) => void): Column<ApiToken>[] {
       className: "w-40 max-md:hidden",
       cell: (it) => <span className="block truncate text-muted">{it.owner}</span>,
     },
-    {
+    timeColumn({
       id: "created",
       header: "Created",
-      right: true,
       className: "w-30 max-sm:hidden",
-      cell: (it) => (
-        <span className="text-muted">
-          <Ago at={it.created_at} />
-        </span>
-      ),
-    },
-    {
+      at: (it) => it.created_at,
+    }),
+    timeColumn({
       id: "used",
       header: "Last used",
-      right: true,
       className: "w-30 max-sm:hidden",
-      cell: (it) => (
-        <span className="text-muted">
-          {it.last_used_at ? <Ago at={it.last_used_at} /> : "Never"}
-        </span>
-      ),
-    },
+      none: "Never",
+      at: (it) => it.last_used_at,
+    }),
     {
       id: "revoke",
       header: "Revoke",

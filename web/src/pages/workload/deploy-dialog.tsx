@@ -1,8 +1,8 @@
-import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { api, idempotencyKey } from "@/api/client";
 import { isHeld } from "@/api/problem";
-import { commitsQuery, keys } from "@/api/queries";
+import { commitsQuery, keys, rulesQuery } from "@/api/queries";
 import type { Commit, Page, Workload } from "@/api/types";
 import { Field } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
@@ -10,6 +10,7 @@ import { ProblemView } from "@/components/problem";
 import { ReasonField, SEEN_IN_HISTORY } from "@/components/reason-field";
 import { Bone, Loading } from "@/components/skeleton";
 import { shortSha } from "@/lib/format";
+import { Holds } from "@/pages/rules/holds";
 import { ChangeView } from "./change-view";
 import { CommitPicker } from "./commit-picker";
 import { useBegin } from "./use-begin";
@@ -32,6 +33,8 @@ export function DeployDialog({ workload, commit, onClose }: Props) {
   const [override, setOverride] = useState("");
   const [key] = useState(idempotencyKey);
   const query = useInfiniteQuery(commitsQuery(name, workload.default_branch, ""));
+  // What the rules say changes with the time: it is asked anew each time.
+  const { data: rules } = useQuery({ ...rulesQuery(name), staleTime: 0 });
   const listed = useMemo(() => query.data?.pages.flatMap((page) => page.items), [query.data]);
   const elsewhere = useMemo(
     () => (picked === null ? undefined : findCommit(client, name, picked)),
@@ -93,6 +96,11 @@ export function DeployDialog({ workload, commit, onClose }: Props) {
           chosen={chosen}
           pods={workload.pods_desired}
         />
+      )}
+      {rules && !rules.verdict.allowed && (
+        <section aria-label="What it would wait for" className="rounded-md bg-rail px-3 py-2.5">
+          <Holds verdict={rules.verdict} />
+        </section>
       )}
       {listed?.length === 0 && (
         <p className="text-muted">

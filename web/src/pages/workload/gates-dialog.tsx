@@ -3,11 +3,11 @@ import { api } from "@/api/client";
 import { keys } from "@/api/queries";
 import type { MetricCheck, WorkloadGates } from "@/api/types";
 import { useChange } from "@/api/use-change";
-import { Check, Field, Pick } from "@/components/field";
+import { Check, Field, NumberField, Pick } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
 import { AddRow, RowFields, useFormRows } from "@/components/form-rows";
 import { limitText, parseLimit } from "@/lib/gates";
-import { wholeNumber } from "@/lib/scale";
+import { wholeNumber, wrongNumber } from "@/lib/scale";
 
 interface Props {
   name: string;
@@ -25,6 +25,7 @@ interface Written {
 
 const COMPARISONS = ["<", "<=", ">", ">="] as const;
 const MOST_CHECKS = 10;
+const MOST_SECONDS = 3_600;
 const EMPTY: Written = { name: "", query: "", comparison: "<", limit: "", seconds: "60" };
 
 const rowOf = (check: MetricCheck): Written => ({
@@ -49,6 +50,9 @@ function checkOf(row: Written): MetricCheck | null {
   };
 }
 
+const wrongLimit = (limit: string): string | undefined =>
+  limit !== "" && parseLimit(limit) === null ? "0.5 or 120%" : undefined;
+
 export function GatesDialog({ name, gates, onClose }: Props) {
   const [ready, setReady] = useState(String(gates.ready_seconds ?? 0));
   const [restarts, setRestarts] = useState(String(gates.max_restarts ?? ""));
@@ -56,6 +60,7 @@ export function GatesDialog({ name, gates, onClose }: Props) {
   const { rows, change, add, remove } = useFormRows(() => (gates.checks ?? []).map(rowOf));
   const seconds = wholeNumber(ready);
   const most = restarts.trim() === "" ? undefined : wholeNumber(restarts);
+  const wrongReady = wrongNumber(ready, 0, MOST_SECONDS);
   const checks = rows.map(checkOf).filter((check) => check !== null);
   const save = useChange(
     onClose,
@@ -73,24 +78,24 @@ export function GatesDialog({ name, gates, onClose }: Props) {
       title={`Health gates of ${name}`}
       action="Set the gates"
       wide
-      ready={seconds !== null && most !== null && checks.length === rows.length}
+      ready={wrongReady === null && most !== null && checks.length === rows.length}
       ask={save}
       onClose={onClose}
     >
       <div className="grid gap-4 sm:grid-cols-2">
-        <Field
+        <NumberField
           data-first
           label="Seconds that all pods stay ready"
-          inputMode="numeric"
+          wrong={wrongReady}
           value={ready}
-          onChange={(event) => setReady(event.target.value)}
+          onChange={setReady}
         />
-        <Field
+        <NumberField
           label="Most restarts"
           help="Any number when empty"
-          inputMode="numeric"
+          wrong={most === null ? "A whole number, or nothing" : null}
           value={restarts}
-          onChange={(event) => setRestarts(event.target.value)}
+          onChange={setRestarts}
         />
       </div>
       <Check
@@ -134,16 +139,17 @@ export function GatesDialog({ name, gates, onClose }: Props) {
           <Field
             label="Limit"
             placeholder="0.5 or 120%"
-            invalid={row.limit !== "" && parseLimit(row.limit) === null}
+            help={wrongLimit(row.limit)}
+            invalid={wrongLimit(row.limit) !== undefined}
             value={row.limit}
             onChange={(event) => change(row.id, { limit: event.target.value })}
             className="w-32"
           />
-          <Field
+          <NumberField
             label="Seconds"
-            inputMode="numeric"
+            wrong={wholeNumber(row.seconds) === null ? "A whole number" : null}
             value={row.seconds}
-            onChange={(event) => change(row.id, { seconds: event.target.value })}
+            onChange={(seconds) => change(row.id, { seconds })}
             className="w-24"
           />
         </RowFields>

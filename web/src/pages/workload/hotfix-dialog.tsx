@@ -78,6 +78,7 @@ export function HotfixDialog({ workload, commits, onClose }: Props) {
       <fieldset className="min-w-0">
         <legend className="sr-only">Commits</legend>
         <SearchField
+          first
           label="Search commits"
           placeholder="Message, author or id"
           value={search}

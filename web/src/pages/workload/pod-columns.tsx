@@ -116,7 +116,7 @@ export function podColumns(
     {
       id: "node",
       header: "Node",
-      className: "w-40 max-lg:hidden",
+      className: "w-43 pl-3 max-lg:hidden",
       sort: (pod) => pod.node ?? undefined,
       cell: (pod) => (
         <span className="block truncate text-muted" title={pod.node ?? undefined}>

@@ -4,11 +4,11 @@ import { keys } from "@/api/queries";
 import type { PreviewSettings, Workload } from "@/api/types";
 import { useChange } from "@/api/use-change";
 import { Button } from "@/components/button";
-import { Check, Field } from "@/components/field";
+import { Check, NumberField } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
 import { plural } from "@/lib/format";
 import { sleeps } from "@/lib/previews";
-import { wholeNumber } from "@/lib/scale";
+import { wholeNumber, wrongNumber } from "@/lib/scale";
 import { Setting } from "./setting";
 
 /** What holds where the server says nothing else. */
@@ -74,13 +74,12 @@ function PreviewsDialog({ workload, now, onClose }: DialogProps) {
     (client, saved) => client.setQueryData(keys.workload(workload.name), saved),
   );
   const field = (name: Amount, label: string, help: string) => (
-    <Field
+    <NumberField
       label={label}
       help={help}
-      inputMode="numeric"
-      invalid={read(name) === null}
+      wrong={wrongNumber(form[name], 1, LIMITS[name])}
       value={form[name]}
-      onChange={(event) => setForm({ ...form, [name]: event.target.value })}
+      onChange={(text) => setForm({ ...form, [name]: text })}
     />
   );
   const counted = sleeps(workload.workload_type);

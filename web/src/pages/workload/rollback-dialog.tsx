@@ -1,10 +1,12 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, idempotencyKey } from "@/api/client";
 import { isNothingToRollBack, isUnreachable } from "@/api/problem";
 import { keys, rollbackQuery } from "@/api/queries";
 import { proposeRevert } from "@/api/revert";
 import type { RollbackPlan, Workload } from "@/api/types";
+import { Button } from "@/components/button";
 import { Sha } from "@/components/commit";
 import { Comparison } from "@/components/comparison";
 import { Check } from "@/components/field";
@@ -84,6 +86,13 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
           hint={isNothingToRollBack(plan.error) ? NOTHING : undefined}
           onRetry={isUnreachable(plan.error) ? () => plan.refetch() : undefined}
         />
+      )}
+      {isNothingToRollBack(plan.error) && (
+        <Button asChild className="self-start">
+          <Link to="/workloads/$name/history" params={{ name }}>
+            See the history
+          </Link>
+        </Button>
       )}
       {plan.data && <Plan plan={plan.data} />}
       {plan.data?.bad && (

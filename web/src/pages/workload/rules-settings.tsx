@@ -7,13 +7,11 @@ import type { Workload } from "@/api/types";
 import { Button } from "@/components/button";
 import { ProblemView } from "@/components/problem";
 import { Bone, Loading } from "@/components/skeleton";
-import { Status } from "@/components/status";
 import { Ago } from "@/components/time";
 import { toastProblem } from "@/components/toast";
-import { Words } from "@/components/words";
 import { plural } from "@/lib/format";
-import { HOLDING } from "@/lib/status";
 import { ExceptButtons } from "@/pages/rules/except";
+import { Holds } from "@/pages/rules/holds";
 import { ApprovalsDialog, WindowsDialog } from "@/pages/rules/rule-dialogs";
 import { ofWorkload } from "@/pages/rules/target";
 import { Approvals, Windows } from "@/pages/rules/words";
@@ -48,37 +46,12 @@ export function RulesSettings({ workload }: { workload: Workload }) {
       </Setting>
     );
   }
-  const { lock, verdict, own, of_project: project } = rules;
+  const { lock, own, of_project: project } = rules;
   const close = () => setAsking(null);
   return (
     <>
       <Setting name="A deploy of yours now" help="What the rules say to you">
-        <Status
-          look={
-            verdict.allowed
-              ? { tone: "ok", word: "It would begin at once" }
-              : { tone: "waiting", word: "It would be held" }
-          }
-        />
-        <ul>
-          {verdict.holds.map((hold) => (
-            <li key={`${hold.rule}:${hold.scope}:${hold.message}`} className="mt-1 break-words">
-              <span className="font-medium">{HOLDING[hold.rule]}:</span>{" "}
-              <Words text={hold.message} />
-              {hold.allowed_at && (
-                <>
-                  {" "}
-                  Allowed <Ago at={hold.allowed_at} />.
-                </>
-              )}
-              {hold.hint && (
-                <span className="block text-muted">
-                  <Words text={hold.hint} />
-                </span>
-              )}
-            </li>
-          ))}
-        </ul>
+        <Holds verdict={rules.verdict} />
         {rules.freezes.length > 0 && (
           <div className="mt-2 flex flex-wrap items-center gap-x-4 gap-y-2">
             <ExceptButtons freezes={rules.freezes} workload={name} />

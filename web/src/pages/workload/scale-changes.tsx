@@ -8,7 +8,7 @@ import { More } from "@/components/more";
 import { ProblemView } from "@/components/problem";
 import { Status } from "@/components/status";
 import { type Column, DataTable, TableSkeleton } from "@/components/table";
-import { Ago } from "@/components/time";
+import { timeColumn } from "@/components/time-column";
 import { Words } from "@/components/words";
 import { CHANGE, changeWords } from "@/lib/scale";
 
@@ -17,12 +17,12 @@ const columns: Column<ScaleChange>[] = [
     id: "change",
     header: "Change",
     cell: (it) => (
-      <>
-        <span className="block truncate" title={changeWords(it)}>
+      <div className="max-md:py-1.5">
+        <span className="block truncate max-md:whitespace-normal" title={changeWords(it)}>
           {changeWords(it)}
         </span>
         <span className="block text-xs break-words text-muted md:hidden">{it.reason}</span>
-      </>
+      </div>
     ),
   },
   {
@@ -51,28 +51,13 @@ const columns: Column<ScaleChange>[] = [
       </span>
     ),
   },
-  {
+  timeColumn({
     id: "until",
     header: "Until",
-    right: true,
     className: "w-30 max-lg:hidden",
-    cell: (it) => (
-      <span className="text-muted">
-        <Ago at={isOn(it) ? it.until : null} />
-      </span>
-    ),
-  },
-  {
-    id: "when",
-    header: "When",
-    right: true,
-    className: "w-30 max-sm:hidden",
-    cell: (it) => (
-      <span className="text-muted">
-        <Ago at={it.at} />
-      </span>
-    ),
-  },
+    at: (it) => (isOn(it) ? it.until : null),
+  }),
+  timeColumn({ id: "when", header: "When", className: "w-30 max-sm:hidden", at: (it) => it.at }),
 ];
 
 /** The ledger: every change that was asked for, newest first. */

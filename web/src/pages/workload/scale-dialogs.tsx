@@ -5,11 +5,17 @@ import { keys } from "@/api/queries";
 import type { ScaleStatus, Workload } from "@/api/types";
 import { useChange } from "@/api/use-change";
 import { EndField, useEnd } from "@/components/end-field";
-import { Check, Field } from "@/components/field";
+import { Check, NumberField } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
 import { ReasonField } from "@/components/reason-field";
 import { plural } from "@/lib/format";
-import { autoscalingAsked, autoscalingForm, wholeNumber } from "@/lib/scale";
+import {
+  autoscalingAsked,
+  autoscalingForm,
+  MOST_PODS,
+  wholeNumber,
+  wrongNumber,
+} from "@/lib/scale";
 
 export interface ScaleProps {
   workload: Workload;
@@ -41,6 +47,7 @@ export function ScaleDialog({ workload, scale, to, onClose }: ScaleProps & { to?
     readAgain(workload.name),
   );
   const { min, max } = scale.bounds;
+  const wrong = replicas === 0 ? null : wrongNumber(text, min, max);
   const autoscaled = scale.owner === "autoscaler" || scale.autoscaling != null;
   return (
     <FormDialog
@@ -48,7 +55,7 @@ export function ScaleDialog({ workload, scale, to, onClose }: ScaleProps & { to?
       title={to === 0 ? `Scale ${workload.name} to zero` : `Scale ${workload.name}`}
       action={replicas === null ? "Scale" : `Scale to ${plural(replicas, "pod")}`}
       danger={replicas === 0}
-      ready={replicas !== null && reason.trim() !== "" && end.wrong === null}
+      ready={wrong === null && reason.trim() !== "" && end.wrong === null}
       ask={ask}
       onClose={onClose}
     >
@@ -59,19 +66,13 @@ export function ScaleDialog({ workload, scale, to, onClose }: ScaleProps & { to?
         </p>
       )}
       {to === undefined && (
-        <Field
+        <NumberField
           data-first
           label="Pods"
-          inputMode="numeric"
-          help={
-            <>
-              {scale.replicas ?? 0} now; from {min} to {max.toLocaleString("en")}
-              {min > 0 ? ", or 0" : ""}
-            </>
-          }
-          invalid={text !== "" && replicas === null}
+          help={`${scale.replicas ?? 0} now; from ${min} to ${max.toLocaleString("en")}${min > 0 ? ", or 0" : ""}`}
+          wrong={text === "" || wrong === null ? null : `${wrong}; its bounds can be changed`}
           value={text}
-          onChange={(event) => setText(event.target.value)}
+          onChange={setText}
           className="max-w-72"
         />
       )}
@@ -137,13 +138,13 @@ export function AutoscalingDialog({ workload, scale, onClose }: ScaleProps) {
     readAgain(workload.name),
   );
   const field = (name: keyof typeof form, label: string, help?: string) => (
-    <Field
+    <NumberField
       {...(name === "min" ? { "data-first": true } : {})}
       label={label}
       help={help}
-      inputMode="numeric"
+      wrong={"wrong" in asked && asked.at === name ? asked.wrong : null}
       value={form[name]}
-      onChange={(event) => setForm({ ...form, [name]: event.target.value })}
+      onChange={(text) => setForm({ ...form, [name]: text })}
     />
   );
   return (
@@ -166,11 +167,6 @@ export function AutoscalingDialog({ workload, scale, onClose }: ScaleProps) {
         "Calm before scaling down",
         "Seconds for which fewer pods must be enough (stabilizationWindowSeconds); Kubernetes' own when empty",
       )}
-      {"wrong" in asked && (
-        <p role="status" className="text-failed">
-          {asked.wrong}
-        </p>
-      )}
       <ReasonField placeholder={SEEN} value={reason} onChange={setReason} />
       <EndField open="Until somebody changes it" {...end.field} />
     </FormDialog>
@@ -183,6 +179,10 @@ export function BoundsDialog({ workload, scale, onClose }: ScaleProps) {
   const [max, setMax] = useState(String(scale.bounds.max));
   const fewest = wholeNumber(min);
   const most = wholeNumber(max);
+  const wrongMin = wrongNumber(min, 0, MOST_PODS);
+  const wrongMax =
+    wrongNumber(max, 0, MOST_PODS) ??
+    (Number(max) < Number(min) ? "Not fewer than the fewest" : null);
   const ask = useChange(
     onClose,
     () => api.setScaleBounds(workload.name, { min: fewest ?? 0, max: most ?? 0 }),
@@ -193,25 +193,20 @@ export function BoundsDialog({ workload, scale, onClose }: ScaleProps) {
       description={`${workload.category}, namespace ${workload.namespace}`}
       title={`Bounds of ${workload.name}`}
       action="Set the bounds"
-      ready={fewest !== null && most !== null && fewest <= most}
+      ready={wrongMin === null && wrongMax === null}
       ask={ask}
       onClose={onClose}
     >
       <p>What people may ask for, from 0 to 10,000 pods. Zero can always be asked for.</p>
       <div className="grid grid-cols-2 gap-4">
-        <Field
+        <NumberField
           data-first
           label="Fewest pods"
-          inputMode="numeric"
+          wrong={wrongMin}
           value={min}
-          onChange={(event) => setMin(event.target.value)}
+          onChange={setMin}
         />
-        <Field
-          label="Most pods"
-          inputMode="numeric"
-          value={max}
-          onChange={(event) => setMax(event.target.value)}
-        />
+        <NumberField label="Most pods" wrong={wrongMax} value={max} onChange={setMax} />
       </div>
     </FormDialog>
   );

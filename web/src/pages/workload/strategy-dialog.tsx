@@ -2,10 +2,10 @@ import { api } from "@/api/client";
 import { keys } from "@/api/queries";
 import type { CanaryStep, Wave, WorkloadStrategy } from "@/api/types";
 import { useChange } from "@/api/use-change";
-import { Check, Field } from "@/components/field";
+import { Check, Field, NumberField } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
 import { AddRow, RowFields, useFormRows } from "@/components/form-rows";
-import { wholeNumber } from "@/lib/scale";
+import { wholeNumber, wrongNumber } from "@/lib/scale";
 
 interface Props {
   name: string;
@@ -45,6 +45,9 @@ const waveOf = ({ clusters, seconds }: WaveRow): Wave | null => {
   const bake = wholeNumber(seconds || "0");
   return names.length === 0 || bake === null ? null : { clusters: names, bake_seconds: bake };
 };
+
+const wrongSeconds = (text: string): string | null =>
+  wholeNumber(text || "0") === null ? "A whole number" : null;
 
 export function StrategyDialog({ name, kind, strategy, onClose }: Props) {
   const steps = useFormRows<StepRow>(() =>
@@ -87,20 +90,19 @@ export function StrategyDialog({ name, kind, strategy, onClose }: Props) {
       )}
       {steps.rows.map((row, index) => (
         <RowFields key={row.id} name={`canary ${index + 1}`} onRemove={() => steps.remove(row.id)}>
-          <Field
+          <NumberField
             data-first={index === 0 ? true : undefined}
             label="Percent of the pods"
-            inputMode="numeric"
-            invalid={row.percent !== "" && stepOf(row) === null}
+            wrong={wrongNumber(row.percent, 1, 100) && "From 1 to 100"}
             value={row.percent}
-            onChange={(event) => steps.change(row.id, { percent: event.target.value })}
+            onChange={(percent) => steps.change(row.id, { percent })}
             className="w-36"
           />
-          <Field
+          <NumberField
             label="Seconds to do well"
-            inputMode="numeric"
+            wrong={wrongSeconds(row.seconds)}
             value={row.seconds}
-            onChange={(event) => steps.change(row.id, { seconds: event.target.value })}
+            onChange={(seconds) => steps.change(row.id, { seconds })}
             className="w-36"
           />
           <div className="flex h-8 items-center">
@@ -134,11 +136,11 @@ export function StrategyDialog({ name, kind, strategy, onClose }: Props) {
             onChange={(event) => waves.change(row.id, { clusters: event.target.value })}
             className="min-w-40 flex-1"
           />
-          <Field
+          <NumberField
             label="Seconds to bake"
-            inputMode="numeric"
+            wrong={wrongSeconds(row.seconds)}
             value={row.seconds}
-            onChange={(event) => waves.change(row.id, { seconds: event.target.value })}
+            onChange={(seconds) => waves.change(row.id, { seconds })}
             className="w-36"
           />
         </RowFields>

@@ -52,7 +52,7 @@ export const columns: Column<WorkloadSummary>[] = [
   {
     id: "category",
     header: "Category",
-    className: "w-29 max-md:hidden",
+    className: "w-32 pl-3 max-md:hidden",
     sort: (it) => it.category,
     cell: (it) => <span className="text-muted">{it.category}</span>,
   },
