@@ -22,9 +22,7 @@ pub fn sentence(text: impl std::fmt::Display) -> String {
     let first_word = text.split_whitespace().next().unwrap_or_default();
     let mut out = match chars.next() {
         // URLs, names of files and of workloads keep their spelling.
-        Some(first)
-            if first.is_ascii_lowercase() && !first_word.contains(['/', '.', ':', '_', '-']) =>
-        {
+        Some(first) if first.is_ascii_lowercase() && !is_name(first_word) => {
             first.to_ascii_uppercase().to_string() + chars.as_str()
         }
         Some(_) => text.to_owned(),
@@ -34,6 +32,12 @@ pub fn sentence(text: impl std::fmt::Display) -> String {
         out.push('.');
     }
     out
+}
+
+/// Whether a word cannot be an English one: it has signs or digits in it, or is a commit's short id.
+fn is_name(word: &str) -> bool {
+    let is_id = word.len() >= 7 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id || word.contains(['/', '.', ':', '_', '-']) || word.bytes().any(|it| it.is_ascii_digit())
 }
 
 impl From<StoreError> for ApiError {
@@ -218,6 +222,8 @@ mod tests {
         );
         assert_eq!(sentence("https://x/y has moved"), "https://x/y has moved.");
         assert_eq!(sentence("`a` is a directory"), "`a` is a directory.");
+        assert_eq!(sentence("zt1 has no history"), "zt1 has no history.");
+        assert_eq!(sentence("deadbee is a merge"), "deadbee is a merge.");
         assert_eq!(sentence("Done."), "Done.");
         assert_eq!(sentence(""), "");
     }
