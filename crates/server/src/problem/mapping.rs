@@ -40,6 +40,18 @@ fn is_name(word: &str) -> bool {
     is_id || word.contains(['/', '.', ':', '_', '-']) || word.bytes().any(|it| it.is_ascii_digit())
 }
 
+/// The command that lists what there is of a kind.
+fn where_to_look(what: &str) -> Option<&'static str> {
+    match what {
+        "workload" => Some("List them: `hermez workload list`."),
+        "build" => Some("List a workload's builds: `hermez build list --workload NAME`."),
+        "deploy" => Some("List a workload's deploys: `hermez history WORKLOAD`."),
+        "preview" => Some("List pull requests and their previews: `hermez pr list`."),
+        "freeze" => Some("List freezes: `hermez freeze list --all`."),
+        _ => None,
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match &error {
@@ -55,8 +67,16 @@ impl From<StoreError> for ApiError {
                     "freeze" => catalog::FREEZE_NOT_FOUND,
                     _ => catalog::NOT_FOUND,
                 },
-                sentence(&error),
-            ),
+                // A preview has no name of its own; its key says whose it is.
+                match &error {
+                    StoreError::NotFound {
+                        what: "preview",
+                        key,
+                    } => format!("There is no preview {key}."),
+                    _ => sentence(&error),
+                },
+            )
+            .maybe_hint(where_to_look(what)),
             StoreError::AlreadyExists {
                 what: "workload", ..
             } => Self::new(catalog::WORKLOAD_EXISTS, sentence(&error))
