@@ -260,7 +260,13 @@ pub async fn start(app: &App, args: DeployArgs) -> Result<(), CliError> {
         return watch_to_the_end(app, deploy.id, true).await;
     }
     let held = deploy.held.as_ref();
-    let waits = held.map(|held| format!(" It waits: {}.", print::cell(&held.message)));
+    let waits = held.map(|held| {
+        let message = print::cell(&held.message);
+        match message.strip_prefix("waits ") {
+            Some(rest) => format!(" It waits {rest}."),
+            None => format!(" It waits: {message}."),
+        }
+    });
     app.done(
         &answer,
         &format!(
