@@ -20,7 +20,7 @@ pub enum AccessError {
         limit: usize,
     },
     /// They are known and may not do this.
-    #[error("{principal} ({role}) may not {action} on {target}: {reason}")]
+    #[error("`{principal}` ({role}) may not {action} on {target}: {reason}")]
     Denied {
         /// Who asked.
         principal: String,

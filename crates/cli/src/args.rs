@@ -216,7 +216,7 @@ mod tests {
             "hermez unpin hello",
             "hermez diff 3 4",
             "hermez hotfix 95f6178 af31 --workload hello --reason why --watch",
-            "hermez hotfix 95f6178 --dry-run",
+            "hermez hotfix 95f6178 -w hello --dry-run",
             "hermez scale",
             "hermez scale hello 3 --reason launch --for 2h",
             "hermez scale hello -1 --reason why",

@@ -101,8 +101,9 @@ pub(crate) async fn attempt(
     let repository = store.repository(workload.repository_id).await?;
     let repository = repository.ok_or_else(|| missing("repository", workload.repository_id))?;
     let (url, commit) = road.commit_of_build(&repository, &build.commit).await?;
-    let Read { config, plan } = road.read(&url, &commit.id, &workload.config_path).await?;
-    belongs(&config, &workload)?;
+    let path = &workload.config_path;
+    let read = road.read(&url, &commit.id, path, Some(&workload)).await?;
+    let Read { config, plan } = read;
 
     let mut images = Vec::new();
     let mut references = BTreeMap::new();
@@ -182,34 +183,6 @@ pub(crate) async fn attempt(
         images,
         committed_at: commit.committed_at,
     })
-}
-
-/// The config file at this commit still is that of the workload.
-fn belongs(config: &hermez_kinds::Config, workload: &WorkloadRecord) -> Result<(), RoadError> {
-    let fields = [
-        (
-            "metadata.name",
-            config.name.as_str(),
-            workload.name.as_str(),
-        ),
-        (
-            "metadata.namespace",
-            config.namespace.as_str(),
-            workload.namespace.as_str(),
-        ),
-        ("kind", config.kind(), workload.kind.as_str()),
-    ];
-    for (field, found, expected) in fields {
-        if found != expected {
-            let (found, expected) = (found.to_owned(), expected.to_owned());
-            return Err(RoadError::AnotherWorkload {
-                field,
-                found,
-                expected,
-            });
-        }
-    }
-    Ok(())
 }
 
 /// Writes the commit's tree into the build's folder, and says what was left out.

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use hermez_api::{ArtifactImage, ChangedCommit, ChangedImage, DeployComparison};
+use hermez_kinds::Config;
 use hermez_source::{Commit, CommitId, RepositoryUrl};
 use hermez_store::{DeployRecord, StoreError, WorkloadRecord};
 use similar::TextDiff;
 
+use crate::receipt::mask::Masks;
 use crate::{Road, RoadError};
 
 /// Most commits listed on each side.
@@ -31,6 +33,16 @@ pub fn manifest_diff(from: &str, to: &str, names: (&str, &str)) -> String {
         text.push_str("\n… the rest is left out\n");
     }
     text
+}
+
+/// The secrets that stand in these manifests. What cannot be read as one names no secrets; names and
+/// looks still give them away.
+fn secrets_of<'a>(manifests: impl IntoIterator<Item = &'a String>) -> Masks {
+    let configs = manifests
+        .into_iter()
+        .filter_map(|text| Config::from_manifest(text.as_bytes()).ok());
+    let documents: Vec<_> = configs.map(|config| config.resource.to_json()).collect();
+    Masks::of(&documents)
 }
 
 /// Images whose digest differs, by name.
@@ -108,7 +120,10 @@ impl Road {
         let (to_images, to_manifest) = self.version(to, &mut missing).await?;
         let names = (format!("deploy {}", from.id), format!("deploy {}", to.id));
         let manifest_diff = match (&from_manifest, &to_manifest) {
-            (Some(from), Some(to)) => manifest_diff(from, to, (&names.0, &names.1)),
+            (Some(from), Some(to)) => {
+                let diff = manifest_diff(from, to, (&names.0, &names.1));
+                secrets_of([from, to]).mask_diff(&diff)
+            }
             _ => String::new(),
         };
         let took = |deploy: &DeployRecord| {
@@ -225,6 +240,19 @@ mod tests {
             "--- deploy 1\n+++ deploy 2\n@@ -1,2 +1,2 @@\n a: 1\n-b: 2\n+b: 3\n"
         );
         assert_eq!(manifest_diff("a", "a", ("x", "y")), "");
+    }
+
+    #[test]
+    fn a_secret_that_changes_is_a_change_that_does_not_show_it() {
+        let manifest = |value: &str| {
+            format!("env:\n- name: DB_PASSWORD\n  value: {value}\n- name: MODE\n  value: fast\n")
+        };
+        let (from, to) = (manifest("hunter22"), manifest("hunter33"));
+        let diff = manifest_diff(&from, &to, ("deploy 1", "deploy 2"));
+        let diff = secrets_of([&from, &to]).mask_diff(&diff);
+        assert!(!diff.contains("hunter"), "{diff}");
+        assert!(diff.contains("-  value: ***\n+  value: ***\n"), "{diff}");
+        assert!(diff.contains("value: fast"), "{diff}");
     }
 
     #[test]

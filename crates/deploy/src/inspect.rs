@@ -6,6 +6,7 @@ use hermez_api::{Category, CreateWorkload, PlannedImage, WorkloadPlan};
 use hermez_build::{BuildPlan, ContainerImage, PlanInput};
 use hermez_kinds::{Config, Kind};
 use hermez_source::{CommitId, Credential, RepositoryUrl};
+use hermez_store::WorkloadRecord;
 
 use crate::{Road, RoadError};
 
@@ -30,16 +31,21 @@ pub(crate) struct Inspected {
 }
 
 impl Road {
-    /// Reads the config file and plans the build at a commit.
+    /// Reads the config file and plans the build at a commit, of that workload where there is one.
     pub(crate) async fn read(
         &self,
         url: &RepositoryUrl,
         commit: &CommitId,
         config_path: &str,
+        of: Option<&WorkloadRecord>,
     ) -> Result<Read, RoadError> {
         let mirrors = &self.parts().mirrors;
         let bytes = mirrors.read_file(url, commit, config_path).await?;
         let config = hermez_kinds::config::parse(config_path, &bytes)?;
+        // Before the build is planned: what to build follows from the name.
+        if let Some(workload) = of {
+            belongs(&config, workload)?;
+        }
         let folder = folder_of(config_path);
         let mut hermez_yaml = None;
         for file in [in_folder(folder, HERMEZ_YAML), HERMEZ_YAML.to_owned()] {
@@ -114,7 +120,7 @@ impl Road {
             .filter(|branch| !branch.is_empty())
             .unwrap_or_else(|| default_branch.clone());
         let commit = mirrors.resolve(url, &branch).await?;
-        let read = self.read(url, &commit, &ask.config).await?;
+        let read = self.read(url, &commit, &ask.config, None).await?;
         let plan = workload_plan(ask, url, &branch, &commit, &read);
         Ok(Inspected {
             url: url.clone(),
@@ -191,6 +197,34 @@ impl Road {
             (Err(error), Ok(_)) => Err(error.into()),
         }
     }
+}
+
+/// The config file at this commit still is that of the workload.
+fn belongs(config: &Config, workload: &WorkloadRecord) -> Result<(), RoadError> {
+    let fields = [
+        (
+            "metadata.name",
+            config.name.as_str(),
+            workload.name.as_str(),
+        ),
+        (
+            "metadata.namespace",
+            config.namespace.as_str(),
+            workload.namespace.as_str(),
+        ),
+        ("kind", config.kind(), workload.kind.as_str()),
+    ];
+    for (field, found, expected) in fields {
+        if found != expected {
+            let (found, expected) = (found.to_owned(), expected.to_owned());
+            return Err(RoadError::AnotherWorkload {
+                field,
+                found,
+                expected,
+            });
+        }
+    }
+    Ok(())
 }
 
 fn given_credential(ask: &CreateWorkload) -> Result<Option<Credential>, RoadError> {

@@ -29,13 +29,13 @@ pub struct Past {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CannotRollBack {
     /// Nothing was ever written to the cluster.
-    #[error("{workload} has no history: nothing of it was ever deployed")]
+    #[error("`{workload}` has no history: nothing of it was ever deployed")]
     NoHistory {
         /// The workload.
         workload: String,
     },
     /// There is no earlier version that ran well.
-    #[error("{workload} has no earlier version that ran well and is not marked as bad")]
+    #[error("`{workload}` has no earlier version that ran well and is not marked as bad")]
     NoGoodOne {
         /// The workload.
         workload: String,
@@ -357,7 +357,7 @@ mod tests {
         let error = chosen(&[], None).unwrap_err();
         assert_eq!(
             error,
-            "hello has no history: nothing of it was ever deployed"
+            "`hello` has no history: nothing of it was ever deployed"
         );
         let error = chosen(&[mk(1, "a", Succeeded)], None).unwrap_err();
         assert!(

@@ -52,9 +52,12 @@ pub fn check_replicas(replicas: i64, bounds: ScaleBounds) -> Result<i32, String>
         _ if replicas < 0 => Err(format!(
             "is {replicas}, and a number of pods cannot be negative"
         )),
-        _ => Err(format!(
-            "is {replicas}, and this workload takes {min} to {max} pods, or 0"
-        )),
+        _ => {
+            let or_none = if min > 0 { ", or 0" } else { "" };
+            Err(format!(
+                "is {replicas}, and this workload takes {min} to {max} pods{or_none}"
+            ))
+        }
     }
 }
 
@@ -224,11 +227,13 @@ impl Road {
         let workload = self.workload(workload).await?;
         let live = self.live_scale(&workload)?;
         let replicas = check_replicas(ask.replicas, workload.scale_bounds).map_err(|message| {
-            invalid(
-                "replicas",
-                message,
-                "Ask for a number within the bounds, or change them: hermez scale --bounds",
-            )
+            // Other bounds help only where some can hold it.
+            let hint = if (0..=i64::from(MAX_REPLICAS)).contains(&ask.replicas) {
+                "Ask for a number within the bounds, or change them: hermez scale --bounds"
+            } else {
+                "Ask for a number within the bounds"
+            };
+            invalid("replicas", message, hint)
         })?;
         if let Some(settings) = &live.facts.autoscaling
             && replicas > 0

@@ -260,7 +260,13 @@ pub async fn start(app: &App, args: DeployArgs) -> Result<(), CliError> {
         return watch_to_the_end(app, deploy.id, true).await;
     }
     let held = deploy.held.as_ref();
-    let waits = held.map(|held| format!(" It waits: {}.", print::cell(&held.message)));
+    let waits = held.map(|held| {
+        let message = print::cell(&held.message);
+        match message.strip_prefix("waits ") {
+            Some(rest) => format!(" It waits {rest}."),
+            None => format!(" It waits: {message}."),
+        }
+    });
     app.done(
         &answer,
         &format!(
@@ -322,8 +328,28 @@ async fn promote(app: &App, id: i64, all: bool) -> Result<(), CliError> {
     let step = seen.plan.map(|plan| plan.step);
     let path = ["deploys", number.as_str(), "promote"];
     let answer = app.client.post(&path, &PromoteDeploy { all, step }).await?;
-    let sentence = format!("Deploy {id} goes on. Follow it with `hermez deploys watch {id}`.");
-    app.done(&answer, &sentence)
+    let deploy: DeploySummary = answer.read()?;
+    app.done(&answer, &promoted(&deploy))
+}
+
+/// What is true of a deploy whose canary was promoted.
+fn promoted(deploy: &DeploySummary) -> String {
+    let id = deploy.id;
+    if views::deploy::is_over(deploy.state) {
+        return over(deploy);
+    }
+    if deploy.paused_by.is_some() {
+        return format!(
+            "The step of deploy {id} is promoted. It is held: let it go on with `hermez deploys resume {id}`."
+        );
+    }
+    if deploy.state != DeployState::Canary {
+        let state = views::deploy::state(deploy.state);
+        return format!(
+            "The canary of deploy {id} is over: {state}. Follow it with `hermez deploys watch {id}`."
+        );
+    }
+    format!("Deploy {id} goes on. Follow it with `hermez deploys watch {id}`.")
 }
 
 async fn hold(app: &App, id: i64, pause: bool) -> Result<(), CliError> {
@@ -477,6 +503,21 @@ fn show_progress(progress: &Progress, deploy: &DeploySummary) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_promoted_deploy_goes_on_only_where_it_does() {
+        let mut deploy = views::deploy::tests::deploy(57);
+        deploy.state = DeployState::Canary;
+        assert!(promoted(&deploy).starts_with("Deploy 57 goes on."));
+        deploy.paused_by = Some("ada".to_owned());
+        let text = promoted(&deploy);
+        assert!(text.contains("hermez deploys resume 57"), "{text}");
+        (deploy.state, deploy.paused_by) = (DeployState::RollingOut, None);
+        let text = promoted(&deploy);
+        assert!(text.contains("is over: rolling out"), "{text}");
+        deploy.state = DeployState::Failed;
+        assert_eq!(promoted(&deploy), "Deploy 57 is over: failed.");
+    }
 
     #[test]
     fn moments_are_times_or_ages() {

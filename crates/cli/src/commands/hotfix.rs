@@ -16,7 +16,7 @@ pub struct Args {
     #[arg(required = true, value_name = "COMMIT")]
     commits: Vec<String>,
     /// Workload; may be left out where it is clear
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, short)]
     workload: Option<String>,
     /// Branch that they are pushed as [default: hotfix/WORKLOAD-…]
     #[arg(long, value_name = "NAME")]

@@ -37,6 +37,9 @@ pub fn full(receipt: &Receipt, url: &str, page: &Page) -> String {
             ),
         ),
     ];
+    if let Some(number) = summary.pull_request {
+        facts.push(("Pull request", format!("{number}, as a preview")));
+    }
     facts.extend(back(receipt).map(|back| ("Roll back", back)));
     if let Some(rollback) = receipt.rolled_back_by {
         let revert = match &receipt.revert {
@@ -109,6 +112,9 @@ pub fn next(receipt: &Receipt, url: &str) -> String {
     if let Some(back) = back(receipt) {
         let _ = write!(text, "\nRoll back: {}", cell(&back));
     }
+    if let Some(rollback) = receipt.rolled_back_by {
+        let _ = write!(text, "\nRolled back: by deploy {rollback}");
+    }
     let _ = write!(text, "\nReceipt: {}", cell(url));
     text
 }
@@ -116,7 +122,7 @@ pub fn next(receipt: &Receipt, url: &str) -> String {
 /// The command that brings back what ran before.
 fn back(receipt: &Receipt) -> Option<String> {
     let target = receipt.evidence.rollback.as_ref()?;
-    if !receipt.is_current {
+    if !receipt.is_current || receipt.rolled_back_by.is_some() {
         return None;
     }
     Some(format!(
@@ -275,7 +281,11 @@ mod tests {
             text.ends_with("Receipt: http://h/deploys/13/receipt"),
             "{text}"
         );
-        receipt.is_current = false;
+        receipt.rolled_back_by = Some(14);
+        let text = next(&receipt, "u");
+        assert!(text.contains("by deploy 14"), "{text}");
+        assert!(!text.contains("hermez rollback"), "{text}");
+        (receipt.is_current, receipt.rolled_back_by) = (false, None);
         let text = next(&receipt, "u");
         assert!(!text.contains("rollback"), "there is a newer one: {text}");
     }

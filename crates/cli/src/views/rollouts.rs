@@ -118,7 +118,11 @@ pub fn comparison(change: &DeployComparison, page: &Page) -> String {
         text.push_str("  … and more\n");
     }
     if change.manifest_diff.is_empty() {
-        text.push_str("\nThe manifests are the same.\n");
+        // What could not be had is listed above: nobody knows whether it is the same.
+        let compared = !change.missing.iter().any(|it| it.contains("manifest"));
+        if compared {
+            text.push_str("\nThe manifests are the same.\n");
+        }
         return text;
     }
     text.push('\n');
@@ -214,5 +218,10 @@ mod tests {
         let mut change = change();
         change.manifest_diff.clear();
         assert!(comparison(&change, &page()).contains("The manifests are the same."));
+        let missing = "the manifest of deploy 12: it was never built";
+        change.missing.push(missing.to_owned());
+        let text = comparison(&change, &page());
+        assert!(text.contains(missing), "{text}");
+        assert!(!text.contains("are the same"), "{text}");
     }
 }

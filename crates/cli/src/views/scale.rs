@@ -27,7 +27,8 @@ pub fn status(status: &ScaleStatus, page: &Page) -> String {
         ));
     }
     let (min, max) = (status.bounds.min, status.bounds.max);
-    facts.push(("Bounds", format!("{min} to {max} pods, or 0")));
+    let or_none = if min > 0 { ", or 0" } else { "" };
+    facts.push(("Bounds", format!("{min} to {max} pods{or_none}")));
     page.facts(&facts)
 }
 

@@ -92,6 +92,14 @@ async fn find_pod(
                 return Ok((pods.swap_remove(turn), port));
             }
         }
+        if preview.state == PreviewState::Active {
+            let deploy = store.latest_deploy_of(&preview).await.ok().flatten();
+            let ended = deploy.as_ref().map(|deploy| deploy.state);
+            // No pod comes of it by waiting.
+            if matches!(ended, Some(DeployState::Failed | DeployState::Canceled)) {
+                return Err(no_pod(gateway, &preview, deploy.as_ref(), html));
+            }
+        }
         let over = matches!(
             preview.state,
             PreviewState::Removing | PreviewState::Removed

@@ -22,9 +22,7 @@ pub fn sentence(text: impl std::fmt::Display) -> String {
     let first_word = text.split_whitespace().next().unwrap_or_default();
     let mut out = match chars.next() {
         // URLs, names of files and of workloads keep their spelling.
-        Some(first)
-            if first.is_ascii_lowercase() && !first_word.contains(['/', '.', ':', '_', '-']) =>
-        {
+        Some(first) if first.is_ascii_lowercase() && !is_name(first_word) => {
             first.to_ascii_uppercase().to_string() + chars.as_str()
         }
         Some(_) => text.to_owned(),
@@ -34,6 +32,24 @@ pub fn sentence(text: impl std::fmt::Display) -> String {
         out.push('.');
     }
     out
+}
+
+/// Whether a word cannot be an English one: it has signs or digits in it, or is a commit's short id.
+fn is_name(word: &str) -> bool {
+    let is_id = word.len() >= 7 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id || word.contains(['/', '.', ':', '_', '-']) || word.bytes().any(|it| it.is_ascii_digit())
+}
+
+/// The command that lists what there is of a kind.
+fn where_to_look(what: &str) -> Option<&'static str> {
+    match what {
+        "workload" => Some("List them: `hermez workload list`."),
+        "build" => Some("List a workload's builds: `hermez build list --workload NAME`."),
+        "deploy" => Some("List a workload's deploys: `hermez history WORKLOAD`."),
+        "preview" => Some("List pull requests and their previews: `hermez pr list`."),
+        "freeze" => Some("List freezes: `hermez freeze list --all`."),
+        _ => None,
+    }
 }
 
 impl From<StoreError> for ApiError {
@@ -51,8 +67,16 @@ impl From<StoreError> for ApiError {
                     "freeze" => catalog::FREEZE_NOT_FOUND,
                     _ => catalog::NOT_FOUND,
                 },
-                sentence(&error),
-            ),
+                // A preview has no name of its own; its key says whose it is.
+                match &error {
+                    StoreError::NotFound {
+                        what: "preview",
+                        key,
+                    } => format!("There is no preview {key}."),
+                    _ => sentence(&error),
+                },
+            )
+            .maybe_hint(where_to_look(what)),
             StoreError::AlreadyExists {
                 what: "workload", ..
             } => Self::new(catalog::WORKLOAD_EXISTS, sentence(&error))
@@ -218,6 +242,8 @@ mod tests {
         );
         assert_eq!(sentence("https://x/y has moved"), "https://x/y has moved.");
         assert_eq!(sentence("`a` is a directory"), "`a` is a directory.");
+        assert_eq!(sentence("zt1 has no history"), "zt1 has no history.");
+        assert_eq!(sentence("deadbee is a merge"), "deadbee is a merge.");
         assert_eq!(sentence("Done."), "Done.");
         assert_eq!(sentence(""), "");
     }

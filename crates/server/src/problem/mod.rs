@@ -205,6 +205,9 @@ async fn plain(response: Response) -> Result<Inner, Response> {
     let words = String::from_utf8_lossy(&words).trim().to_owned();
     let error = if of == catalog::INTERNAL {
         ApiError::internal(words)
+    } else if of == catalog::METHOD_NOT_ALLOWED {
+        ApiError::new(of, "This path does not take this method.")
+            .hint("`/api/v1/openapi.json` says which it takes.")
     } else if words.is_empty() {
         ApiError::bare(of)
     } else {
