@@ -77,6 +77,10 @@ pub struct CreateRollback {
     /// Deploy whose version is brought back; the previous good one when absent.
     #[serde(default)]
     pub to: Option<i64>,
+    /// Deploy that was seen to be left, as `from` of the plan names it: refused when another was
+    /// written to the cluster in the meantime, so that two people do not go back two versions.
+    #[serde(default)]
+    pub from: Option<i64>,
     /// What is wrong with the version that is left (at most 1,000 characters).
     #[serde(default)]
     pub reason: Option<String>,

@@ -56,6 +56,24 @@ pub enum CannotRollBack {
         /// How it ended, as a verb.
         state: &'static str,
     },
+    /// Somebody was faster: a rollback goes on, and the previous version is what it brings back.
+    #[error("deploy {id} is rolling `{workload}` back already")]
+    UnderWay {
+        /// The rollback.
+        id: i64,
+        /// The workload.
+        workload: String,
+    },
+    /// Something else was written to the cluster since the asker looked.
+    #[error(
+        "deploy {now} was written to the cluster in the meantime, and not deploy {seen} is left"
+    )]
+    MovedOn {
+        /// The deploy that was to be left.
+        seen: i64,
+        /// The deploy that would be left.
+        now: i64,
+    },
     /// What is asked for is what the cluster runs.
     #[error("deploy {id} brought out the very version that the cluster was last told to run")]
     SameVersion {
@@ -73,6 +91,12 @@ impl CannotRollBack {
             }
             CannotRollBack::NeverRan { .. } | CannotRollBack::NotGood { .. } => {
                 "name a deploy that succeeded: hermez history --state succeeded".to_owned()
+            }
+            CannotRollBack::UnderWay { id, .. } => format!(
+                "follow it: hermez deploys watch {id}; or name the version to bring back with --to"
+            ),
+            CannotRollBack::MovedOn { .. } => {
+                "look again what a rollback would do: hermez rollback --dry-run".to_owned()
             }
             CannotRollBack::SameVersion { .. } => {
                 "to replace its pods, restart it: hermez restart".to_owned()
@@ -95,6 +119,11 @@ pub fn choose(
     let differs = |other: &Past| other.deploy.manifest != left.deploy.manifest;
     let ran_well = |other: &Past| other.deploy.state == DeployState::Succeeded;
     let Some(id) = to else {
+        let goes_on = !is_over(left.deploy.state);
+        if left.deploy.kind == DeployKind::Rollback && goes_on {
+            let id = left.deploy.id;
+            return Err(CannotRollBack::UnderWay { id, workload });
+        }
         let good = |other: &Past| ran_well(other) && differs(other) && other.bad.is_none();
         let found = past.iter().position(good);
         let found = found.ok_or(CannotRollBack::NoGoodOne { workload })?;
@@ -114,6 +143,16 @@ pub fn choose(
         return Err(CannotRollBack::NotGood { id, state });
     }
     Ok((0, found))
+}
+
+fn is_over(state: DeployState) -> bool {
+    matches!(
+        state,
+        DeployState::Succeeded
+            | DeployState::Failed
+            | DeployState::Canceled
+            | DeployState::Superseded
+    )
 }
 
 /// What a rollback is about.
@@ -154,6 +193,10 @@ impl Road {
             left,
             target,
         } = self.choose_rollback(workload, ask.to).await?;
+        if let Some(seen) = ask.from.filter(|seen| *seen != left.deploy.id) {
+            let now = left.deploy.id;
+            return Err(CannotRollBack::MovedOn { seen, now }.into());
+        }
         let now = Timestamp::now();
         self.refuse_if_locked(&workload, by, now).await?;
         if let (Some(bad), None) = (&target.bad, &override_reason) {
@@ -324,6 +367,21 @@ mod tests {
             mk(2, "a", Succeeded),
         ];
         assert_eq!(chosen(&past, None), Ok(2));
+    }
+
+    #[test]
+    fn who_presses_second_does_not_go_back_twice() {
+        let mut goes_on = mk(4, "b", RollingOut);
+        goes_on.deploy.kind = DeployKind::Rollback;
+        let past = [
+            goes_on,
+            mk(3, "c", Succeeded),
+            mk(2, "b", Succeeded),
+            mk(1, "a", Succeeded),
+        ];
+        let refused = "deploy 4 is rolling `hello` back already".to_owned();
+        assert_eq!(chosen(&past, None), Err(refused));
+        assert_eq!(chosen(&past, Some(1)), Ok(1), "who names one means it");
     }
 
     #[test]

@@ -137,6 +137,11 @@ fn no_longer(id: i64) -> RoadError {
     }
 }
 
+/// Whether people of this role may approve deploys.
+fn may_approve(role: &str) -> bool {
+    hermez_access::Role::parse(role) == hermez_access::Role::Owner
+}
+
 impl Road {
     /// Refuses what somebody else's lock forbids.
     pub(crate) async fn refuse_if_locked(
@@ -306,8 +311,11 @@ impl Road {
                 "Ask for fewer, or name more people",
             ));
         }
+        let mut able = 0;
         for name in &people {
-            if self.parts().store.principal_by_name(name).await?.is_none() {
+            let found = self.parts().store.principal_by_name(name).await?;
+            able += u32::from(found.as_ref().is_some_and(|it| may_approve(&it.role)));
+            if found.is_none() {
                 let shown: String = name.chars().take(60).collect();
                 let message = format!("names `{shown}`, whom this server does not know");
                 return Err(invalid(
@@ -316,6 +324,20 @@ impl Road {
                     "See your own name with hermez whoami",
                 ));
             }
+        }
+        let never = match role {
+            Some(role) if !may_approve(role) => Some(format!(
+                "is `{role}`, a role that may approve nothing: no deploy could ever begin"
+            )),
+            None if able < rule.count => Some(format!(
+                "has {able} who may approve by their role, and {} are asked for: no deploy could ever begin",
+                rule.count
+            )),
+            _ => None,
+        };
+        if let Some(message) = never {
+            let field = if role.is_some() { "role" } else { "people" };
+            return Err(invalid(field, &message, "Viewers only look: name owners"));
         }
         Ok(ApprovalRule {
             people,

@@ -10,7 +10,7 @@ use hermez_api::{
     AutoscalingSettings, ReleaseScale, ScaleBounds, ScaleChange, ScaleChangeKind, ScaleChangeState,
     ScaleLastChange, ScaleOwner, ScaleStatus, SetAutoscaling, SetScale,
 };
-use hermez_cluster::{ClusterError, ScaleFacts, Scaled, Scaling, WorkloadKey};
+use hermez_cluster::{Cluster, ClusterError, ScaleFacts, Scaled, Scaling, WorkloadKey};
 use hermez_kinds::Kind;
 use hermez_store::{NewScaleChange, ScaleChangeRecord, ScaleWrite, WorkloadRecord};
 use jiff::{SignedDuration, Timestamp};
@@ -242,7 +242,7 @@ impl Road {
             let bound = |name: &str| settings[name].as_i64().unwrap_or(1);
             return Err(RoadError::NotNow {
                 message: format!(
-                    "{} follows its load, between {} and {} pods: an autoscaler would change {replicas} at once",
+                    "`{}` follows its load, between {} and {} pods: an autoscaler would change {replicas} at once",
                     workload.name,
                     bound("min"),
                     bound("max"),
@@ -444,6 +444,7 @@ impl Road {
                 "Name a time within the next year, or leave it out",
             )
         })?;
+        self.refuse_if_locked(workload, &new.by, now).await?;
         let store = &self.parts().store;
         // The loop leaves it to this request, and takes it up where this server ends in between.
         let record = store.request_scale(&new, now, now + LEFT_ALONE).await?;
@@ -493,6 +494,25 @@ impl Road {
         let write = after(change, written.as_ref().copied(), now);
         self.parts().store.write_scale(change.id, &write).await?;
         Ok(written.err())
+    }
+
+    /// Brings the change that holds to a further cluster, which a deploy may just have entered.
+    pub(crate) async fn scale_like_the_others(
+        &self,
+        cluster: &Cluster,
+        workload: &WorkloadRecord,
+        key: &WorkloadKey,
+    ) -> Result<(), ClusterError> {
+        let found = self.parts().store.standing_scale(workload.id).await;
+        let standing = found.map_err(|error| ClusterError::Unreachable(error.to_string()))?;
+        let holds = standing.filter(|it| it.change.state == ScaleChangeState::Active);
+        let kind = Kind::from_spelling(&workload.kind).filter(|kind| kind.is_scaled());
+        if let (Some(record), Some(kind)) = (holds, kind) {
+            let scaling = wanted(&record.change, Timestamp::now());
+            let change = record.change.id;
+            cluster.scale(kind, key, change, &scaling).await?;
+        }
+        Ok(())
     }
 
     /// Brings what is due to the cluster until `shutdown`.
@@ -578,6 +598,48 @@ fn check_settings(settings: &AutoscalingSettings) -> Result<(), RoadError> {
             "is missing, and so are memory and metrics".to_owned(),
             "Say what to follow, for example 70 percent of the requested CPU: --cpu 70",
         ));
+    }
+    for (field, percent) in [("cpu", settings.cpu), ("memory", settings.memory)] {
+        if let Some(percent) = percent.filter(|it| !(1..=1_000).contains(it)) {
+            return Err(invalid(
+                field,
+                format!(
+                    "is {percent}, and it must be from 1 to 1,000 percent of what is requested"
+                ),
+                "Say what to aim at, for example 70",
+            ));
+        }
+    }
+    for metric in &settings.metrics {
+        check_metric(metric)?;
+    }
+    Ok(())
+}
+
+/// Types of an autoscaler's metrics, and the field that describes each
+/// (<https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/horizontal-pod-autoscaler-v2/>).
+const METRICS: [(&str, &str); 5] = [
+    ("Resource", "resource"),
+    ("ContainerResource", "containerResource"),
+    ("Pods", "pods"),
+    ("Object", "object"),
+    ("External", "external"),
+];
+
+/// The cluster takes these settings as they are, and would refuse the autoscaler only later.
+fn check_metric(metric: &serde_json::Value) -> Result<(), RoadError> {
+    let hint = "Write it as the metrics of a HorizontalPodAutoscaler (autoscaling/v2)";
+    let named = metric.get("type").and_then(serde_json::Value::as_str);
+    let known = METRICS.iter().find(|(name, _)| Some(*name) == named);
+    let Some((name, field)) = known else {
+        let names = METRICS.map(|(name, _)| name).join(", ");
+        let said: String = named.unwrap_or("nothing").chars().take(40).collect();
+        let message = format!("have a metric of the type `{said}`; there are {names}");
+        return Err(invalid("metrics", message, hint));
+    };
+    if !metric.get(field).is_some_and(serde_json::Value::is_object) {
+        let message = format!("have a metric of the type `{name}` without its field `{field}`");
+        return Err(invalid("metrics", message, hint));
     }
     Ok(())
 }

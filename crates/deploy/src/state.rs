@@ -79,7 +79,7 @@ pub fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
         let message = match deploy.state {
             DeployState::Canary => "canceled; the canary is taken away, what ran before stays",
             DeployState::Applying | DeployState::RollingOut | DeployState::Verifying => {
-                "canceled; what was already written to the cluster stays, deploy another commit to replace it"
+                "canceled; what was already written to the cluster stays until the next deploy"
             }
             _ => "canceled before anything was changed in the cluster",
         };

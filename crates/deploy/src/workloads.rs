@@ -452,7 +452,7 @@ impl Road {
         };
         // It belongs to a push, a workload or a hotfix, each with a line of its own in the record.
         let asking = self.parts().store.request_build(&new, Timestamp::now());
-        let requested = Together::apart(asking).await?;
+        let requested = Box::pin(Together::apart(asking)).await?;
         self.inner.builds.notify_waiters();
         Ok(requested.build)
     }

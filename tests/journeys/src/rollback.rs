@@ -144,6 +144,12 @@ impl Back {
             reason: Some("it greets wrongly".to_owned()),
             ..CreateRollback::default()
         };
+        let stale = CreateRollback {
+            from: Some(0),
+            ..body.clone()
+        };
+        let refused = self.refused("rollback", &stale).await?;
+        anyhow::ensure!(refused.status == 409, "{refused:?}");
         let asked = self.post("rollback", &body).await?;
         let back = self.succeeds(asked.id).await?;
         let took = begun.elapsed().as_millis();

@@ -73,7 +73,7 @@ export const api = {
     ),
   rollback: (
     name: string,
-    body: { to?: number; reason: string | null; override_bad: string | null },
+    body: { to?: number; from?: number; reason: string | null; override_bad: string | null },
     key: string,
   ) =>
     take(

@@ -2171,6 +2171,12 @@ export interface components {
         };
         /** @description Asks for a rollback: no build, exactly what ran before. */
         CreateRollback: {
+            /**
+             * Format: int64
+             * @description Deploy that was seen to be left, as `from` of the plan names it: refused when another was
+             *     written to the cluster in the meantime, so that two people do not go back two versions.
+             */
+            from?: number | null;
             /** @description Why a version that is marked as bad is brought back all the same. */
             override_bad?: string | null;
             /** @description What is wrong with the version that is left (at most 1,000 characters). */

@@ -11,6 +11,12 @@ export const strategyApi = {
     take(client.DELETE("/api/v1/workloads/{name}/strategy", { params: { path: { name } } })),
   placements: (name: string, signal?: AbortSignal) =>
     take(client.GET("/api/v1/workloads/{name}/placements", { params: { path: { name } }, signal })),
-  promoteDeploy: (id: number, all: boolean) =>
-    take(client.POST("/api/v1/deploys/{id}/promote", { params: { path: { id } }, body: { all } })),
+  /** The step that was seen is told: pressed by two people, no further one is promoted. */
+  promoteDeploy: (id: number, all: boolean, step: number | undefined) =>
+    take(
+      client.POST("/api/v1/deploys/{id}/promote", {
+        params: { path: { id } },
+        body: { all, step },
+      }),
+    ),
 };

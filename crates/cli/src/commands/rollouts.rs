@@ -1,6 +1,8 @@
 //! `hermez rollback`, `revert`, `restart`, `unpin` and `diff`.
 
-use hermez_api::{CreateRestart, CreateRollback, DeployComparison, DeploySummary, Revert};
+use hermez_api::{
+    CreateRestart, CreateRollback, DeployComparison, DeploySummary, Revert, RollbackPlan,
+};
 use serde::Serialize;
 
 use super::deploy::watch_to_the_end;
@@ -78,14 +80,19 @@ pub struct DiffArgs {
 pub async fn rollback(app: &App, args: RollbackArgs) -> Result<(), CliError> {
     let name = choose::workload(app, args.workload).await?;
     let path = ["workloads", name.as_str(), "rollback"];
+    let to = args.to.map(|to| ("to", to.to_string()));
+    let query: Vec<_> = to.into_iter().collect();
+    let answer = app.client.get(&path, &query).await?;
     if args.dry_run {
-        let to = args.to.map(|to| ("to", to.to_string()));
-        let query: Vec<_> = to.into_iter().collect();
-        let answer = app.client.get(&path, &query).await?;
         return app.show(&answer, views::rollouts::plan);
+    }
+    let plan: RollbackPlan = answer.read()?;
+    if !app.json() {
+        app.show(&answer, views::rollouts::plan)?;
     }
     let body = CreateRollback {
         to: args.to,
+        from: Some(plan.change.from.id),
         reason: args.reason,
         override_bad: args.override_bad,
     };

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use hermez_api::{ContainerLogLine, KubernetesEvent, PodStatus, Workload, WorkloadStatus};
+use hermez_api::{
+    ContainerLogLine, DeployState, DeploySummary, KubernetesEvent, PodStatus, Workload,
+    WorkloadStatus, WorkloadSummary,
+};
 
 use super::workload::category;
 use super::{Page, cut, dash, deploy, health, rollouts, run, short};
@@ -35,6 +38,18 @@ pub fn show(workload: &Workload, status: &WorkloadStatus, events: usize, page: &
     text
 }
 
+/// The newest deploy, where it did not end well and its commit is what the cluster was told to run.
+fn left_behind<'a>(
+    summary: &'a WorkloadSummary,
+    status: &WorkloadStatus,
+) -> Option<&'a DeploySummary> {
+    let latest = summary.latest_deploy.as_ref()?;
+    let current = summary.current.as_ref().map(|it| it.commit.as_str());
+    let ended_badly = matches!(latest.state, DeployState::Failed | DeployState::Canceled);
+    let told = status.commit.as_deref() == Some(latest.commit.as_str());
+    (ended_badly && told && current != Some(latest.commit.as_str())).then_some(latest)
+}
+
 fn rollout(
     workload: &Workload,
     status: &WorkloadStatus,
@@ -42,22 +57,29 @@ fn rollout(
 ) -> Vec<(&'static str, String)> {
     let summary = &workload.summary;
     let mut facts = Vec::new();
-    facts.push((
-        "Runs",
-        summary.current.as_ref().map_or_else(
-            || "nothing yet: `hermez deploy COMMIT --watch`".to_owned(),
-            |current| {
-                format!(
-                    "{} {} (deploy {} by {}, {})",
-                    short(&current.commit),
-                    cut(&current.title, 60),
-                    current.id,
-                    current.requested_by,
-                    page.ago(current.finished_at.unwrap_or(current.created_at))
-                )
-            },
-        ),
-    ));
+    let current = summary.current.as_ref().map(|current| {
+        format!(
+            "{} {} (deploy {} by {}, {})",
+            short(&current.commit),
+            cut(&current.title, 60),
+            current.id,
+            current.requested_by,
+            page.ago(current.finished_at.unwrap_or(current.created_at))
+        )
+    });
+    match left_behind(summary, status) {
+        Some(latest) => {
+            let state = deploy::state(latest.state);
+            let (commit, title) = (short(&latest.commit), cut(&latest.title, 60));
+            let told = format!("{commit} {title} (deploy {}, {state})", latest.id);
+            facts.push(("Runs", told));
+            facts.push(("Last good", current.unwrap_or_else(dash)));
+        }
+        None => facts.push((
+            "Runs",
+            current.unwrap_or_else(|| "nothing yet: `hermez deploy COMMIT --watch`".to_owned()),
+        )),
+    }
     if let Some(latest) = &summary.latest_deploy
         && summary
             .current
@@ -334,9 +356,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_status_shows_pods_containers_rollout_and_events() {
-        let status = WorkloadStatus {
+    fn status() -> WorkloadStatus {
+        WorkloadStatus {
             health: Health::Progressing,
             reason: "1 of 2 pods is ready".to_owned(),
             pods_desired: 2,
@@ -356,8 +377,36 @@ mod tests {
                 count: 3,
             }],
             schedule: None,
-        };
+        }
+    }
+
+    #[test]
+    fn a_status_shows_pods_containers_rollout_and_events() {
+        let status = status();
         insta::assert_snapshot!(show(&workload(), &status, 10, &page()));
+    }
+
+    #[test]
+    fn what_a_canceled_deploy_left_is_what_runs() {
+        let mut workload = workload();
+        let mut latest = deploy(13);
+        latest.state = DeployState::Canceled;
+        latest.commit = "884f037".repeat(6).chars().take(40).collect();
+        let told = Some(latest.commit.clone());
+        workload.summary.latest_deploy = Some(latest);
+        let mut status = status();
+        status.commit = told;
+        let text = show(&workload, &status, 0, &page());
+        let runs = text.lines().find(|line| line.starts_with("Runs")).unwrap();
+        assert!(
+            runs.contains("884f037") && runs.contains("deploy 13, canceled"),
+            "{text}"
+        );
+        assert!(text.contains("Last good   95f6178"), "{text}");
+        // Its commit was never written.
+        status.commit = None;
+        let text = show(&workload, &status, 0, &page());
+        assert!(!text.contains("Last good"), "{text}");
     }
 
     #[test]

@@ -161,9 +161,14 @@ fn crash(look: Look<'_>, container: &ContainerView, message: &str, certain: bool
     };
     let mut cause = FailureCause::CrashLoop;
     let mut hint = "Read the container's last lines, mend what they name, and deploy that commit.";
-    // The kubelet ends what does not pass its liveness or startup probe.
+    // The kubelet ends what does not pass its liveness or startup probe, and says so: a program
+    // that is told to end may end well.
+    let told = look.events("Killing").any(|event| {
+        let message = &event.message;
+        message.contains(" probe") && message.contains(container.name.as_str())
+    });
     let killed = container.end.as_ref().is_some_and(|end| {
-        matches!(end.exit_code, 137 | 143) && end.reason.as_deref() != Some("OOMKilled")
+        (told || matches!(end.exit_code, 137 | 143)) && end.reason.as_deref() != Some("OOMKilled")
     });
     let probes = look.events("Unhealthy");
     let probe = probes.filter(|event| !event.message.starts_with("Readiness"));
@@ -180,7 +185,7 @@ fn crash(look: Look<'_>, container: &ContainerView, message: &str, certain: bool
         }) if reason == "OOMKilled" => {
             hint = "Raise resources.limits.memory, or use less memory.";
         }
-        Some(End { exit_code: 0, .. }) if !container.init => {
+        Some(End { exit_code: 0, .. }) if !container.init && cause == FailureCause::CrashLoop => {
             hint = "The containers of a service must not end: run the program in the foreground.";
         }
         _ => {}
@@ -226,8 +231,15 @@ fn unschedulable(look: Look<'_>) -> Option<Trouble> {
     let why = why.split(" preemption:").next().unwrap_or(why);
     let why = quote(why);
     let since = since.or(look.pod.created_at);
+    let lower = why.to_lowercase();
+    let for_volume = lower.contains("persistentvolumeclaim");
+    if for_volume && lower.contains("not found") {
+        // "persistentvolumeclaim "data" not found. not found": the scheduler says it twice.
+        let why = why.trim_end_matches(". not found");
+        let certain = since.is_some_and(|since| look.now.duration_since(since) >= CONFIG_GRACE);
+        return Some(missing(&format!("cannot be placed: {why}"), certain));
+    }
     // A claim is bound by and by: a volume may have to be made for it first.
-    let for_volume = why.contains("PersistentVolumeClaim");
     let grace = if for_volume { VOLUME_GRACE } else { GRACE };
     let waited = since.is_some_and(|since| look.now.duration_since(since) >= grace);
     let node_comes = look.events("TriggeredScaleUp").next().is_some();
@@ -240,8 +252,15 @@ fn unschedulable(look: Look<'_>) -> Option<Trouble> {
         } else {
             "Ask for less CPU or memory, change the node selector, or add nodes.".into()
         }),
-        certain: waited && !node_comes && !look.others_end,
+        certain: waited && !node_comes && !(look.others_end && room_helps(&lower)),
     })
+}
+
+/// Whether a node may take the pod once others have ended there.
+fn room_helps(why: &str) -> bool {
+    ["insufficient", "too many pods", "ports", "affinity rules"]
+        .iter()
+        .any(|words| why.contains(words))
 }
 
 fn mount_trouble(look: Look<'_>) -> Option<Trouble> {

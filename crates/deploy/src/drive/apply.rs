@@ -172,6 +172,11 @@ pub(super) async fn apply(
         for place in road.places(deploy, key) {
             let cluster = road.cluster_called(&place.name)?;
             cluster.apply(&config.resource, mark.clone()).await?;
+            let is_own = place.name == road.parts().cluster_name;
+            if let Some(workload) = workload.as_ref().filter(|_| !is_own) {
+                road.scale_like_the_others(&cluster, workload, &place.key)
+                    .await?;
+            }
         }
         Ok::<_, NotApplied>((applied, config.resource.progress_deadline_seconds()))
     };

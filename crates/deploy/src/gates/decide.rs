@@ -376,7 +376,10 @@ fn unready(
         let hint = "look at the pods and their events: hermez status";
         return Some(fail(message, hint, pods));
     }
-    let said = format!("not all pods are ready any more: {message}");
+    let said = match pods {
+        (ready, desired) if ready >= desired => format!("pods are replaced: {message}"),
+        _ => format!("not all pods are ready any more: {message}"),
+    };
     (deploy.verify_until.is_some() || deploy.message != said).then(|| DeployWrite {
         pods: Some(pods),
         verify_until: Some(None),

@@ -26,6 +26,12 @@ impl Place {
     }
 }
 
+/// Whether a canary with this key is of that deploy, which has ended. Another server may try its own
+/// in the same cluster, under numbers of its own: those are left alone.
+fn is_left(deploy: &DeployRecord, key: &WorkloadKey) -> bool {
+    deploy.finished_at.is_some() && hermez_kinds::canary::name(&deploy.workload) == key.name
+}
+
 /// What a canary of this workload is called.
 pub(crate) fn canary_key(key: &WorkloadKey) -> WorkloadKey {
     WorkloadKey {
@@ -135,13 +141,10 @@ impl Road {
     pub(crate) async fn sweep_canaries(&self) {
         let Ok(cluster) = self.cluster() else { return };
         for (key, deploy) in cluster.canaries() {
-            let open = match deploy {
-                Some(id) => self.parts().store.deploy(id).await,
-                None => Ok(None),
-            };
-            match open {
-                Ok(Some(deploy)) if deploy.finished_at.is_none() => continue,
-                Ok(_) => {}
+            let Some(id) = deploy else { continue };
+            match self.parts().store.deploy(id).await {
+                Ok(Some(deploy)) if is_left(&deploy, &key) => {}
+                Ok(_) => continue,
                 Err(error) => {
                     tracing::warn!(%error, "cannot look for canaries that are left");
                     return;

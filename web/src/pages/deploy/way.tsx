@@ -27,7 +27,7 @@ const WORD: Record<Where, string> = {
 export function Way({ deploy }: { deploy: Deploy }) {
   const client = useQueryClient();
   const promote = useMutation({
-    mutationFn: (all: boolean) => api.promoteDeploy(deploy.id, all),
+    mutationFn: (all: boolean) => api.promoteDeploy(deploy.id, all, deploy.plan?.step),
     onError: (error) => toastProblem("The canary stays where it is", error),
     onSuccess: (answer) => applyDeploy(client, answer),
     onSettled: () => client.invalidateQueries({ queryKey: keys.deploy(deploy.id) }),

@@ -24,15 +24,21 @@ interface Props {
 }
 
 /**
- * The deploy to look at: the newest while it runs or when it failed, else what runs now. `kept` is
- * what still runs when that is another one.
+ * The deploy to look at: the newest while it runs, when it failed, or when it was canceled after the
+ * cluster was `told` to run it, else what runs now. `kept` is what ran well before it when that is
+ * another one.
  */
-export function deployInView(workload: Pick<Workload, "current" | "latest_deploy">): {
+export function deployInView(
+  workload: Pick<Workload, "current" | "latest_deploy">,
+  told?: string | null,
+): {
   deploy: DeploySummary | null;
   kept: DeploySummary | null;
 } {
   const { current, latest_deploy: latest } = workload;
-  if (latest && (isDeployActive(latest.state) || latest.state === "failed")) {
+  const left =
+    latest?.state === "canceled" && told === latest.commit && current?.commit !== latest.commit;
+  if (latest && (isDeployActive(latest.state) || latest.state === "failed" || left)) {
     const other = current && current.id !== latest.id ? current : null;
     return { deploy: latest, kept: other };
   }
@@ -41,7 +47,7 @@ export function deployInView(workload: Pick<Workload, "current" | "latest_deploy
 
 /** "DEPLOY FINISHED": what was brought out last, and how its pods do. */
 export function CurrentDeploy({ workload, status, aside }: Props) {
-  const { deploy, kept } = deployInView(workload);
+  const { deploy, kept } = deployInView(workload, status?.commit);
   return (
     <section
       aria-label="Current deployment"

@@ -30,6 +30,14 @@ describe("deployInView", () => {
     const latest = mkDeploy({ id: 2, state: "canceled" });
     expect(deployInView({ current, latest_deploy: latest }).deploy).toBe(current);
   });
+
+  it("shows a canceled one that the cluster was told to run", () => {
+    const latest = mkDeploy({ id: 2, state: "canceled", commit: "884f037" });
+    expect(deployInView({ current, latest_deploy: latest }, "884f037")).toEqual({
+      deploy: latest,
+      kept: current,
+    });
+  });
 });
 
 describe("words of a deploy", () => {

@@ -42,7 +42,12 @@ export function RollbackDialog({ workload, to, onClose }: Props) {
     (target: number) =>
       api.rollback(
         name,
-        { to: target, reason: reason.trim() || null, override_bad: override.trim() || null },
+        {
+          to: target,
+          from: plan.data?.from.id,
+          reason: reason.trim() || null,
+          override_bad: override.trim() || null,
+        },
         key,
       ),
     (started) => {
