@@ -229,13 +229,13 @@ fn unschedulable(look: Look<'_>) -> Option<Trouble> {
     // "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: …"
     let why = message.split(" no new claims").next().unwrap_or(message);
     let why = why.split(" preemption:").next().unwrap_or(why);
+    // The scheduler ends what it says of claims with a second "not found", whatever it is.
+    let why = why.trim_end().trim_end_matches(". not found");
     let why = quote(why);
     let since = since.or(look.pod.created_at);
     let lower = why.to_lowercase();
     let for_volume = lower.contains("persistentvolumeclaim");
     if for_volume && lower.contains("not found") {
-        // "persistentvolumeclaim "data" not found. not found": the scheduler says it twice.
-        let why = why.trim_end_matches(". not found");
         let certain = since.is_some_and(|since| look.now.duration_since(since) >= CONFIG_GRACE);
         return Some(missing(&format!("cannot be placed: {why}"), certain));
     }

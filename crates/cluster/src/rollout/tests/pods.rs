@@ -314,6 +314,59 @@ fn a_liveness_probe_is_the_cause_of_its_restarts() {
         message.contains("did not pass its liveness probe: connection refused"),
         "{message}"
     );
+    // A program that ends well when it is told to was ended all the same.
+    let pod = mk_pod(
+        "a",
+        "new",
+        false,
+        crashed(3, json!({"exitCode": 0, "reason": "Completed"})),
+    );
+    let killing = mk_event(
+        "a",
+        "Killing",
+        "Container app failed liveness probe, will be restarted",
+        3,
+    );
+    let events = std::mem::take(&mut workload.events);
+    workload = mk_workload(vec![pod]);
+    assert_eq!(failure(&workload, 60).0, FailureCause::CrashLoop);
+    workload.events = events;
+    workload.events.push(killing);
+    assert_eq!(failure(&workload, 60).0, FailureCause::Probe);
+}
+
+#[test]
+fn a_claim_that_is_not_there_is_named_at_once() {
+    let mut pod = mk_pod("a", "new", false, json!({}));
+    pod["status"] = json!({
+        "phase": "Pending",
+        "conditions": [{
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+            "message": "0/1 nodes are available: persistentvolumeclaim \"data\" not found. not found",
+            "lastTransitionTime": time(0),
+        }],
+    });
+    let workload = mk_workload(vec![pod]);
+    let (cause, message) = failure(&workload, 5);
+    assert_eq!(cause, FailureCause::ConfigMissing);
+    assert!(message.ends_with("claim \"data\" not found"), "{message}");
+}
+
+#[test]
+fn a_selector_that_no_node_has_does_not_wait_for_room() {
+    let mut pod = mk_pod("a", "new", false, json!({}));
+    pod["status"] = json!({
+        "phase": "Pending",
+        "conditions": [{
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+            "message": "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate",
+            "lastTransitionTime": time(0),
+        }],
+    });
+    let mut ending = mk_pod("z", "old", true, json!({}));
+    ending["metadata"]["deletionTimestamp"] = json!(time(1));
+    let workload = mk_workload(vec![pod, ending]);
+    assert_eq!(failure(&workload, 10).0, FailureCause::Unschedulable);
 }
 
 #[test]
