@@ -199,6 +199,6 @@ fn stalled(declared: &Declared, now: Timestamp) -> Option<Rollout> {
             "The controller cannot make the workload's objects: {}",
             stalled.message
         ),
-        hint: Some(words::refusal_hint(cause).to_owned()),
+        hint: Some(words::refusal_hint(cause, &stalled.message).to_owned()),
     })
 }

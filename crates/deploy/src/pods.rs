@@ -74,7 +74,11 @@ fn crash(container: &ContainerStatus) -> Option<Stage> {
     // While it is ended its restart has not been counted yet.
     let ends = container.restarts + i32::from(container.state == "terminated");
     let stage = format!("crashed/{}/{ends}", container.name);
-    let says = format!("crashed: {} ended with exit code {code}", container.name);
+    let name = &container.name;
+    let says = match container.reason.as_deref() {
+        Some("OOMKilled") => format!("crashed: {name} ran out of memory (exit code {code})"),
+        _ => format!("crashed: {name} ended with exit code {code}"),
+    };
     Some((stage, PodChangeKind::Crashed, says))
 }
 

@@ -255,6 +255,7 @@ impl Road {
                 .await?
                 .is_none()
         {
+            self.build_of_fork(place, &pull, by).await;
             return Err(RoadError::ForkNotAllowed {
                 number,
                 commit: pull.head.short().to_owned(),
@@ -333,6 +334,20 @@ impl Road {
             ),
             hint: "ask again in a moment".to_owned(),
         })
+    }
+
+    /// Builds what is not allowed to run yet: a build has no secrets, and its artifact is there when
+    /// somebody has read the change.
+    async fn build_of_fork(&self, place: &Place, pull: &ForgePull, by: &str) {
+        let Place { workload, url, .. } = place;
+        let asked = async {
+            let head = self.fetch_head(place, pull).await?;
+            self.ask_for_build(workload, url, &head.id, by, false).await
+        };
+        if let Err(error) = Box::pin(asked).await {
+            let (number, workload) = (pull.number, workload.name.as_str());
+            tracing::info!(workload, number, %error, "a fork's pull request is not built");
+        }
     }
 
     /// Allows the newest commit of a pull request that comes from a fork.
@@ -459,6 +474,15 @@ impl Road {
             match (wish, preview) {
                 (Wish::Remove(why), Some(preview)) => {
                     self.remove_by_itself(&preview, &workload, &why).await?;
+                }
+                (Wish::Build, _) => {
+                    let place = Place {
+                        workload,
+                        repository: repository.clone(),
+                        url: url.clone(),
+                        forge: forge.clone(),
+                    };
+                    self.build_of_fork(&place, &pull, PUSH).await;
                 }
                 (Wish::Deploy, preview) => {
                     let replicas = preview.map_or(workload.previews.replicas, |it| it.replicas);

@@ -41,7 +41,7 @@ pub enum CannotRollBack {
         workload: String,
     },
     /// The deploy that is asked for is none of the workload's that ran.
-    #[error("deploy {id} never ran {workload}")]
+    #[error("`{workload}` has no deploy {id} that was written to the cluster")]
     NeverRan {
         /// The deploy.
         id: i64,
@@ -119,7 +119,7 @@ pub fn choose(
     let differs = |other: &Past| other.deploy.manifest != left.deploy.manifest;
     let ran_well = |other: &Past| other.deploy.state == DeployState::Succeeded;
     let Some(id) = to else {
-        let goes_on = !is_over(left.deploy.state);
+        let goes_on = !left.deploy.state.is_over();
         if left.deploy.kind == DeployKind::Rollback && goes_on {
             let id = left.deploy.id;
             return Err(CannotRollBack::UnderWay { id, workload });
@@ -143,16 +143,6 @@ pub fn choose(
         return Err(CannotRollBack::NotGood { id, state });
     }
     Ok((0, found))
-}
-
-fn is_over(state: DeployState) -> bool {
-    matches!(
-        state,
-        DeployState::Succeeded
-            | DeployState::Failed
-            | DeployState::Canceled
-            | DeployState::Superseded
-    )
 }
 
 /// What a rollback is about.
@@ -406,7 +396,10 @@ mod tests {
         assert_eq!(chosen(&past, Some(3)), Ok(3));
         let error = |id| chosen(&past, Some(id)).unwrap_err();
         assert_eq!(error(4), "deploy 4 did not end well: it was canceled");
-        assert_eq!(error(9), "deploy 9 never ran hello");
+        assert_eq!(
+            error(9),
+            "`hello` has no deploy 9 that was written to the cluster"
+        );
         assert!(error(2).contains("the very version"), "{}", error(2));
     }
 

@@ -12,6 +12,7 @@ use hermez_api::{
 };
 use hermez_cluster::{Cluster, ClusterError, ScaleFacts, Scaled, Scaling, WorkloadKey};
 use hermez_kinds::Kind;
+use hermez_kinds::names::{DEPLOY_MANAGER, HAND_MANAGER};
 use hermez_store::{NewScaleChange, ScaleChangeRecord, ScaleWrite, WorkloadRecord};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -181,10 +182,19 @@ fn last_change(
     deploy_id: Option<i64>,
     newest: Option<&ScaleChange>,
 ) -> Option<ScaleLastChange> {
-    let (manager, at) = facts.written_by.clone()?;
-    let newest =
-        newest.filter(|change| at.is_none_or(|at| change.at >= at - SignedDuration::from_secs(1)));
-    if let Some(change) = newest.filter(|_| manager != "kube-controller-manager") {
+    let is_newer = |change: &&ScaleChange, at: Option<Timestamp>| {
+        at.is_none_or(|at| change.at >= at - SignedDuration::from_secs(1))
+    };
+    let (manager, at, newest) = if let Some((manager, at)) = facts.written_by.clone() {
+        (manager, at, newest.filter(|it| is_newer(it, at)))
+    } else {
+        // Nobody owns a number that the config file does not name: the ledger knows.
+        let change = newest?;
+        let at = change.until.unwrap_or(change.at);
+        (DEPLOY_MANAGER.to_owned(), Some(at), newest)
+    };
+    let by_hermez = [DEPLOY_MANAGER, HAND_MANAGER].contains(&manager.as_str());
+    if let Some(change) = newest.filter(|_| by_hermez) {
         let message = match change.kind {
             ScaleChangeKind::File => format!("{} gave it back to the config file", change.by),
             _ if change.state == ScaleChangeState::Ended => {

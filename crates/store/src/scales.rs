@@ -137,6 +137,23 @@ pub(crate) async fn end_standing(
     Ok(())
 }
 
+/// The change that a standing one took the place of. Whoever asks for another one waits from here on.
+async fn before(transaction: &DatabaseTransaction, id: i64) -> Result<Option<Model>, StoreError> {
+    let Some(change) = Entity::find_by_id(id).one(transaction).await? else {
+        return Ok(None);
+    };
+    let workload = workload::Entity::find_by_id(change.workload_id);
+    workload.lock_exclusive().one(transaction).await?;
+    let before = Entity::find()
+        .filter(Column::WorkloadId.eq(change.workload_id))
+        .filter(Column::Id.lt(id))
+        .filter(Column::State.ne(word(&ScaleChangeState::Refused)))
+        .order_by_desc(Column::Id);
+    let replaced = word(&ScaleChangeState::Replaced);
+    let before = before.one(transaction).await?;
+    Ok(before.filter(|it| it.state == replaced))
+}
+
 impl Store {
     /// Keeps a new change, to be done by `due_at`, in place of the one that stood;
     /// [`StoreError::NotFound`] when the workload is deleted.
@@ -245,16 +262,32 @@ impl Store {
         )
     }
 
-    /// Writes how a change goes on, if it still stands; says whether it did.
+    /// Writes how a change goes on, if it still stands; says whether it did. When the cluster refused
+    /// it, the one that it took the place of stands again, with its end, and is due at once.
     pub async fn write_scale(&self, id: i64, write: &ScaleWrite) -> Result<bool, StoreError> {
+        let transaction = self.begin().await?;
+        let before = match write.state {
+            ScaleChangeState::Refused => before(&transaction, id).await?,
+            _ => None,
+        };
         let written = Entity::update_many()
             .col_expr(Column::State, Expr::val(word(&write.state)))
             .col_expr(Column::Message, Expr::val(write.message.clone()))
             .col_expr(Column::DueAtMs, Expr::val(write.due_at.map(ms)))
             .filter(Column::Id.eq(id))
             .filter(Column::State.is_in(standing()))
-            .exec(&self.write)
+            .exec(&transaction)
             .await?;
+        if let Some(before) = before.filter(|_| written.rows_affected > 0) {
+            Entity::update_many()
+                .col_expr(Column::State, Expr::val(word(&ScaleChangeState::Pending)))
+                .col_expr(Column::Message, Expr::val(Option::<String>::None))
+                .col_expr(Column::DueAtMs, Expr::val(before.created_at_ms))
+                .filter(Column::Id.eq(before.id))
+                .exec(&transaction)
+                .await?;
+        }
+        transaction.commit().await?;
         if written.rows_affected == 0 {
             return Ok(false);
         }

@@ -110,7 +110,7 @@ pub const JOURNEYS: &[(&str, &str)] = &[
     ),
     (
         "burst",
-        "a thousand deploys at once on played pods: all finish, none twice; and what Hermez adds to an apply, over two hundred deploys",
+        "a thousand deploys at once (HERMEZ_DEPLOYS: another number) on played pods: all finish, none twice; and what Hermez adds to an apply, over two hundred deploys",
     ),
     (
         "canary",

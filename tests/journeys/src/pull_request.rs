@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use hermez_api::{
-    CreatePullRequestDeploy, Deploy, DeployState, DeploySummary, LoginLink, Page, Preview,
-    PreviewState, PullRequest, SharedPreview, UpdatePreviewSettings, UpdateWorkload, Workload,
+    BuildState, BuildSummary, CreatePullRequestDeploy, Deploy, DeployState, DeploySummary,
+    LoginLink, Page, Preview, PreviewState, PullRequest, SharedPreview, UpdatePreviewSettings,
+    UpdateWorkload, Workload,
 };
 use hermez_kinds::PinterestService;
 use kube::Api;
@@ -449,6 +450,16 @@ impl Pull {
             refused.status == 403 && hint.contains("pr allow"),
             "{refused}"
         );
+        // It is built meanwhile, without secrets: there are none in a build.
+        let builds = format!("/workloads/{}/builds", self.name);
+        until("the fork's commit is built", LIMIT, || async {
+            let page: Page<BuildSummary> = self.hermez.get(&builds).await?;
+            let mut of_it = page.items.iter().filter(|build| build.commit == first);
+            let built = of_it.any(|build| build.state == BuildState::Succeeded);
+            Ok(built.then_some(()))
+        })
+        .await?;
+        anyhow::ensure!(self.pull(number).await?.preview.is_none());
         let by_id = self.hermez.deploy(&self.name, &first).await;
         anyhow::ensure!(
             by_id.is_err(),

@@ -382,7 +382,11 @@ pub async fn history(app: &App, args: HistoryArgs) -> Result<(), CliError> {
     query.extend(args.until.map(|until| ("until", until.to_string())));
     let path = ["workloads", name.as_str(), "deploys"];
     let answer = app.client.list(&path, &query, args.limit.get()).await?;
-    app.show(&answer, views::deploy::list)
+    if query.is_empty() {
+        app.show(&answer, views::deploy::list)
+    } else {
+        app.show(&answer, views::deploy::found)
+    }
 }
 
 pub(super) async fn watch_to_the_end(app: &App, id: i64, is_known: bool) -> Result<(), CliError> {

@@ -1,6 +1,6 @@
 //! `hermez status` and `hermez open`.
 
-use hermez_api::{Workload, WorkloadStatus};
+use hermez_api::{Workload, WorkloadRules, WorkloadStatus};
 
 use super::until_interrupted;
 use crate::app::{self, App};
@@ -43,10 +43,12 @@ pub async fn run(app: &App, args: Args) -> Result<(), CliError> {
         }
     } else {
         let workload: Workload = app.client.get(&["workloads", &name], &[]).await?.read()?;
-        let status: WorkloadStatus = status.read()?;
+        let rules = app.client.get(&["workloads", &name, "rules"], &[]).await?;
+        let (status, rules): (WorkloadStatus, WorkloadRules) = (status.read()?, rules.read()?);
         print::raw(&views::status::show(
             &workload,
             &status,
+            rules.lock.as_ref(),
             args.events,
             &app::page(),
         ))?;

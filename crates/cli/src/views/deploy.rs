@@ -49,6 +49,14 @@ pub fn is_over(state: DeployState) -> bool {
     state.is_over()
 }
 
+/// The table of deploys that some filter lets through.
+pub fn found(deploys: &List<DeploySummary>, page: &Page) -> String {
+    if deploys.items.is_empty() {
+        return "No deploy is as these filters say.\n".to_owned();
+    }
+    list(deploys, page)
+}
+
 /// The table of deploys.
 pub fn list(deploys: &List<DeploySummary>, page: &Page) -> String {
     if deploys.items.is_empty() {

@@ -153,7 +153,10 @@ fn lines_of(container: &FailedContainer, most: usize) -> String {
         "):\n"
     });
     if container.lines.is_empty() {
-        text.push_str("  it wrote nothing\n");
+        text.push_str(match container.exit_code {
+            None if container.restarts == 0 => "  it never ran\n",
+            _ => "  it wrote nothing\n",
+        });
     }
     text + &indented(&container.lines, most)
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use hermez_api::{
     ApprovalRule, ApprovalState, DeployWindows, Freeze, HeldDeploy, Page as List, ScopeRules,
-    Weekday, WorkloadRules,
+    Weekday, WorkloadLock, WorkloadRules,
 };
 
 use super::{Page, cut, dash, more};
@@ -101,8 +101,7 @@ pub fn show(rules: &WorkloadRules, page: &Page) -> String {
     let of_project = ["Project's window", "Project's approvals"];
     facts.extend(facts_of(&rules.of_project, of_project));
     if let Some(lock) = &rules.lock {
-        let since = page.ago(lock.at);
-        facts.push(("Lock", format!("by {} {since}: {}", lock.by, lock.reason)));
+        facts.push(("Lock", self::lock(lock, page)));
     }
     for freeze in &rules.freezes {
         let what = format!(
@@ -192,11 +191,14 @@ pub fn freezes(freezes: &List<Freeze>, page: &Page) -> String {
     page.table(&header, rows.collect()) + &more(freezes)
 }
 
+/// Whose lock it is, and why.
+pub(super) fn lock(lock: &WorkloadLock, page: &Page) -> String {
+    format!("by {} {}: {}", lock.by, page.ago(lock.at), lock.reason)
+}
+
 #[cfg(test)]
 mod tests {
-    use hermez_api::{
-        DeployWindow, FreezeException, Hold, HoldingRule, RuleScope, RulesVerdict, WorkloadLock,
-    };
+    use hermez_api::{DeployWindow, FreezeException, Hold, HoldingRule, RuleScope, RulesVerdict};
 
     use super::super::tests::{at, page};
     use super::*;

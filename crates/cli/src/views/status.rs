@@ -4,15 +4,21 @@ use std::fmt::Write as _;
 
 use hermez_api::{
     ContainerLogLine, DeployState, DeploySummary, KubernetesEvent, PodStatus, Workload,
-    WorkloadStatus, WorkloadSummary,
+    WorkloadLock, WorkloadStatus, WorkloadSummary,
 };
 
 use super::workload::category;
-use super::{Page, cut, dash, deploy, health, rollouts, run, short};
+use super::{Page, cut, dash, deploy, health, rollouts, rules, run, short};
 use crate::print::{cell, printable_log};
 
-/// A workload's live status, `events` of its newest events with it.
-pub fn show(workload: &Workload, status: &WorkloadStatus, events: usize, page: &Page) -> String {
+/// A workload's live status with its lock and `events` of its newest events.
+pub fn show(
+    workload: &Workload,
+    status: &WorkloadStatus,
+    lock: Option<&WorkloadLock>,
+    events: usize,
+    page: &Page,
+) -> String {
     let summary = &workload.summary;
     let mut text = format!(
         "{}  {}: {}\n{}, {}, project {}, namespace {}\n\n",
@@ -24,7 +30,9 @@ pub fn show(workload: &Workload, status: &WorkloadStatus, events: usize, page: &
         cell(&summary.project),
         cell(&summary.namespace),
     );
-    text.push_str(&page.facts(&rollout(workload, status, page)));
+    let mut facts = rollout(workload, status, page);
+    facts.extend(lock.map(|lock| ("Locked", rules::lock(lock, page))));
+    text.push_str(&page.facts(&facts));
     if !status.pods.is_empty() {
         text.push('\n');
         text.push_str(&pods(&status.pods, page));
@@ -383,7 +391,7 @@ mod tests {
     #[test]
     fn a_status_shows_pods_containers_rollout_and_events() {
         let status = status();
-        insta::assert_snapshot!(show(&workload(), &status, 10, &page()));
+        insta::assert_snapshot!(show(&workload(), &status, None, 10, &page()));
     }
 
     #[test]
@@ -396,16 +404,27 @@ mod tests {
         workload.summary.latest_deploy = Some(latest);
         let mut status = status();
         status.commit = told;
-        let text = show(&workload, &status, 0, &page());
+        let text = show(&workload, &status, None, 0, &page());
         let runs = text.lines().find(|line| line.starts_with("Runs")).unwrap();
         assert!(
             runs.contains("884f037") && runs.contains("deploy 13, canceled"),
             "{text}"
         );
         assert!(text.contains("Last good   95f6178"), "{text}");
+        let lock = WorkloadLock {
+            by: "ada".to_owned(),
+            at: at("2026-11-23T11:59:00Z"),
+            until: None,
+            reason: "the fair".to_owned(),
+        };
+        let text = show(&workload, &status, Some(&lock), 0, &page());
+        assert!(
+            text.contains("Locked") && text.contains("the fair"),
+            "{text}"
+        );
         // Its commit was never written.
         status.commit = None;
-        let text = show(&workload, &status, 0, &page());
+        let text = show(&workload, &status, None, 0, &page());
         assert!(!text.contains("Last good"), "{text}");
     }
 

@@ -36,8 +36,9 @@ pub(super) fn judge(workload: &Workload, deployment: &DeploymentView, now: Times
     if let Some(message) = refused(deployment, newest, now) {
         let cause = words::refusal_cause(&message);
         let counts = counts(ready, desired);
+        let hint = words::refusal_hint(cause, &message).to_owned();
         let message = format!("{counts}; the cluster refuses more: {message}");
-        return failed(cause, message, Some(words::refusal_hint(cause).to_owned()));
+        return failed(cause, message, Some(hint));
     }
     let troubles: Vec<Trouble> = pods
         .iter()

@@ -95,8 +95,11 @@ pub(super) fn refusal_cause(message: &str) -> FailureCause {
 }
 
 /// What to do about a refusal.
-pub(super) fn refusal_hint(cause: FailureCause) -> &'static str {
+pub(super) fn refusal_hint(cause: FailureCause, message: &str) -> &'static str {
     match cause {
+        FailureCause::Quota if message.contains("must specify") => {
+            "The namespace's ResourceQuota wants it said: write the resources that the message names into the config file, commit, and deploy that commit."
+        }
         FailureCause::Quota => {
             "Ask for less (replicas, requests, limits), or have the namespace's ResourceQuota raised."
         }

@@ -92,6 +92,8 @@ pub enum Wish {
     Nothing,
     /// A deploy of its newest commit.
     Deploy,
+    /// A build of its newest commit, which may not be deployed yet.
+    Build,
     /// The end of its preview, for this reason.
     Remove(String),
 }
@@ -123,10 +125,12 @@ pub fn wish(pull: &Pull<'_>) -> Wish {
     }
     let wanted = pull.previewed.is_some() || pull.auto;
     let is_new = pull.previewed != Some(pull.head);
-    if wanted && is_new && pull.allowed && !pull.runs_once {
+    if !wanted || !is_new || pull.runs_once {
+        Wish::Nothing
+    } else if pull.allowed {
         Wish::Deploy
     } else {
-        Wish::Nothing
+        Wish::Build
     }
 }
 
@@ -273,6 +277,15 @@ pub(crate) mod tests {
             ..pull()
         };
         assert_eq!(wish(&old), Wish::Deploy, "its preview follows");
+        let strange = Pull {
+            allowed: false,
+            ..pull()
+        };
+        assert_eq!(
+            wish(&strange),
+            Wish::Build,
+            "it is ready when it is allowed"
+        );
         let same = Pull {
             previewed: Some("b"),
             ..pull()
@@ -281,10 +294,6 @@ pub(crate) mod tests {
         for quiet in [
             Pull {
                 auto: false,
-                ..pull()
-            },
-            Pull {
-                allowed: false,
                 ..pull()
             },
             Pull {

@@ -152,3 +152,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_changed_the_number_last_is_told_by_the_cluster_and_by_the_ledger() {
+    let mut over = mk_change(Some(60));
+    over.state = ScaleChangeState::Ended;
+    let mut facts = mk_facts(None, "hermez", false);
+    // The config file names no number: after the end nobody owns it in the cluster.
+    facts.written_by = None;
+    let last = last_change(&facts, None, Some(&over)).expect("the ledger knows");
+    assert_eq!(last.message, "the time that ada had set was over");
+    assert_eq!(last.at, Some(time(60)));
+    assert_eq!(last_change(&facts, None, None), None);
+    // Whoever wrote to the cluster itself is named, even where it does not say when.
+    facts.written_by = Some(("kubectl".to_owned(), None));
+    facts.by_deploy = false;
+    let last = last_change(&facts, None, Some(&over)).expect("the cluster knows");
+    assert_eq!(last.by, "kubectl");
+}

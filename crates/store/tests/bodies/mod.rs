@@ -38,7 +38,7 @@ macro_rules! tests {
             deploys_are_paged, changes_are_announced, a_timeline_is_bounded, a_push_is_deployed_once, pods_are_told_of_once_and_bounded);
         $crate::bodies::tests!(@ receipts: a_receipt_is_written_once_with_the_state,
             a_receipt_knows_when_something_newer_came, a_receipt_leads_to_its_rollback_and_revert);
-        $crate::bodies::tests!(@ scales: one_change_stands_at_a_time, what_is_due_is_found,
+        $crate::bodies::tests!(@ scales: one_change_stands_at_a_time, what_is_due_is_found, what_stood_stands_again_when_the_cluster_refuses,
             a_deleted_workload_is_not_scaled, bounds_are_kept);
         $crate::bodies::tests!(@ delivery: what_delivery_is_measured_by_is_read_at_once);
         $crate::bodies::tests!(@ rollbacks: a_rollback_pins_marks_and_stops_in_one, a_mark_finds_every_workload,

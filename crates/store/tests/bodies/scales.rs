@@ -53,6 +53,40 @@ pub async fn one_change_stands_at_a_time(url: &str) {
     assert!(store.write_scale(newest, &write).await.unwrap());
 }
 
+pub async fn what_stood_stands_again_when_the_cluster_refuses(url: &str) {
+    let store = open(url).await;
+    let workload = mk_workload(&store, "app").await;
+    let ask = async |replicas| {
+        let new = mk_change(workload.id, replicas);
+        store.request_scale(&new, at(1), at(5)).await.unwrap()
+    };
+    let write = async |id, state| {
+        let write = ScaleWrite {
+            state,
+            message: None,
+            due_at: (state == ScaleChangeState::Active).then(|| at(60)),
+        };
+        assert!(store.write_scale(id, &write).await.unwrap());
+    };
+    let held = ask(3).await.change.id;
+    write(held, ScaleChangeState::Active).await;
+    for replicas in [4, 5] {
+        let refused = ask(replicas).await.change.id;
+        write(refused, ScaleChangeState::Refused).await;
+        let standing = store.standing_scale(workload.id).await.unwrap().unwrap();
+        assert_eq!(standing.change.id, held);
+        assert_eq!(standing.change.until, Some(at(60)), "its end is not lost");
+        let due = store.due_scales(at(1), 10).await.unwrap();
+        assert_eq!(due.len(), 1, "{due:?}");
+        write(held, ScaleChangeState::Active).await;
+    }
+    // What had ended by itself does not come back.
+    write(held, ScaleChangeState::Ended).await;
+    let refused = ask(6).await.change.id;
+    write(refused, ScaleChangeState::Refused).await;
+    assert_eq!(store.standing_scale(workload.id).await.unwrap(), None);
+}
+
 pub async fn what_is_due_is_found(url: &str) {
     let store = open(url).await;
     let workload = mk_workload(&store, "app").await;
