@@ -10,7 +10,7 @@ use hermez_api::{
     AutoscalingSettings, ReleaseScale, ScaleBounds, ScaleChange, ScaleChangeKind, ScaleChangeState,
     ScaleLastChange, ScaleOwner, ScaleStatus, SetAutoscaling, SetScale,
 };
-use hermez_cluster::{Cluster, ClusterError, ScaleFacts, Scaled, Scaling, WorkloadKey};
+use hermez_cluster::{ClusterError, ScaleFacts, Scaled, Scaling, WorkloadKey};
 use hermez_kinds::Kind;
 use hermez_kinds::names::{DEPLOY_MANAGER, HAND_MANAGER};
 use hermez_store::{NewScaleChange, ScaleChangeRecord, ScaleWrite, WorkloadRecord};
@@ -504,25 +504,6 @@ impl Road {
         let write = after(change, written.as_ref().copied(), now);
         self.parts().store.write_scale(change.id, &write).await?;
         Ok(written.err())
-    }
-
-    /// Brings the change that holds to a further cluster, which a deploy may just have entered.
-    pub(crate) async fn scale_like_the_others(
-        &self,
-        cluster: &Cluster,
-        workload: &WorkloadRecord,
-        key: &WorkloadKey,
-    ) -> Result<(), ClusterError> {
-        let found = self.parts().store.standing_scale(workload.id).await;
-        let standing = found.map_err(|error| ClusterError::Unreachable(error.to_string()))?;
-        let holds = standing.filter(|it| it.change.state == ScaleChangeState::Active);
-        let kind = Kind::from_spelling(&workload.kind).filter(|kind| kind.is_scaled());
-        if let (Some(record), Some(kind)) = (holds, kind) {
-            let scaling = wanted(&record.change, Timestamp::now());
-            let change = record.change.id;
-            cluster.scale(kind, key, change, &scaling).await?;
-        }
-        Ok(())
     }
 
     /// Brings what is due to the cluster until `shutdown`.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use hermez_api::{
-    CanaryStep, Deploy, DeployState, DeploySummary, PromoteDeploy, Receipt, RolloutStrategy,
+    CanaryStep, Deploy, DeployState, DeploySummary, PromoteDeploy, RolloutStrategy,
     WorkloadStrategy,
 };
 use hermez_kinds::PinterestService;
@@ -192,10 +192,7 @@ impl Canary {
             self.generation().await? == before,
             "the workload itself is left alone"
         );
-        let receipt: Receipt = stage
-            .hermez
-            .get(&format!("/deploys/{}/receipt", asked.id))
-            .await?;
+        let receipt = stage.receipt(asked.id).await?;
         let said = serde_json::to_string(&receipt)?;
         anyhow::ensure!(
             said.contains("no luck here"),

@@ -10,7 +10,7 @@ use kube::api::{Api, DeleteParams, ListParams};
 use serde_json::{Value, json};
 
 use crate::forge::{Clone, Forge};
-use crate::hermez::{Hermez, ask, ended};
+use crate::hermez::{Hermez, ask};
 use crate::sample::Sample;
 use crate::sandbox::{Sandbox, unique};
 use crate::server::{Options, Server};
@@ -149,7 +149,7 @@ async fn kill_and_recover(
 
 fn reached(deploy: &Deploy) -> Result<()> {
     anyhow::ensure!(
-        !ended(deploy.summary.state),
+        !deploy.summary.state.is_over(),
         "it ended before it could be killed: {deploy:#?}"
     );
     Ok(())
@@ -182,7 +182,7 @@ async fn finished_once(hermez: &Hermez, deploy: &Deploy, commit: &str) -> Result
     let terminal = deploy
         .timeline
         .iter()
-        .filter(|event| ended(event.state))
+        .filter(|event| event.state.is_over())
         .count();
     anyhow::ensure!(
         terminal == 1,

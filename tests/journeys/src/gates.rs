@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use hermez_api::{
     AuditEntry, CreateDeploy, Deploy, DeployKind, DeployState, DeploySummary, HealthGates, Page,
-    Receipt, WorkloadGates,
+    WorkloadGates,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -143,11 +143,7 @@ impl Gates {
         );
         let to = format!("it is rolled back to deploy {}", good.summary.id);
         anyhow::ensure!(failed.summary.message.ends_with(&to), "{failed:#?}");
-        let receipt: Receipt = self
-            .stage
-            .hermez
-            .get(&format!("/deploys/{}/receipt", asked.id))
-            .await?;
+        let receipt = self.stage.receipt(asked.id).await?;
         anyhow::ensure!(
             serde_json::to_string(&receipt)?.contains("out of luck"),
             "the receipt has the last lines: {receipt:#?}"

@@ -314,7 +314,7 @@ impl Hermez {
             || async {
                 let deploy: Deploy = self.get(&format!("/deploys/{id}")).await?;
                 let state = deploy.summary.state;
-                Ok((states.contains(&state) || ended(state)).then_some(deploy))
+                Ok((states.contains(&state) || state.is_over()).then_some(deploy))
             },
         )
         .await
@@ -339,15 +339,4 @@ pub fn ask(repository: &str, config: &str) -> CreateWorkload {
         password: None,
         category: None,
     }
-}
-
-/// Whether a deploy in this state never changes again.
-pub fn ended(state: DeployState) -> bool {
-    matches!(
-        state,
-        DeployState::Succeeded
-            | DeployState::Failed
-            | DeployState::Canceled
-            | DeployState::Superseded
-    )
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use hermez_api::{
     CanaryStep, Comparison, Deploy, DeployKind, DeployState, DeploySummary, HealthGates,
-    MetricCheck, Page, Receipt, RolloutStrategy, WorkloadGates, WorkloadStrategy,
+    MetricCheck, Page, RolloutStrategy, WorkloadGates, WorkloadStrategy,
 };
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
@@ -287,10 +287,7 @@ impl MetricChecks {
                 && failed.summary.message.contains(words),
             "not `{words}`: {failed:#?}"
         );
-        let receipt: Receipt = stage
-            .hermez
-            .get(&format!("/deploys/{}/receipt", asked.id))
-            .await?;
+        let receipt = stage.receipt(asked.id).await?;
         let said = serde_json::to_string(&receipt)?;
         anyhow::ensure!(said.contains(words), "{receipt:#?}");
         let path = format!("/workloads/{}/deploys?kind=rollback", stage.name);

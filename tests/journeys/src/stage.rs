@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use hermez_api::{Deploy, DeployState, DeploySummary, Problem};
+use hermez_api::{Deploy, DeployState, DeploySummary, Problem, Receipt};
 use serde::Serialize;
 
 use crate::forge::{Clone, Forge};
@@ -109,12 +109,20 @@ impl Stage {
             let deploy: Deploy = self.hermez.get(&format!("/deploys/{id}")).await?;
             let is_there = deploy.summary.state == state && deploy.summary.message.contains(words);
             anyhow::ensure!(
-                is_there || !crate::hermez::ended(deploy.summary.state),
+                is_there || !deploy.summary.state.is_over(),
                 "it ended before it said `{words}`: {deploy:#?}"
             );
             Ok(is_there.then_some(deploy))
         })
         .await
+    }
+
+    /// The receipt of a deploy that failed.
+    ///
+    /// # Errors
+    /// [`Refused`] when there is none.
+    pub async fn receipt(&self, id: i64) -> Result<Receipt> {
+        self.hermez.get(&format!("/deploys/{id}/receipt")).await
     }
 
     /// Puts `body` at `path`, and expects to be refused with this status; gives the problem.

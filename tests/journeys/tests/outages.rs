@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hermez_api::{BuildState, Deploy, DeployState, Health, WorkloadStatus};
-use hermez_journeys::hermez::{Hermez, ask, ended};
+use hermez_journeys::hermez::{Hermez, ask};
 use hermez_journeys::played::{Played, config};
 use hermez_journeys::proxy::Wire;
 use hermez_journeys::sample::Sample;
@@ -322,7 +322,7 @@ async fn a_registry_that_is_away_in_the_middle_of_a_deploy() {
     let asked = hermez.deploy(name, &commit).await.expect("deploy");
     let waiting = until("the deploy says what it waits for", LIMIT, || async {
         let deploy: Deploy = hermez.get(&format!("/deploys/{}", asked.id)).await?;
-        anyhow::ensure!(!ended(deploy.summary.state), "{deploy:#?}");
+        anyhow::ensure!(!deploy.summary.state.is_over(), "{deploy:#?}");
         let says = |it: &hermez_api::DeployEvent| it.message.contains(&registry);
         Ok(deploy.timeline.iter().any(says).then_some(deploy))
     })
@@ -332,7 +332,7 @@ async fn a_registry_that_is_away_in_the_middle_of_a_deploy() {
     wire.mend();
     let deploy = hermez.deploy_ends(asked.id, LIMIT).await.expect("ends");
     assert_eq!(deploy.summary.state, DeployState::Succeeded, "{deploy:#?}");
-    let ends = deploy.timeline.iter().filter(|it| ended(it.state));
+    let ends = deploy.timeline.iter().filter(|it| it.state.is_over());
     assert_eq!(ends.count(), 1, "{deploy:#?}");
     hermez
         .delete(&format!("/workloads/{name}"))

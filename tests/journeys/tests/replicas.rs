@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use hermez_api::{Deploy, DeployState, DeploySummary, Page};
 use hermez_journeys::forge::Clone;
-use hermez_journeys::hermez::{Hermez, ask, ended};
+use hermez_journeys::hermez::{Hermez, ask};
 use hermez_journeys::played::{Played, config};
 use hermez_journeys::postgres::Postgres;
 use hermez_journeys::sandbox::{Sandbox, unique};
@@ -47,7 +47,7 @@ async fn history(hermez: &Hermez, name: &str) -> Result<Vec<DeploySummary>> {
 async fn ends(hermez: &Hermez, id: i64) -> Result<Deploy> {
     until(&format!("deploy {id} ends"), LIMIT, || async {
         let deploy = hermez.get::<Deploy>(&format!("/deploys/{id}")).await;
-        Ok(deploy.ok().filter(|it| ended(it.summary.state)))
+        Ok(deploy.ok().filter(|it| it.summary.state.is_over()))
     })
     .await
 }
@@ -109,12 +109,16 @@ async fn two_servers_share_the_work_and_one_takes_over() {
     .await
     .expect("begun");
     one.kill().await.expect("kill");
-    assert!(states.iter().any(|it| !ended(it.state)), "{states:#?}");
+    assert!(states.iter().any(|it| !it.state.is_over()), "{states:#?}");
 
     for (index, asked) in asked.iter().enumerate() {
         let deploy = ends(&second, asked.id).await.expect("it ends");
         assert_eq!(deploy.summary.state, DeployState::Succeeded, "{deploy:#?}");
-        let ends = deploy.timeline.iter().filter(|it| ended(it.state)).count();
+        let ends = deploy
+            .timeline
+            .iter()
+            .filter(|it| it.state.is_over())
+            .count();
         assert_eq!(ends, 1, "{deploy:#?}");
         let history = history(&second, &name(index)).await.expect("history");
         assert_eq!(history.len(), 1, "{history:#?}");
@@ -167,7 +171,7 @@ async fn a_database_that_goes_away_in_the_middle_of_a_deploy() {
     let states = [DeployState::RollingOut, DeployState::Verifying];
     let reached = hermez.deploy_reaches(asked.id, &states, LIMIT).await;
     let reached = reached.expect("it rolls out");
-    assert!(!ended(reached.summary.state), "{reached:#?}");
+    assert!(!reached.summary.state.is_over(), "{reached:#?}");
     postgres.stop().await.expect("PostgreSQL stops");
     until("the server says that it is not ready", LIMIT, || async {
         Ok((hermez.anonymous_status("/readyz").await? != 200).then_some(()))

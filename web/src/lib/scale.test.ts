@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { mkScaleChange } from "@/test/make";
-import { autoscalingAsked, autoscalingForm, changeWords, wholeNumber } from "./scale";
+import { wholeNumber } from "./number";
+import { autoscalingAsked, autoscalingForm, changeWords } from "./scale";
 
 describe("changeWords", () => {
   it("says what each kind of change asked for", () => {

@@ -7,6 +7,7 @@ import type {
   SetAutoscaling,
 } from "@/api/types";
 import { plural } from "./format";
+import { wholeNumber, wrongNumber } from "./number";
 import type { Look } from "./status";
 
 export const OWNER: Record<ScaleOwner, string> = {
@@ -48,10 +49,6 @@ export function changeWords(change: ScaleChange): string {
   return `${before}${plural(change.replicas ?? 0, "pod")}${fixed}`;
 }
 
-/** A whole number as a form has it; null where it is none. */
-export const wholeNumber = (text: string): number | null =>
-  /^\d{1,9}$/.test(text.trim()) ? Number(text.trim()) : null;
-
 export interface AutoscalingForm {
   min: string;
   max: string;
@@ -61,17 +58,11 @@ export interface AutoscalingForm {
   calm: string;
 }
 
-/** Words for a field that wants a whole number; null where it has one in these bounds. */
-export function wrongNumber(text: string, least: number, most: number): string | null {
-  const value = wholeNumber(text);
-  if (value !== null && value >= least && value <= most) return null;
-  return `A whole number from ${least} to ${most.toLocaleString("en")}`;
-}
-
 /** The most that can be asked for at all. */
 export const MOST_PODS = 10_000;
-/** Kubernetes' own limits of a HorizontalPodAutoscaler. */
-const MOST_PERCENT = 1_000_000;
+/** As the server takes it. */
+const MOST_PERCENT = 1_000;
+/** Kubernetes' own limit of a stabilisation window. */
 const MOST_CALM = 3_600;
 
 const text = (value: unknown): string => (typeof value === "number" ? String(value) : "");

@@ -306,7 +306,7 @@ pub async fn run(app: &App, command: Command) -> Result<(), CliError> {
             let path = ["deploys", &id.to_string(), "cancel"];
             let answer = app.client.post(&path, &serde_json::json!({})).await?;
             let deploy: DeploySummary = answer.read()?;
-            let sentence = if views::deploy::is_over(deploy.state) {
+            let sentence = if deploy.state.is_over() {
                 over(&deploy)
             } else {
                 format!("Deploy {id} is being stopped.")
@@ -335,7 +335,7 @@ async fn promote(app: &App, id: i64, all: bool) -> Result<(), CliError> {
 /// What is true of a deploy whose canary was promoted.
 fn promoted(deploy: &DeploySummary) -> String {
     let id = deploy.id;
-    if views::deploy::is_over(deploy.state) {
+    if deploy.state.is_over() {
         return over(deploy);
     }
     if deploy.paused_by.is_some() {
@@ -357,7 +357,7 @@ async fn hold(app: &App, id: i64, pause: bool) -> Result<(), CliError> {
     let path = ["deploys", &id.to_string(), verb];
     let answer = app.client.post(&path, &serde_json::json!({})).await?;
     let deploy: DeploySummary = answer.read()?;
-    let sentence = match (views::deploy::is_over(deploy.state), pause) {
+    let sentence = match (deploy.state.is_over(), pause) {
         (true, _) => over(&deploy),
         (false, true) => {
             format!("Deploy {id} is held. Let it go on with `hermez deploys resume {id}`.")
@@ -484,7 +484,7 @@ async fn watch(app: &App, id: i64, is_known: bool) -> Result<(), CliError> {
                 if app.json() {
                     print::json_line(&serde_json::json!({ "event": "deploy", "data": deploy }))?;
                 }
-                if views::deploy::is_over(deploy.state) {
+                if deploy.state.is_over() {
                     return Ok(());
                 }
                 show_progress(&progress, &deploy);

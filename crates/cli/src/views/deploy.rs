@@ -44,11 +44,6 @@ pub fn what(deploy: &DeploySummary) -> String {
     }
 }
 
-/// Whether nothing more happens to a deploy in this state.
-pub fn is_over(state: DeployState) -> bool {
-    state.is_over()
-}
-
 /// The table of deploys that some filter lets through.
 pub fn found(deploys: &List<DeploySummary>, page: &Page) -> String {
     if deploys.items.is_empty() {

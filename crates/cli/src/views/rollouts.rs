@@ -119,8 +119,7 @@ pub fn comparison(change: &DeployComparison, page: &Page) -> String {
     }
     if change.manifest_diff.is_empty() {
         // What could not be had is listed above: nobody knows whether it is the same.
-        let compared = !change.missing.iter().any(|it| it.contains("manifest"));
-        if compared {
+        if change.missing.is_empty() {
             text.push_str("\nThe manifests are the same.\n");
         }
         return text;

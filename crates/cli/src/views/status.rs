@@ -46,16 +46,17 @@ pub fn show(
     text
 }
 
-/// The newest deploy, where it did not end well and its commit is what the cluster was told to run.
+/// The newest deploy, where it was canceled after the cluster was told to run its commit. After one
+/// that failed, what ran before still takes the traffic.
 fn left_behind<'a>(
     summary: &'a WorkloadSummary,
     status: &WorkloadStatus,
 ) -> Option<&'a DeploySummary> {
     let latest = summary.latest_deploy.as_ref()?;
     let current = summary.current.as_ref().map(|it| it.commit.as_str());
-    let ended_badly = matches!(latest.state, DeployState::Failed | DeployState::Canceled);
+    let canceled = latest.state == DeployState::Canceled;
     let told = status.commit.as_deref() == Some(latest.commit.as_str());
-    (ended_badly && told && current != Some(latest.commit.as_str())).then_some(latest)
+    (canceled && told && current != Some(latest.commit.as_str())).then_some(latest)
 }
 
 fn rollout(

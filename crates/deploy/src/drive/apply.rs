@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use hermez_api::{DeployKind, DeployPlan};
+use hermez_api::{DeployKind, DeployPlan, ScaleChangeState};
 use hermez_artifact::ArtifactError;
-use hermez_cluster::{ClusterError, DeployMark, WorkloadKey};
-use hermez_kinds::Config;
+use hermez_cluster::{Cluster, ClusterError, DeployMark, WorkloadKey};
 use hermez_kinds::preview::PreviewOf;
+use hermez_kinds::{Config, Kind};
 use hermez_store::{Applied, DeployRecord, DeployWrite, Lease, StoreError, WorkloadRecord};
 use jiff::Timestamp;
 
@@ -15,7 +15,7 @@ use crate::receipt::mask::mask;
 use crate::strategy::canary;
 use crate::strategy::place::canary_key;
 use crate::witness::Witness;
-use crate::{Road, gates, state};
+use crate::{Road, gates, scale, state};
 
 /// Why a manifest was not written to the cluster.
 struct NotApplied {
@@ -151,6 +151,24 @@ async fn mark_of(
     Ok((workload, mark))
 }
 
+/// Brings the number of pods that holds to a further cluster, which a deploy may just have entered.
+async fn scale_like_the_others(
+    road: &Road,
+    cluster: &Cluster,
+    workload: &WorkloadRecord,
+    key: &WorkloadKey,
+) -> Result<(), NotApplied> {
+    let standing = road.parts().store.standing_scale(workload.id).await?;
+    let holds = standing.filter(|it| it.change.state == ScaleChangeState::Active);
+    let kind = Kind::from_spelling(&workload.kind).filter(|kind| kind.is_scaled());
+    if let (Some(record), Some(kind)) = (holds, kind) {
+        let scaling = scale::wanted(&record.change, Timestamp::now());
+        let change = record.change.id;
+        cluster.scale(kind, key, change, &scaling).await?;
+    }
+    Ok(())
+}
+
 /// Writes the commit's manifest to the clusters of its wave. Doing it twice changes nothing more.
 pub(super) async fn apply(
     road: &Road,
@@ -174,8 +192,7 @@ pub(super) async fn apply(
             cluster.apply(&config.resource, mark.clone()).await?;
             let is_own = place.name == road.parts().cluster_name;
             if let Some(workload) = workload.as_ref().filter(|_| !is_own) {
-                road.scale_like_the_others(&cluster, workload, &place.key)
-                    .await?;
+                scale_like_the_others(road, &cluster, workload, &place.key).await?;
             }
         }
         Ok::<_, NotApplied>((applied, config.resource.progress_deadline_seconds()))

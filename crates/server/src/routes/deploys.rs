@@ -289,23 +289,12 @@ fn follow(
                 yield sse::event("deploy", &summary);
                 told = words;
             }
-            if ended(deploy.state) && !more {
+            if deploy.state.is_over() && !more {
                 return;
             }
-            if !ended(deploy.state) {
+            if !deploy.state.is_over() {
                 wake.wait().await;
             }
         }
     }
-}
-
-/// Whether a deploy in this state never changes again.
-fn ended(state: DeployState) -> bool {
-    matches!(
-        state,
-        DeployState::Succeeded
-            | DeployState::Failed
-            | DeployState::Canceled
-            | DeployState::Superseded
-    )
 }

@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 
 use super::lane::Lane;
 use super::plays::Play;
-use crate::hermez::ended;
 
 /// Entries that one look at a list gives.
 const PAGE: usize = 100;
@@ -225,7 +224,7 @@ fn went_once(deploy: &Deploy) -> Result<()> {
         .iter()
         .enumerate()
         .any(|(at, state)| states[..at].contains(state));
-    let ends = states.iter().filter(|state| ended(**state)).count();
+    let ends = states.iter().filter(|state| state.is_over()).count();
     anyhow::ensure!(
         !repeated && ends == 1,
         "deploy {} did not go through each state once: {states:?}",

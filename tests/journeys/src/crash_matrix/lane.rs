@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::forged::Forged;
 use crate::forge::{Clone, Forge};
-use crate::hermez::{Hermez, ask, ended};
+use crate::hermez::{Hermez, ask};
 use crate::sandbox::unique;
 use crate::wait::until;
 
@@ -130,10 +130,10 @@ impl Lane {
             .until("it is verified", || async {
                 let deploy: Deploy = self.get(&format!("/deploys/{}", asked.id)).await?;
                 let state = deploy.summary.state;
-                Ok((state == DeployState::Verifying || ended(state)).then_some(deploy))
+                Ok((state == DeployState::Verifying || state.is_over()).then_some(deploy))
             })
             .await?;
-        anyhow::ensure!(!ended(reached.summary.state), "too late: {reached:#?}");
+        anyhow::ensure!(!reached.summary.state.is_over(), "too late: {reached:#?}");
         Ok(asked.id)
     }
 
@@ -146,7 +146,7 @@ impl Lane {
     pub(super) async fn ends(&self, id: i64) -> Result<Deploy> {
         self.until("the deploy ends", || async {
             let deploy: Deploy = self.get(&format!("/deploys/{id}")).await?;
-            Ok(ended(deploy.summary.state).then_some(deploy))
+            Ok(deploy.summary.state.is_over().then_some(deploy))
         })
         .await
         .with_context(|| format!("deploy {id}"))

@@ -11,7 +11,6 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::lane::Lane;
-use crate::hermez::ended;
 use crate::sandbox::unique;
 
 /// Which of the lane's versions fails.
@@ -272,7 +271,7 @@ impl Lane {
         self.until("the canary waits for a word", || async {
             let deploy: hermez_api::Deploy = self.get(&path_of_it).await?;
             let state = deploy.summary.state;
-            anyhow::ensure!(!ended(state), "it ended before: {deploy:#?}");
+            anyhow::ensure!(!state.is_over(), "it ended before: {deploy:#?}");
             let waits = deploy.summary.message.contains("hermez deploys promote");
             Ok((state == DeployState::Canary && waits).then_some(()))
         })

@@ -1,4 +1,4 @@
-import { Bone, HeadBones, Loading } from "@/components/skeleton";
+import { Bone, BoneLine, HeadBones, Loading } from "@/components/skeleton";
 
 export const DeploySkeleton = () => (
   <>
@@ -10,9 +10,7 @@ export const DeploySkeleton = () => (
       </div>
       {["w-2/5", "w-1/3", "w-1/2"].map((width) => (
         <div key={width} className="flex flex-col gap-1 pb-3">
-          <div className="flex h-7 items-center">
-            <Bone className="w-24" />
-          </div>
+          <BoneLine line="h-7" className="w-24" />
           <Bone className={width} />
         </div>
       ))}

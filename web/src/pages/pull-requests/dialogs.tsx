@@ -11,8 +11,8 @@ import { FormDialog } from "@/components/form-dialog";
 import { ReasonField, SEEN_IN_HISTORY } from "@/components/reason-field";
 import { toast } from "@/components/toast";
 import { plural, shortSha } from "@/lib/format";
+import { wholeNumber } from "@/lib/number";
 import { runsOnce, sleeps } from "@/lib/previews";
-import { wholeNumber } from "@/lib/scale";
 import { RunForm } from "@/pages/workload/run-form";
 
 interface Props {

@@ -6,7 +6,7 @@ import { pullQuery, workloadQuery } from "@/api/queries";
 import { Button } from "@/components/button";
 import { Empty } from "@/components/empty";
 import { ProblemView } from "@/components/problem";
-import { Bone, Loading } from "@/components/skeleton";
+import { BoneLine, Loading } from "@/components/skeleton";
 import { PullRequestView } from "./view";
 
 /** One pull request: its preview, and what can be done with it. */
@@ -50,17 +50,9 @@ export function PullRequestPage() {
 const PullSkeleton = ({ number }: { number: number }) => (
   <div className="page-x pt-2 pb-6">
     <Loading what={`pull request ${number}`} />
-    <div className="flex h-6 items-center">
-      <Bone className="h-4! w-72 max-w-full" />
-    </div>
-    <div className="mt-1 flex h-5 items-center">
-      <Bone className="w-96 max-w-full" />
-    </div>
-    <div className="mt-6 flex h-5 items-center">
-      <Bone className="w-40" />
-    </div>
-    <div className="mt-1 flex h-5 items-center">
-      <Bone className="w-80 max-w-full" />
-    </div>
+    <BoneLine line="h-6" className="h-4! w-72 max-w-full" />
+    <BoneLine line="mt-1 h-5" className="w-96 max-w-full" />
+    <BoneLine line="mt-6 h-5" className="w-40" />
+    <BoneLine line="mt-1 h-5" className="w-80 max-w-full" />
   </div>
 );

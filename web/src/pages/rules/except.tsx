@@ -10,7 +10,7 @@ import { FormDialog } from "@/components/form-dialog";
 import { ReasonField } from "@/components/reason-field";
 import { useNow } from "@/lib/clock";
 import { holding } from "@/lib/freezes";
-import { wholeNumber } from "@/lib/scale";
+import { wholeNumber } from "@/lib/number";
 
 interface ButtonsProps {
   freezes: Freeze[];

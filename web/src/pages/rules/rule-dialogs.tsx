@@ -5,8 +5,8 @@ import { Button } from "@/components/button";
 import { Check, Field, NumberField } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
 import { toastProblem } from "@/components/toast";
+import { wholeNumber } from "@/lib/number";
 import { ROLES } from "@/lib/people";
-import { wholeNumber } from "@/lib/scale";
 import { isTimeZone, parseWindows, windowsText, ZONES } from "@/lib/windows";
 import type { RuleTarget } from "./target";
 

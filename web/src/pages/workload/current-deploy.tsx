@@ -7,7 +7,7 @@ import { CommitLine, Sha } from "@/components/commit";
 import { Facts } from "@/components/facts";
 import { Held } from "@/components/held";
 import { RolloutBar } from "@/components/rollout-bar";
-import { Bone } from "@/components/skeleton";
+import { Bone, BoneLine } from "@/components/skeleton";
 import { Status, StatusIcon } from "@/components/status";
 import { Ago, Took } from "@/components/time";
 import { Words } from "@/components/words";
@@ -230,28 +230,18 @@ const Figure = ({ name, children }: { name: string; children: ReactNode }) => (
 
 const PodsSkeleton = () => (
   <div aria-hidden>
-    <div className="flex h-6 items-center">
-      <Bone className="w-48" />
-    </div>
+    <BoneLine line="h-6" className="w-48" />
     <Bone className="mt-2 block! h-2! w-full rounded-full" />
-    <div className="mt-1.5 flex h-5 items-center">
-      <Bone className="w-24" />
-    </div>
+    <BoneLine line="mt-1.5 h-5" className="w-24" />
   </div>
 );
 
 export const CurrentDeploySkeleton = () => (
   <div className="page-x grid gap-x-10 gap-y-4 border-t py-4 lg:grid-cols-[1fr_minmax(18rem,26rem)]">
     <div className="flex flex-col gap-1" aria-hidden>
-      <div className="flex h-6 items-center">
-        <Bone className="h-4! w-36" />
-      </div>
-      <div className="flex h-5 items-center">
-        <Bone className="w-72 max-w-full" />
-      </div>
-      <div className="flex h-5 items-center">
-        <Bone className="w-44" />
-      </div>
+      <BoneLine line="h-6" className="h-4! w-36" />
+      <BoneLine className="w-72 max-w-full" />
+      <BoneLine className="w-44" />
     </div>
     <PodsSkeleton />
   </div>

@@ -7,7 +7,7 @@ import { Check, Field, NumberField, Pick } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
 import { AddRow, RowFields, useFormRows } from "@/components/form-rows";
 import { limitText, parseLimit } from "@/lib/gates";
-import { wholeNumber, wrongNumber } from "@/lib/scale";
+import { wholeNumber, wrongNumber } from "@/lib/number";
 
 interface Props {
   name: string;

@@ -4,7 +4,7 @@ import type { Workload } from "@/api/types";
 import { Button, IconButton } from "@/components/button";
 import { Facts } from "@/components/facts";
 import { Menu, MenuItem } from "@/components/menu";
-import { Bone, Loading } from "@/components/skeleton";
+import { BoneLine, Loading } from "@/components/skeleton";
 import { HealthMark } from "@/components/status";
 import { repositoryName, safeHref } from "@/lib/format";
 
@@ -96,9 +96,7 @@ export function WorkloadHeaderSkeleton({ name }: { name: string }) {
     <header className="page-x pt-4 pb-4">
       <Loading what={name} />
       <h1 className="text-xl font-semibold tracking-tight wrap-anywhere">{name}</h1>
-      <div className="mt-1 flex h-5 items-center">
-        <Bone className="w-96 max-w-full" />
-      </div>
+      <BoneLine line="mt-1 h-5" className="w-96 max-w-full" />
     </header>
   );
 }

@@ -7,8 +7,8 @@ import { Button } from "@/components/button";
 import { Check, NumberField } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
 import { plural } from "@/lib/format";
+import { wholeNumber, wrongNumber } from "@/lib/number";
 import { sleeps } from "@/lib/previews";
-import { wholeNumber, wrongNumber } from "@/lib/scale";
 import { Setting } from "./setting";
 
 /** What holds where the server says nothing else. */

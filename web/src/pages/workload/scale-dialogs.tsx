@@ -9,13 +9,8 @@ import { Check, NumberField } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
 import { ReasonField } from "@/components/reason-field";
 import { plural } from "@/lib/format";
-import {
-  autoscalingAsked,
-  autoscalingForm,
-  MOST_PODS,
-  wholeNumber,
-  wrongNumber,
-} from "@/lib/scale";
+import { wholeNumber, wrongNumber } from "@/lib/number";
+import { autoscalingAsked, autoscalingForm, MOST_PODS } from "@/lib/scale";
 
 export interface ScaleProps {
   workload: Workload;

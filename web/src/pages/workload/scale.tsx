@@ -6,7 +6,7 @@ import type { ScaleStatus } from "@/api/types";
 import { Button } from "@/components/button";
 import { Facts } from "@/components/facts";
 import { ProblemView } from "@/components/problem";
-import { Bone, Loading } from "@/components/skeleton";
+import { BoneLine, Loading } from "@/components/skeleton";
 import { Status } from "@/components/status";
 import { Ago } from "@/components/time";
 import { Words } from "@/components/words";
@@ -154,14 +154,8 @@ export function ScaleView({ scale, byLoad, onAsk }: ViewProps) {
 const ScaleSkeleton = () => (
   <div className="page-x py-4">
     <Loading what="the number of pods" />
-    <div className="flex h-6 items-center">
-      <Bone className="h-4! w-40" />
-    </div>
-    <div className="mt-1 flex h-5 items-center">
-      <Bone className="w-80 max-w-full" />
-    </div>
-    <div className="mt-2 flex h-5 items-center">
-      <Bone className="w-56" />
-    </div>
+    <BoneLine line="h-6" className="h-4! w-40" />
+    <BoneLine line="mt-1 h-5" className="w-80 max-w-full" />
+    <BoneLine line="mt-2 h-5" className="w-56" />
   </div>
 );

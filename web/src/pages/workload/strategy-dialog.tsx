@@ -5,7 +5,7 @@ import { useChange } from "@/api/use-change";
 import { Check, Field, NumberField } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
 import { AddRow, RowFields, useFormRows } from "@/components/form-rows";
-import { wholeNumber, wrongNumber } from "@/lib/scale";
+import { wholeNumber, wrongNumber } from "@/lib/number";
 
 interface Props {
   name: string;

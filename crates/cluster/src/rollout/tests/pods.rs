@@ -113,17 +113,32 @@ fn a_first_crash_may_be_come_over_and_an_old_one_is_forgotten() {
     assert!(is_progressing(&mk_workload(vec![pod]), 3));
 }
 
-#[test]
-fn a_pod_that_fits_on_no_node_is_given_ten_seconds() {
+/// A pod of which the scheduler says this from the first second on.
+fn mk_unplaced(message: &str) -> Value {
     let mut pod = mk_pod("a", "new", false, json!({}));
     pod["status"] = json!({
         "phase": "Pending",
         "conditions": [{
             "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
-            "message": "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes.",
+            "message": message,
             "lastTransitionTime": time(0),
         }],
     });
+    pod
+}
+
+/// An old pod that is about to go.
+fn mk_ending() -> Value {
+    let mut ending = mk_pod("z", "old", true, json!({}));
+    ending["metadata"]["deletionTimestamp"] = json!(time(1));
+    ending
+}
+
+#[test]
+fn a_pod_that_fits_on_no_node_is_given_ten_seconds() {
+    let pod = mk_unplaced(
+        "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes.",
+    );
     let mut workload = mk_workload(vec![pod]);
     assert!(is_progressing(&workload, 9));
     let (cause, message) = failure(&workload, 10);
@@ -135,9 +150,9 @@ fn a_pod_that_fits_on_no_node_is_given_ten_seconds() {
     workload.events = vec![mk_event("a", "TriggeredScaleUp", "1->2", 1)];
     assert!(is_progressing(&workload, 60), "a node is on its way");
     workload.events.clear();
-    let mut ending = mk_pod("z", "old", true, json!({}));
-    ending["metadata"]["deletionTimestamp"] = json!(time(1));
-    workload.pods.push(Arc::new((&read::<Pod>(ending)).into()));
+    workload
+        .pods
+        .push(Arc::new((&read::<Pod>(mk_ending())).into()));
     assert!(
         is_progressing(&workload, 60),
         "an old pod is about to make room"
@@ -337,15 +352,8 @@ fn a_liveness_probe_is_the_cause_of_its_restarts() {
 
 #[test]
 fn a_claim_that_is_not_there_is_named_at_once() {
-    let mut pod = mk_pod("a", "new", false, json!({}));
-    pod["status"] = json!({
-        "phase": "Pending",
-        "conditions": [{
-            "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
-            "message": "0/1 nodes are available: persistentvolumeclaim \"data\" not found. not found",
-            "lastTransitionTime": time(0),
-        }],
-    });
+    let pod =
+        mk_unplaced("0/1 nodes are available: persistentvolumeclaim \"data\" not found. not found");
     let workload = mk_workload(vec![pod]);
     let (cause, message) = failure(&workload, 5);
     assert_eq!(cause, FailureCause::ConfigMissing);
@@ -354,32 +362,18 @@ fn a_claim_that_is_not_there_is_named_at_once() {
 
 #[test]
 fn a_selector_that_no_node_has_does_not_wait_for_room() {
-    let mut pod = mk_pod("a", "new", false, json!({}));
-    pod["status"] = json!({
-        "phase": "Pending",
-        "conditions": [{
-            "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
-            "message": "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate",
-            "lastTransitionTime": time(0),
-        }],
-    });
-    let mut ending = mk_pod("z", "old", true, json!({}));
-    ending["metadata"]["deletionTimestamp"] = json!(time(1));
-    let workload = mk_workload(vec![pod, ending]);
+    let pod = mk_unplaced(
+        "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate",
+    );
+    let workload = mk_workload(vec![pod, mk_ending()]);
     assert_eq!(failure(&workload, 10).0, FailureCause::Unschedulable);
 }
 
 #[test]
 fn a_volume_that_has_to_be_made_is_given_two_minutes() {
-    let mut pod = mk_pod("a", "new", false, json!({}));
-    pod["status"] = json!({
-        "phase": "Pending",
-        "conditions": [{
-            "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
-            "message": "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found",
-            "lastTransitionTime": time(0),
-        }],
-    });
+    let pod = mk_unplaced(
+        "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found",
+    );
     let workload = mk_workload(vec![pod]);
     assert!(is_progressing(&workload, 119));
     let (cause, message) = failure(&workload, 120);
