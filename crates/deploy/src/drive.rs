@@ -182,16 +182,17 @@ async fn see(
         }
         let artifact = store.artifact(deploy.workload_id, &deploy.commit).await?;
         seen.artifact = artifact.is_some();
-        let queued = deploy.state == Queued;
+        // Where what it brings out is there, all that it needs to begin is asked for at once.
+        let may_begin = deploy.state == Queued || seen.artifact || deploy.manifest.is_some();
         let waits = async {
-            if !queued && deploy.held.is_none() {
+            if !may_begin && deploy.held.is_none() {
                 return Ok(None);
             }
             let manifest = artifact.as_ref().map(|artifact| artifact.manifest.as_str());
             rules::waits(store, deploy, manifest, Timestamp::now()).await
         };
         let plan = async {
-            if queued {
+            if may_begin {
                 road.plan_of(deploy, key).await
             } else {
                 Ok(None)
@@ -199,8 +200,8 @@ async fn see(
         };
         let bad = async {
             match &artifact {
-                Some(artifact) if queued => store.bad_artifacts(&artifact.digests()).await,
-                _ => Ok(Vec::new()),
+                Some(artifact) => store.bad_artifacts(&artifact.digests()).await,
+                None => Ok(Vec::new()),
             }
         };
         // The lane last: what it says of others is then as new as all else.

@@ -1,7 +1,7 @@
 //! What a deploy does next. Pure: a function of the deploy, of what was seen, and of `now`.
 //!
 //! ```text
-//! pending ─> building ─> queued ─> (canary) ─> applying ─> rolling_out ─> verifying ─> succeeded
+//! pending ─> building ─> (queued) ─> (canary) ─> applying ─> rolling_out ─> verifying ─> succeeded
 //!    └─────────┴────────────┴─> superseded, canceled ^   └──────────────────────┘ │
 //!              └──────────────────────────────> failed, canceled     next wave <──┘
 //! ```
@@ -103,7 +103,11 @@ pub fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
             match deploy.state {
                 DeployState::Queued => queued(deploy, seen, now),
                 _ if seen.artifact || deploy.manifest.is_some() => {
-                    enter(DeployState::Queued, "the artifact is there")
+                    // Whose turn it is at once waits in no queue.
+                    match queued(deploy, seen, now) {
+                        Next::Write(write) if write.state.is_some() => Next::Write(write),
+                        _ => enter(DeployState::Queued, "the artifact is there"),
+                    }
                 }
                 DeployState::Pending => Next::RequestBuild,
                 _ => building(deploy, seen),

@@ -270,7 +270,6 @@ async fn a_deploy_that_waits_for_the_cluster_outlives_servers_killed_at_any_poin
     last.stop().await;
     let wanted = [
         DeployState::Pending,
-        DeployState::Queued,
         DeployState::Applying,
         DeployState::Canceled,
     ];

@@ -22,6 +22,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const POSTGRES_CONNECTIONS: u32 = 10;
 /// Reading connections to SQLite (it has one writer).
 const SQLITE_READERS: u32 = 4;
+/// Prepared statements that a connection keeps: more than Hermez has, so that none is read anew.
+const STATEMENTS: usize = 512;
 
 /// Which database answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +170,7 @@ fn sqlite(url: &str, reader: bool) -> ConnectOptions {
                 .journal_mode(SqliteJournalMode::Wal)
                 // What was answered as accepted survives a power cut, not only a killed process.
                 .synchronous(SqliteSynchronous::Full)
+                .statement_cache_capacity(STATEMENTS)
                 .foreign_keys(true)
                 .busy_timeout(WAIT);
             if reader {
@@ -186,6 +189,7 @@ fn postgres(url: &str) -> ConnectOptions {
         .min_connections(1)
         .acquire_timeout(WAIT)
         .sqlx_logging(false)
+        .map_sqlx_postgres_opts(|options| options.statement_cache_capacity(STATEMENTS))
         .set_application_name("hermez");
     options
 }

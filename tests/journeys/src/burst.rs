@@ -41,6 +41,8 @@ const WHOLE: Size = Size {
 const TAKING_TURNS: usize = 20;
 /// Requests under way at the same time.
 const AT_ONCE: usize = 16;
+/// Before each is timed: what follows from the one before is over, for either in the same way.
+const REST: Duration = Duration::from_millis(250);
 /// Longest time for all to end.
 const LIMIT: Duration = Duration::from_mins(30);
 
@@ -305,6 +307,7 @@ impl Burst {
             } else {
                 first
             };
+            tokio::time::sleep(REST).await;
             let begun = Instant::now();
             let mark = seen.generation(&name);
             let path = format!("/workloads/{name}/deploys");
@@ -312,10 +315,13 @@ impl Burst {
             by_hermez.push(seen.newer(&name, mark, begun).await?);
             self.hermez.deploy_ends(asked.id, LIMIT).await?;
             // The same change by hand, on a resource whose deploy has ended.
+            tokio::time::sleep(REST).await;
             let mark = seen.generation(&name);
             let begun = Instant::now();
             self.apply(&name, round).await?;
             by_apply.push(seen.newer(&name, mark, begun).await?);
+            // Its pods change too; the next one begins as this one did.
+            seen.settled(&name).await?;
         }
         let (hermez, apply) = (Percentiles::of(by_hermez), Percentiles::of(by_apply));
         Ok(json!({
@@ -390,16 +396,38 @@ impl Percentiles {
     }
 }
 
-/// Generations of Deployments, as a watch sees them, with the time at which each was seen first.
+/// Deployments as a watch sees them.
 struct Seen {
-    newest: Arc<Mutex<HashMap<String, (i64, Instant)>>>,
+    newest: Arc<Mutex<HashMap<String, Newest>>>,
     changed: Arc<Notify>,
     task: tokio::task::JoinHandle<()>,
 }
 
+/// The newest of a Deployment that was seen.
+#[derive(Clone, Copy)]
+struct Newest {
+    generation: i64,
+    /// When this generation was seen first.
+    at: Instant,
+    /// Whether all its pods are those of this generation, and available.
+    settled: bool,
+}
+
+/// Whether all pods of a Deployment are those of its generation, and available.
+fn is_settled(deployment: &Deployment) -> bool {
+    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas);
+    let Some(status) = &deployment.status else {
+        return false;
+    };
+    status.observed_generation == deployment.metadata.generation
+        && status.updated_replicas == wanted
+        && status.replicas == wanted
+        && status.available_replicas == wanted
+}
+
 impl Seen {
     fn watch(client: &Client, namespace: &str) -> Self {
-        let newest: Arc<Mutex<HashMap<String, (i64, Instant)>>> = Arc::default();
+        let newest: Arc<Mutex<HashMap<String, Newest>>> = Arc::default();
         let changed = Arc::new(Notify::new());
         let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
         let (map, wake) = (newest.clone(), changed.clone());
@@ -412,10 +440,14 @@ impl Seen {
                 let generation = deployment.metadata.generation.unwrap_or(0);
                 let mut map = map.lock().unwrap_or_else(PoisonError::into_inner);
                 let known = map.get(&deployment.name_any());
-                if known.is_none_or(|(known, _)| *known < generation) {
-                    map.insert(deployment.name_any(), (generation, Instant::now()));
-                    wake.notify_waiters();
-                }
+                let seen = known.filter(|known| known.generation >= generation);
+                let newest = Newest {
+                    generation,
+                    at: seen.map_or_else(Instant::now, |seen| seen.at),
+                    settled: is_settled(&deployment),
+                };
+                map.insert(deployment.name_any(), newest);
+                wake.notify_waiters();
             }
         });
         Self {
@@ -425,31 +457,42 @@ impl Seen {
         }
     }
 
-    fn newest(&self, name: &str) -> Option<(i64, Instant)> {
+    fn newest(&self, name: &str) -> Option<Newest> {
         let map = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         map.get(name).copied()
     }
 
     fn generation(&self, name: &str) -> i64 {
-        self.newest(name).map_or(0, |(generation, _)| generation)
+        self.newest(name).map_or(0, |newest| newest.generation)
     }
 
     /// How long after `begun` a generation after `mark` was seen.
     async fn newer(&self, name: &str, mark: i64, begun: Instant) -> Result<Duration> {
+        let newer = self.when(name, |newest| newest.generation > mark);
+        let newest = newer
+            .await
+            .with_context(|| format!("no write of the Deployment {name}"))?;
+        Ok(newest.at.saturating_duration_since(begun))
+    }
+
+    /// Waits until a Deployment's pods are all of its newest generation.
+    async fn settled(&self, name: &str) -> Result<()> {
+        let settled = self.when(name, |newest| newest.settled).await;
+        settled.with_context(|| format!("the Deployment {name} does not come to rest"))?;
+        Ok(())
+    }
+
+    async fn when(&self, name: &str, is_it: impl Fn(&Newest) -> bool) -> Result<Newest> {
         let wait = async {
             loop {
                 let changed = self.changed.notified();
-                if let Some((generation, at)) = self.newest(name)
-                    && generation > mark
-                {
-                    return at.saturating_duration_since(begun);
+                if let Some(newest) = self.newest(name).filter(&is_it) {
+                    return newest;
                 }
                 changed.await;
             }
         };
-        tokio::time::timeout(Duration::from_mins(1), wait)
-            .await
-            .with_context(|| format!("no write of the Deployment {name}"))
+        Ok(tokio::time::timeout(Duration::from_mins(1), wait).await?)
     }
 }
 

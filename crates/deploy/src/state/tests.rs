@@ -108,18 +108,20 @@ fn the_whole_road() {
         connected: true,
         ..Seen::default()
     };
-    assert_eq!(
-        after(&mk_deploy(DeployState::Pending), &there),
-        Some(DeployState::Queued)
-    );
-    assert_eq!(
-        after(&mk_deploy(DeployState::Building), &there),
-        Some(DeployState::Queued)
-    );
-    assert_eq!(
-        after(&mk_deploy(DeployState::Queued), &there),
-        Some(DeployState::Applying)
-    );
+    let busy = Seen {
+        lane: LaneFacts {
+            busy: Some(1),
+            ..LaneFacts::default()
+        },
+        ..there.clone()
+    };
+    for waiting in [DeployState::Pending, DeployState::Building] {
+        let deploy = mk_deploy(waiting);
+        assert_eq!(after(&deploy, &there), Some(DeployState::Applying));
+        assert_eq!(after(&deploy, &busy), Some(DeployState::Queued));
+    }
+    let queued = mk_deploy(DeployState::Queued);
+    assert_eq!(after(&queued, &there), Some(DeployState::Applying));
     assert_eq!(
         next(&mk_deploy(DeployState::Applying), &there, at(0)),
         Next::Apply
@@ -457,7 +459,7 @@ fn a_rollback_needs_no_build() {
     let mut deploy = mk_deploy(DeployState::Pending);
     deploy.manifest = Some("r/x@sha256:1".into());
     let nothing = Seen::default();
-    assert_eq!(after(&deploy, &nothing), Some(DeployState::Queued));
+    assert_eq!(after(&deploy, &nothing), Some(DeployState::Applying));
 }
 
 #[test]

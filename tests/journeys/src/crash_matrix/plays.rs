@@ -90,7 +90,6 @@ impl Play {
         match self {
             Self::Deploy => &[
                 ASKED,
-                "update deploy to queued",
                 "update deploy to applying",
                 "update deploy to rolling_out",
                 "update deploy to verifying",
