@@ -197,6 +197,7 @@ mod tests {
             "hermez status hello -o json",
             "hermez logs hello -f",
             "hermez history hello",
+            "hermez history -w hello",
             "hermez deploy 95f6178 --watch",
             "hermez deploy 95f6178 --workload hello --watch --reason why",
             "hermez deploy --latest --branch main --override-bad why",

@@ -136,6 +136,14 @@ pub struct ListArgs {
 pub struct HistoryArgs {
     /// Workload; may be left out where it is clear
     workload: Option<String>,
+    /// The same, as `deploys list` takes it
+    #[arg(
+        long = "workload",
+        short = 'w',
+        value_name = "WORKLOAD",
+        conflicts_with = "workload"
+    )]
+    named: Option<String>,
     /// Only deploys in this state
     #[arg(long, value_enum)]
     state: Option<State>,
@@ -369,7 +377,7 @@ async fn hold(app: &App, id: i64, pause: bool) -> Result<(), CliError> {
 
 /// Runs `history`.
 pub async fn history(app: &App, args: HistoryArgs) -> Result<(), CliError> {
-    let name = choose::workload(app, args.workload).await?;
+    let name = choose::workload(app, args.workload.or(args.named)).await?;
     let mut query: Vec<_> = word(args.state)
         .map(|state| ("state", state))
         .into_iter()
