@@ -110,7 +110,9 @@ impl From<AccessError> for ApiError {
             } => Self::new(catalog::NOT_FOUND, sentence(error))
                 .hint("`hermez principal list` shows who there is."),
             AccessError::NotFound { .. } => Self::new(catalog::NOT_FOUND, sentence(error)),
-            AccessError::Invalid(_) => Self::new(catalog::INVALID_BODY, sentence(error)),
+            AccessError::Invalid { message, hint } => {
+                Self::new(catalog::INVALID_BODY, sentence(message)).hint(sentence(hint))
+            }
             AccessError::Store(error) => error.into(),
             AccessError::Key(error) => Self::internal(error),
         }
