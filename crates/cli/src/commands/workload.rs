@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read, Write};
 
 use clap::{Subcommand, ValueEnum};
-use hermez_api::{CreateWorkload, UpdatePreviewSettings, UpdateWorkload, WorkloadPlan};
+use hermez_api::{CreateWorkload, UpdatePreviewSettings, UpdateWorkload, Workload, WorkloadPlan};
 
 use crate::app::{self, App};
 use crate::args::Limit;
@@ -277,23 +277,8 @@ async fn set(app: &App, args: SetArgs) -> Result<(), CliError> {
         }),
     };
     let answer = app.client.patch(&["workloads", &name], &body).await?;
-    let workload: hermez_api::Workload = answer.read()?;
-    let pushes = match (&workload.auto_deploy, &workload.summary.pin) {
-        (None, _) => "pushes are not deployed by themselves".to_owned(),
-        (Some(branch), None) => format!("every push to {branch} is deployed"),
-        (Some(branch), Some(_)) => {
-            format!("every push to {branch} is deployed once `hermez unpin {name}` is said")
-        }
-    };
-    let category = views::workload::category(workload.summary.category);
-    app.done(
-        &answer,
-        &format!(
-            "{} is {category}; {}.",
-            print::cell(&name),
-            print::cell(&pushes)
-        ),
-    )
+    let workload: Workload = answer.read()?;
+    app.done(&answer, &print::cell(&views::workload::settings(&workload)))
 }
 
 async fn delete(app: &App, name: &str, yes: bool) -> Result<(), CliError> {
