@@ -437,18 +437,15 @@ fn ended_badly(deploy: &Deploy, next: Option<String>) -> CliError {
     {
         hint = Some(format!("Read its log: `hermez build log {build}`."));
     }
-    let cause = deploy
-        .failure_cause
-        .as_ref()
-        .map(|cause| format!(" ({cause})"));
+    let told = match &deploy.failure_cause {
+        Some(cause) => {
+            let state = views::deploy::state(summary.state);
+            format!("{state} ({cause}): {}", summary.message)
+        }
+        None => views::deploy::told(summary),
+    };
     CliError::Failed {
-        message: format!(
-            "deploy {} {}{}: {}",
-            summary.id,
-            views::deploy::state(summary.state),
-            cause.unwrap_or_default(),
-            summary.message
-        ),
+        message: format!("deploy {} {told}", summary.id),
         hint: hint.or_else(|| {
             Some(format!(
                 "`hermez deploys show {}` has the whole story.",
@@ -504,7 +501,7 @@ async fn watch(app: &App, id: i64, is_known: bool) -> Result<(), CliError> {
 }
 
 fn show_progress(progress: &Progress, deploy: &DeploySummary) {
-    let message = format!("{}: {}", views::deploy::state(deploy.state), deploy.message);
+    let message = views::deploy::told(deploy);
     if deploy.state == DeployState::RollingOut && deploy.pods_desired > 0 {
         progress.counted(deploy.pods_ready, deploy.pods_desired, &message);
     } else {
