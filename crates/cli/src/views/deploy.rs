@@ -100,6 +100,9 @@ pub fn show(deploy: &Deploy, page: &Page) -> String {
     if let Some(hint) = &deploy.hint {
         facts.push(("Hint", hint.clone()));
     }
+    if summary.state == DeployState::Failed {
+        facts.push(("Receipt", format!("hermez receipt {}", summary.id)));
+    }
     facts.extend([
         (
             "Commit",
