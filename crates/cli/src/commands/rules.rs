@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use hermez_api::{
     ApprovalRule, CreateApproval, CreateFreeze, CreateFreezeException, CreateLock, CreateRejection,
-    DeploySummary, DeployWindow, DeployWindows, Freeze, ScopeRules, Weekday, WorkloadLock,
+    DeploySummary, DeployWindow, DeployWindows, Freeze, Me, ScopeRules, Weekday, WorkloadLock,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -281,7 +281,12 @@ pub async fn run(app: &App, command: Command) -> Result<(), CliError> {
             let name = choose::workload(app, args.workload).await?;
             let path = ["workloads", name.as_str(), "rules"];
             let answer = app.client.get(&path, &[]).await?;
-            app.show(&answer, views::rules::show)
+            if app.json() {
+                return print::json(&answer.value);
+            }
+            let me: Me = app.client.get(&["me"], &[]).await?.read()?;
+            let text = views::rules::show(&answer.read()?, &me.role, &app::page());
+            print::raw(&text)
         }
         Command::Window(WindowCommand::Set { of, window, zone }) => {
             let (kind, name, shown) = address(app, of).await?;
