@@ -273,6 +273,50 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_is_named_with_its_alternatives() {
+        for (line, missing) in [
+            ("hermez deploy", "<COMMIT|--pr <NUMBER>|--latest>"),
+            (
+                "hermez workload set hello",
+                "<--auto-deploy <BRANCH>|--previews <PREVIEWS>|--preview-replicas <N>|",
+            ),
+            (
+                "hermez autoscale hello --reason why",
+                "<--min <N>|--max <N>|--settings <FILE>>",
+            ),
+            ("hermez autoscale hello --min 2 --reason why", "--max <N>"),
+            (
+                "hermez rules approvals set hello",
+                "<--from <NAMES>|--role <ROLE>>",
+            ),
+            (
+                "hermez freeze except 3 --reason why",
+                "<--workload <WORKLOAD>|--deploy <DEPLOY>>",
+            ),
+        ] {
+            let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            let error = error.to_string();
+            let said = error.lines().any(|it| it.trim().starts_with(missing));
+            assert!(said, "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn alternatives_are_not_given_together() {
+        for line in [
+            "hermez deploy 95f6178 --latest",
+            "hermez deploy 95f6178 --pr 12",
+            "hermez deploy --latest --pr 12",
+            "hermez history hello -w hello",
+            "hermez autoscale hello --min 2 --settings x.yaml --reason why",
+            "hermez rules approvals set hello --from ada --role owner",
+            "hermez freeze except 3 --workload hello --deploy 7 --reason fix",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+
+    #[test]
     fn a_password_cannot_be_given_on_the_command_line() {
         let line = "hermez workload create --repository u --config c --password secret";
         assert!(Cli::try_parse_from(line.split(' ')).is_err());

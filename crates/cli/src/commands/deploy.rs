@@ -1,6 +1,6 @@
 //! `hermez deploy`, `hermez deploys …` and `hermez history`.
 
-use clap::{Subcommand, ValueEnum};
+use clap::{ArgGroup, Subcommand, ValueEnum};
 use hermez_api::{
     CreateDeploy, CreatePullRequestDeploy, Deploy, DeployEvent, DeployState, DeploySummary,
     PromoteDeploy, Workload,
@@ -21,15 +21,12 @@ use crate::views;
 
 /// Arguments of `deploy`.
 #[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("what").args(["commit", "pr", "latest"]).required(true))]
 pub struct DeployArgs {
     /// Commit id (4 to 40 digits), branch, tag, or HEAD for the current folder's commit
-    #[arg(
-        required_unless_present_any = ["latest", "pr"],
-        conflicts_with_all = ["latest", "pr"]
-    )]
     commit: Option<String>,
     /// The newest commit of this pull request, as a preview beside what runs
-    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["latest", "override_bad"])]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "override_bad")]
     pr: Option<i64>,
     /// Pods of the preview [default: 1, or what the workload's settings say]
     #[arg(long, value_name = "N", requires = "pr")]

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read, Write};
 
-use clap::{Subcommand, ValueEnum};
+use clap::{ArgGroup, Subcommand, ValueEnum};
 use hermez_api::{CreateWorkload, UpdatePreviewSettings, UpdateWorkload, Workload, WorkloadPlan};
 
 use crate::app::{self, App};
@@ -88,17 +88,24 @@ impl From<Category> for hermez_api::Category {
 
 /// Arguments of `workload set`.
 #[derive(Debug, clap::Args)]
+#[command(
+    group = ArgGroup::new("settings")
+        .args([
+            "auto_deploy",
+            "previews",
+            "preview_replicas",
+            "preview_idle",
+            "preview_expiry",
+            "category",
+        ])
+        .required(true)
+        .multiple(true)
+)]
 pub struct SetArgs {
     /// Workload; may be left out where it is clear
     workload: Option<String>,
     /// Deploy every push to this branch by itself; `off` stops that
-    #[arg(
-        long,
-        value_name = "BRANCH",
-        required_unless_present_any = [
-            "category", "previews", "preview_replicas", "preview_idle", "preview_expiry"
-        ]
-    )]
+    #[arg(long, value_name = "BRANCH")]
     auto_deploy: Option<String>,
     /// Deploy every pull request to a preview by itself
     #[arg(long, value_enum)]
