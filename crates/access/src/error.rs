@@ -42,8 +42,13 @@ pub enum AccessError {
         key: String,
     },
     /// What was asked for is not possible.
-    #[error("{0}")]
-    Invalid(String),
+    #[error("{message}")]
+    Invalid {
+        /// What is wrong with it.
+        message: String,
+        /// What is possible.
+        hint: String,
+    },
     /// The database failed; trying again may help.
     #[error(transparent)]
     Store(#[from] StoreError),

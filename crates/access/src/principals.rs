@@ -20,28 +20,38 @@ fn checked(name: &str, role: &str) -> Result<(), AccessError> {
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c));
     if !fits {
-        return Err(AccessError::Invalid(format!(
-            "a name has 1 to {MAX_NAME} lower-case letters, digits, `.`, `_` and `-`, and begins with a letter"
-        )));
+        return Err(AccessError::Invalid {
+            message: format!("nobody can be called `{}`", bounded(name)),
+            hint: format!(
+                "a name has 1 to {MAX_NAME} lower-case letters, digits, `.`, `_` and `-`, and begins with a letter"
+            ),
+        });
     }
     if RESERVED.contains(&name) {
-        return Err(AccessError::Invalid(format!(
-            "the record of changes calls something else `{name}`; choose another name"
-        )));
+        return Err(AccessError::Invalid {
+            message: format!("the record of changes calls something else `{name}`"),
+            hint: format!("choose another name than {}", RESERVED.join(", ")),
+        });
     }
     if ![Role::Owner, Role::Viewer]
         .map(Role::as_str)
         .contains(&role)
     {
-        return Err(AccessError::Invalid(
-            "a role is `owner` (may do everything) or `viewer` (may look)".to_owned(),
-        ));
+        return Err(AccessError::Invalid {
+            message: format!("there is no role `{}`", bounded(role)),
+            hint: "a role is `owner` (may do everything) or `viewer` (may look)".to_owned(),
+        });
     }
     Ok(())
 }
 
+/// A text as far as names go.
+fn bounded(text: &str) -> String {
+    text.chars().take(MAX_NAME).collect()
+}
+
 fn target(name: &str) -> Target {
-    Target::Principal(name.chars().take(MAX_NAME).collect())
+    Target::Principal(bounded(name))
 }
 
 impl Gate {
@@ -57,8 +67,7 @@ impl Gate {
             let made = self.store.create_principal(name, role, self.now()).await?;
             Ok::<_, AccessError>(made)
         };
-        let shown: String = role.chars().take(MAX_NAME).collect();
-        let detail = json!({ "role": shown });
+        let detail = json!({ "role": bounded(role) });
         let changed = self.change(by, Action::PrincipalCreate, target(name), detail, make);
         changed.await.map_err(GateError::flatten)
     }
@@ -109,7 +118,7 @@ impl Gate {
         let found = self.store.principal_by_name(name).await?;
         let found = found.ok_or_else(|| AccessError::NotFound {
             what: "principal",
-            key: name.chars().take(MAX_NAME).collect(),
+            key: bounded(name),
         })?;
         Ok(gate::principal(found, Via::System))
     }
@@ -139,5 +148,22 @@ mod tests {
         for role in ["", "forge", "system", "wizard"] {
             assert!(checked("ada", role).is_err(), "{role}");
         }
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_possible() {
+        let refused = |name: &str, role: &str| match checked(name, role) {
+            Err(AccessError::Invalid { message, hint }) => (message, hint),
+            other => panic!("{other:?}"),
+        };
+        let (message, hint) = refused("Ada B", "viewer");
+        assert_eq!(message, "nobody can be called `Ada B`");
+        assert!(hint.contains("lower-case letters"), "{hint}");
+        let (message, hint) = refused("push", "viewer");
+        assert!(message.contains("`push`"), "{message}");
+        assert!(hint.contains("hermez, forge, push, system"), "{hint}");
+        let (message, hint) = refused("ada", &"x".repeat(1000));
+        assert!(message.len() < 100, "{message}");
+        assert!(hint.contains("`viewer`"), "{hint}");
     }
 }

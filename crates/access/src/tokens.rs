@@ -15,9 +15,10 @@ const MAX_NAME: usize = 100;
 pub(crate) fn checked(name: &str) -> Result<&str, AccessError> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
-        return Err(AccessError::Invalid(format!(
-            "a token's name has 1 to {MAX_NAME} characters without line breaks; write what it is for"
-        )));
+        return Err(AccessError::Invalid {
+            message: format!("a token's name has 1 to {MAX_NAME} characters without line breaks"),
+            hint: "write what it is for".to_owned(),
+        });
     }
     Ok(name)
 }

@@ -404,7 +404,7 @@ async fn names_of_tokens_are_checked() {
     for name in ["", "  ", "a\nb", &"x".repeat(101)] {
         let error = fixture.gate.create_token(&owner, name).await.unwrap_err();
         assert!(
-            matches!(error, AccessError::Invalid(_)),
+            matches!(error, AccessError::Invalid { .. }),
             "{name:?}: {error}"
         );
     }

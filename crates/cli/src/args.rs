@@ -197,6 +197,7 @@ mod tests {
             "hermez status hello -o json",
             "hermez logs hello -f",
             "hermez history hello",
+            "hermez history -w hello",
             "hermez deploy 95f6178 --watch",
             "hermez deploy 95f6178 --workload hello --watch --reason why",
             "hermez deploy --latest --branch main --override-bad why",
@@ -268,6 +269,50 @@ mod tests {
         ] {
             let parsed = Cli::try_parse_from(line.split(' '));
             assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_alternatives() {
+        for (line, missing) in [
+            ("hermez deploy", "<COMMIT|--pr <NUMBER>|--latest>"),
+            (
+                "hermez workload set hello",
+                "<--auto-deploy <BRANCH>|--previews <PREVIEWS>|--preview-replicas <N>|",
+            ),
+            (
+                "hermez autoscale hello --reason why",
+                "<--min <N>|--max <N>|--settings <FILE>>",
+            ),
+            ("hermez autoscale hello --min 2 --reason why", "--max <N>"),
+            (
+                "hermez rules approvals set hello",
+                "<--from <NAMES>|--role <ROLE>>",
+            ),
+            (
+                "hermez freeze except 3 --reason why",
+                "<--workload <WORKLOAD>|--deploy <DEPLOY>>",
+            ),
+        ] {
+            let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            let error = error.to_string();
+            let said = error.lines().any(|it| it.trim().starts_with(missing));
+            assert!(said, "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn alternatives_are_not_given_together() {
+        for line in [
+            "hermez deploy 95f6178 --latest",
+            "hermez deploy 95f6178 --pr 12",
+            "hermez deploy --latest --pr 12",
+            "hermez history hello -w hello",
+            "hermez autoscale hello --min 2 --settings x.yaml --reason why",
+            "hermez rules approvals set hello --from ada --role owner",
+            "hermez freeze except 3 --workload hello --deploy 7 --reason fix",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
     }
 

@@ -413,7 +413,7 @@ impl Road {
         let why = format!("{by} removed it");
         let store = &self.parts().store;
         Ok(store
-            .remove_preview(preview.id, &why, by, Timestamp::now())
+            .remove_preview(preview.id, &why, Timestamp::now())
             .await?)
     }
 
@@ -554,7 +554,7 @@ impl Road {
         let target = Target::Workload(workload.name.clone());
         let detail = json!({ "pull_request": preview.pull_request, "reason": why });
         let (store, now) = (&self.parts().store, Timestamp::now());
-        let act = store.remove_preview(preview.id, why, &principal.name, now);
+        let act = store.remove_preview(preview.id, why, now);
         let gate = &self.parts().gate;
         let removed = gate.change(&principal, Action::PreviewRemove, target, detail, act);
         Box::pin(removed).await.map_err(|error| match error {

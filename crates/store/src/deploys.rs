@@ -598,7 +598,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
         let transaction = self.begin().await?;
-        if !cancel(&transaction, id, by, now).await? {
+        if !cancel(&transaction, id, &format!("{by} asked to stop it"), now).await? {
             return Err(missing(id));
         }
         self.commit_recorded(transaction).await?;
@@ -669,7 +669,8 @@ pub(crate) async fn request_in(
     }
     if let With::Aftermath(Aftermath { left, bad, reason }) = with {
         let by = new.requested_by.as_str();
-        cancel(transaction, left.id, by, now).await?;
+        let why = format!("{by} rolled back from it (deploy {})", record.id);
+        cancel(transaction, left.id, &why, now).await?;
         bad_artifacts::mark(transaction, bad, left, reason, by, now).await?;
         let pin = Pin {
             by: by.to_owned(),
@@ -682,11 +683,12 @@ pub(crate) async fn request_in(
     Ok((record, previewed))
 }
 
-/// Wants a deploy stopped if it has not ended; says whether there is such a deploy.
+/// Wants a deploy stopped if it has not ended, and tells its timeline why; says whether there is such
+/// a deploy.
 pub(crate) async fn cancel(
     transaction: &DatabaseTransaction,
     id: i64,
-    by: &str,
+    why: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let find = Entity::find_by_id(id).lock_exclusive();
@@ -699,8 +701,7 @@ pub(crate) async fn cancel(
             .filter(Column::Id.eq(id))
             .exec(transaction)
             .await?;
-        let message = format!("{by} asked to stop it");
-        append_event(transaction, &deploy, &deploy.state, &message, now).await?;
+        append_event(transaction, &deploy, &deploy.state, why, now).await?;
     }
     Ok(true)
 }
@@ -710,7 +711,7 @@ pub(crate) async fn cancel_all_of_instance(
     transaction: &DatabaseTransaction,
     workload_id: i64,
     instance: &str,
-    by: &str,
+    why: &str,
     now: Timestamp,
 ) -> Result<Vec<i64>, StoreError> {
     let find = Entity::find()
@@ -720,7 +721,7 @@ pub(crate) async fn cancel_all_of_instance(
         .order_by_asc(Column::Id);
     let mut canceled = Vec::new();
     for deploy in find.all(transaction).await? {
-        cancel(transaction, deploy.id, by, now).await?;
+        cancel(transaction, deploy.id, why, now).await?;
         canceled.push(deploy.id);
     }
     Ok(canceled)
@@ -730,7 +731,7 @@ pub(crate) async fn cancel_all_of_instance(
 pub(crate) async fn cancel_all_of(
     transaction: &DatabaseTransaction,
     workload_id: i64,
-    by: &str,
+    why: &str,
     now: Timestamp,
 ) -> Result<Vec<i64>, StoreError> {
     let find = Entity::find()
@@ -739,7 +740,7 @@ pub(crate) async fn cancel_all_of(
         .order_by_asc(Column::Id);
     let mut canceled = Vec::new();
     for deploy in find.all(transaction).await? {
-        cancel(transaction, deploy.id, by, now).await?;
+        cancel(transaction, deploy.id, why, now).await?;
         canceled.push(deploy.id);
     }
     Ok(canceled)

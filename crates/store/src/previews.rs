@@ -431,7 +431,6 @@ impl Store {
         &self,
         id: i64,
         why: &str,
-        by: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let transaction = self.begin().await?;
@@ -445,8 +444,9 @@ impl Store {
         }
         begin_removal(&transaction, id, why).await?;
         let (workload, instance) = (preview.workload_id, preview.instance.as_str());
+        let told = format!("its preview is removed: {why}");
         let canceled =
-            deploys::cancel_all_of_instance(&transaction, workload, instance, by, now).await?;
+            deploys::cancel_all_of_instance(&transaction, workload, instance, &told, now).await?;
         self.commit_recorded(transaction).await?;
         for deploy in canceled {
             self.announce(Change::Deploy(deploy));

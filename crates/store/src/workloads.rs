@@ -332,7 +332,8 @@ impl Store {
         let transaction = self.begin().await?;
         let change = Entity::update_many().col_expr(Column::DeletedAtMs, Expr::val(ms(now)));
         let deleted = change_one(&transaction, name, expected_version, change).await?;
-        let deploys = deploys::cancel_all_of(&transaction, deleted.id, by, now).await?;
+        let why = format!("{by} deleted the workload");
+        let deploys = deploys::cancel_all_of(&transaction, deleted.id, &why, now).await?;
         let builds = builds::cancel_all_of(&transaction, deleted.id, now).await?;
         let (ended, gone) = (ScaleChangeState::Ended, "the workload was deleted");
         scales::end_standing(&transaction, deleted.id, ended, gone).await?;

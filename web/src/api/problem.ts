@@ -55,9 +55,11 @@ export const isDenied = (error: unknown): boolean =>
 export const isMissing = (error: unknown): boolean =>
   error instanceof ProblemError && error.problem.status === 404;
 
+const INVALID = ["urn:hermez:problem:invalid-body", "urn:hermez:problem:invalid-parameter"];
+
 /** Something in the request is not what the server takes. */
 export const isInvalid = (error: unknown): boolean =>
-  error instanceof ProblemError && error.problem.type === "urn:hermez:problem:invalid-body";
+  error instanceof ProblemError && INVALID.includes(error.problem.type);
 
 /** A rule holds the deploy back, and saying why may let it through. */
 export const isHeld = (error: unknown): boolean =>

@@ -1,6 +1,6 @@
 //! `hermez deploy`, `hermez deploys …` and `hermez history`.
 
-use clap::{Subcommand, ValueEnum};
+use clap::{ArgGroup, Subcommand, ValueEnum};
 use hermez_api::{
     CreateDeploy, CreatePullRequestDeploy, Deploy, DeployEvent, DeployState, DeploySummary,
     PromoteDeploy, Workload,
@@ -21,15 +21,12 @@ use crate::views;
 
 /// Arguments of `deploy`.
 #[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("what").args(["commit", "pr", "latest"]).required(true))]
 pub struct DeployArgs {
     /// Commit id (4 to 40 digits), branch, tag, or HEAD for the current folder's commit
-    #[arg(
-        required_unless_present_any = ["latest", "pr"],
-        conflicts_with_all = ["latest", "pr"]
-    )]
     commit: Option<String>,
     /// The newest commit of this pull request, as a preview beside what runs
-    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["latest", "override_bad"])]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "override_bad")]
     pr: Option<i64>,
     /// Pods of the preview [default: 1, or what the workload's settings say]
     #[arg(long, value_name = "N", requires = "pr")]
@@ -136,6 +133,14 @@ pub struct ListArgs {
 pub struct HistoryArgs {
     /// Workload; may be left out where it is clear
     workload: Option<String>,
+    /// The same, as `deploys list` takes it
+    #[arg(
+        long = "workload",
+        short = 'w',
+        value_name = "WORKLOAD",
+        conflicts_with = "workload"
+    )]
+    named: Option<String>,
     /// Only deploys in this state
     #[arg(long, value_enum)]
     state: Option<State>,
@@ -369,7 +374,7 @@ async fn hold(app: &App, id: i64, pause: bool) -> Result<(), CliError> {
 
 /// Runs `history`.
 pub async fn history(app: &App, args: HistoryArgs) -> Result<(), CliError> {
-    let name = choose::workload(app, args.workload).await?;
+    let name = choose::workload(app, args.workload.or(args.named)).await?;
     let mut query: Vec<_> = word(args.state)
         .map(|state| ("state", state))
         .into_iter()
@@ -429,18 +434,15 @@ fn ended_badly(deploy: &Deploy, next: Option<String>) -> CliError {
     {
         hint = Some(format!("Read its log: `hermez build log {build}`."));
     }
-    let cause = deploy
-        .failure_cause
-        .as_ref()
-        .map(|cause| format!(" ({cause})"));
+    let told = match &deploy.failure_cause {
+        Some(cause) => {
+            let state = views::deploy::state(summary.state);
+            format!("{state} ({cause}): {}", summary.message)
+        }
+        None => views::deploy::told(summary),
+    };
     CliError::Failed {
-        message: format!(
-            "deploy {} {}{}: {}",
-            summary.id,
-            views::deploy::state(summary.state),
-            cause.unwrap_or_default(),
-            summary.message
-        ),
+        message: format!("deploy {} {told}", summary.id),
         hint: hint.or_else(|| {
             Some(format!(
                 "`hermez deploys show {}` has the whole story.",
@@ -496,7 +498,7 @@ async fn watch(app: &App, id: i64, is_known: bool) -> Result<(), CliError> {
 }
 
 fn show_progress(progress: &Progress, deploy: &DeploySummary) {
-    let message = format!("{}: {}", views::deploy::state(deploy.state), deploy.message);
+    let message = views::deploy::told(deploy);
     if deploy.state == DeployState::RollingOut && deploy.pods_desired > 0 {
         progress.counted(deploy.pods_ready, deploy.pods_desired, &message);
     } else {

@@ -106,9 +106,8 @@ pub async fn run(app: &App, command: Command) -> Result<(), CliError> {
             let path = ["workloads", name.as_str(), "gates"];
             let answer = app.client.put(&path, &body).await?;
             let set: WorkloadGates = answer.read()?;
-            let what = views::gates::sentence(&set.gates);
-            let sentence = format!("New versions of {name} have succeeded when {what}.");
-            app.done(&answer, &print::cell(&sentence))
+            let text = views::gates::settings(&name, &set.gates);
+            app.done(&answer, &print::cell(&text))
         }
         Command::Clear { workload } => {
             let name = choose::workload(app, workload).await?;

@@ -201,7 +201,7 @@ mod tests {
         let text = reference(Cli::command());
         for expected in [
             "## `hermez deploy`",
-            "```text\nhermez deploy [OPTIONS] [COMMIT]\n```",
+            "```text\nhermez deploy [OPTIONS] <COMMIT|--pr <NUMBER>|--latest>\n```",
             "## `hermez build log`",
             "- `--watch`: Follow it to its end, and fail when it fails.",
             "- `--listen ADDRESS`:",

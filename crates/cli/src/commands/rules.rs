@@ -1,9 +1,9 @@
 //! `hermez rules …`, `freeze …`, `lock` and `unlock`; `deploys approve` and `reject`.
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use hermez_api::{
     ApprovalRule, CreateApproval, CreateFreeze, CreateFreezeException, CreateLock, CreateRejection,
-    DeploySummary, DeployWindow, DeployWindows, Freeze, ScopeRules, Weekday, WorkloadLock,
+    DeploySummary, DeployWindow, DeployWindows, Freeze, Me, ScopeRules, Weekday, WorkloadLock,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -74,6 +74,7 @@ pub enum WindowCommand {
 #[derive(Debug, Subcommand)]
 pub enum ApprovalsCommand {
     /// Set how many must approve a deploy, and who may
+    #[command(group = ArgGroup::new("who").args(["from", "role"]).required(true))]
     Set {
         /// What it is set for
         #[command(flatten)]
@@ -82,15 +83,10 @@ pub enum ApprovalsCommand {
         #[arg(long, value_name = "N", default_value_t = 1)]
         count: u32,
         /// Names of those who may approve, with commas
-        #[arg(
-            long,
-            value_name = "NAMES",
-            value_delimiter = ',',
-            required_unless_present = "role"
-        )]
+        #[arg(long, value_name = "NAMES", value_delimiter = ',')]
         from: Vec<String>,
         /// Everybody with this role may approve
-        #[arg(long, value_name = "ROLE", conflicts_with = "from")]
+        #[arg(long, value_name = "ROLE")]
         role: Option<String>,
         /// Rollbacks need approvals, too
         #[arg(long)]
@@ -138,17 +134,13 @@ pub enum FreezeCommand {
         id: i64,
     },
     /// Let a workload, or one deploy, through a freeze
+    #[command(group = ArgGroup::new("what").args(["workload", "deploy"]).required(true))]
     Except {
         /// Number of the freeze
         #[arg(value_name = "FREEZE")]
         id: i64,
         /// Workload that may be deployed as long as the freeze lasts
-        #[arg(
-            long,
-            short,
-            required_unless_present = "deploy",
-            conflicts_with = "deploy"
-        )]
+        #[arg(long, short)]
         workload: Option<String>,
         /// The one deploy that may begin
         #[arg(long, value_name = "DEPLOY")]
@@ -281,7 +273,12 @@ pub async fn run(app: &App, command: Command) -> Result<(), CliError> {
             let name = choose::workload(app, args.workload).await?;
             let path = ["workloads", name.as_str(), "rules"];
             let answer = app.client.get(&path, &[]).await?;
-            app.show(&answer, views::rules::show)
+            if app.json() {
+                return print::json(&answer.value);
+            }
+            let me: Me = app.client.get(&["me"], &[]).await?.read()?;
+            let text = views::rules::show(&answer.read()?, &me.role, &app::page());
+            print::raw(&text)
         }
         Command::Window(WindowCommand::Set { of, window, zone }) => {
             let (kind, name, shown) = address(app, of).await?;

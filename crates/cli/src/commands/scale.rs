@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::ArgGroup;
 use hermez_api::{
     AutoscalingSettings, ScaleBounds, ScaleChange, ScaleChangeKind, ScaleChangeState,
     SetAutoscaling, SetScale,
@@ -68,14 +69,20 @@ impl End {
 
 /// Arguments of `autoscale`.
 #[derive(Debug, clap::Args)]
+#[command(
+    group = ArgGroup::new("bounds")
+        .args(["min", "max", "settings"])
+        .required(true)
+        .multiple(true)
+)]
 pub struct AutoscaleArgs {
     /// Workload; may be left out where it is clear
     workload: Option<String>,
     /// Fewest pods
-    #[arg(long, value_name = "N", required_unless_present = "settings")]
+    #[arg(long, value_name = "N", requires = "max")]
     min: Option<i32>,
     /// Most pods
-    #[arg(long, value_name = "N", required_unless_present = "settings")]
+    #[arg(long, value_name = "N", requires = "min")]
     max: Option<i32>,
     /// Average CPU use to aim at, in percent of what the containers request
     #[arg(long, value_name = "PERCENT")]

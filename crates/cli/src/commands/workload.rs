@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, Read, Write};
 
-use clap::{Subcommand, ValueEnum};
-use hermez_api::{CreateWorkload, UpdatePreviewSettings, UpdateWorkload, WorkloadPlan};
+use clap::{ArgGroup, Subcommand, ValueEnum};
+use hermez_api::{CreateWorkload, UpdatePreviewSettings, UpdateWorkload, Workload, WorkloadPlan};
 
 use crate::app::{self, App};
 use crate::args::Limit;
@@ -88,17 +88,24 @@ impl From<Category> for hermez_api::Category {
 
 /// Arguments of `workload set`.
 #[derive(Debug, clap::Args)]
+#[command(
+    group = ArgGroup::new("settings")
+        .args([
+            "auto_deploy",
+            "previews",
+            "preview_replicas",
+            "preview_idle",
+            "preview_expiry",
+            "category",
+        ])
+        .required(true)
+        .multiple(true)
+)]
 pub struct SetArgs {
     /// Workload; may be left out where it is clear
     workload: Option<String>,
     /// Deploy every push to this branch by itself; `off` stops that
-    #[arg(
-        long,
-        value_name = "BRANCH",
-        required_unless_present_any = [
-            "category", "previews", "preview_replicas", "preview_idle", "preview_expiry"
-        ]
-    )]
+    #[arg(long, value_name = "BRANCH")]
     auto_deploy: Option<String>,
     /// Deploy every pull request to a preview by itself
     #[arg(long, value_enum)]
@@ -277,23 +284,8 @@ async fn set(app: &App, args: SetArgs) -> Result<(), CliError> {
         }),
     };
     let answer = app.client.patch(&["workloads", &name], &body).await?;
-    let workload: hermez_api::Workload = answer.read()?;
-    let pushes = match (&workload.auto_deploy, &workload.summary.pin) {
-        (None, _) => "pushes are not deployed by themselves".to_owned(),
-        (Some(branch), None) => format!("every push to {branch} is deployed"),
-        (Some(branch), Some(_)) => {
-            format!("every push to {branch} is deployed once `hermez unpin {name}` is said")
-        }
-    };
-    let category = views::workload::category(workload.summary.category);
-    app.done(
-        &answer,
-        &format!(
-            "{} is {category}; {}.",
-            print::cell(&name),
-            print::cell(&pushes)
-        ),
-    )
+    let workload: Workload = answer.read()?;
+    app.done(&answer, &print::cell(&views::workload::settings(&workload)))
 }
 
 async fn delete(app: &App, name: &str, yes: bool) -> Result<(), CliError> {

@@ -26,6 +26,15 @@ pub fn state(state: DeployState) -> &'static str {
     }
 }
 
+/// A deploy's state with what it says of it; the state's word stands once.
+pub fn told(deploy: &DeploySummary) -> String {
+    let word = state(deploy.state);
+    match deploy.message.strip_prefix(word) {
+        Some(rest) if !rest.starts_with(char::is_alphanumeric) => deploy.message.clone(),
+        _ => format!("{word}: {}", deploy.message),
+    }
+}
+
 /// A kind in words.
 pub fn kind(kind: DeployKind) -> &'static str {
     match kind {
@@ -83,16 +92,16 @@ pub fn show(deploy: &Deploy, page: &Page) -> String {
     let mut facts = vec![
         ("Deploy", summary.id.to_string()),
         ("Workload", summary.workload.clone()),
-        (
-            "State",
-            format!("{}: {}", state(summary.state), summary.message),
-        ),
+        ("State", told(summary)),
     ];
     if let Some(cause) = &deploy.failure_cause {
         facts.push(("Cause", cause.clone()));
     }
     if let Some(hint) = &deploy.hint {
         facts.push(("Hint", hint.clone()));
+    }
+    if summary.state == DeployState::Failed {
+        facts.push(("Receipt", format!("hermez receipt {}", summary.id)));
     }
     facts.extend([
         (
@@ -327,6 +336,22 @@ pub(crate) mod tests {
     #[test]
     fn a_failed_deploy_says_why_and_what_next() {
         insta::assert_snapshot!(show(&failed(), &page()));
+    }
+
+    #[test]
+    fn a_state_is_named_once() {
+        let mut deploy = deploy(13);
+        assert_eq!(told(&deploy), "succeeded: 3 of 3 pods are ready");
+        deploy.state = DeployState::Canceled;
+        for message in [
+            "canceled before anything was changed in the cluster",
+            "canceled; the canary is taken away, what ran before stays",
+        ] {
+            message.clone_into(&mut deploy.message);
+            assert_eq!(told(&deploy), message);
+        }
+        "rejected by eve: not today".clone_into(&mut deploy.message);
+        assert_eq!(told(&deploy), "canceled: rejected by eve: not today");
     }
 
     #[test]

@@ -22,8 +22,21 @@ fn check(check: &MetricCheck) -> String {
     )
 }
 
-/// Gates in one sentence.
-pub fn sentence(gates: &HealthGates) -> String {
+/// When new versions have succeeded, and what becomes of those that have not.
+pub fn settings(workload: &str, gates: &HealthGates) -> String {
+    let back = if gates.auto_rollback {
+        "by itself"
+    } else {
+        "by hand"
+    };
+    format!(
+        "New versions of {workload} have succeeded when {}. A deploy that fails is rolled back {back}.",
+        conditions(gates)
+    )
+}
+
+/// What new versions must pass, as the end of a sentence.
+fn conditions(gates: &HealthGates) -> String {
     let mut parts = vec!["all pods are ready".to_owned()];
     if gates.ready_seconds > 0 {
         parts[0] = format!("all pods have been ready for {} s", gates.ready_seconds);
@@ -97,8 +110,10 @@ mod tests {
         };
         insta::assert_snapshot!(show(&set, &page()));
         assert_eq!(
-            sentence(&set.gates),
-            "all pods have been ready for 30 s, and they restarted at most 0 times, and errors are right"
+            settings("hello", &set.gates),
+            "New versions of hello have succeeded when all pods have been ready for 30 s, and they restarted at most 0 times, and errors are right. A deploy that fails is rolled back by itself."
         );
+        let by_hand = settings("hello", &HealthGates::default());
+        assert!(by_hand.ends_with("is rolled back by hand."), "{by_hand}");
     }
 }

@@ -10,6 +10,9 @@ use hermez_api::{
 use super::{Page, cut, dash, more};
 use crate::print::cell;
 
+/// The role of those who may look and deploy nothing.
+const LOOKS: &str = "viewer";
+
 /// A day's short name.
 fn day(day: Weekday) -> &'static str {
     match day {
@@ -91,8 +94,8 @@ pub fn scope(rules: &ScopeRules, page: &Page) -> String {
     page.facts(&facts)
 }
 
-/// The rules of a workload, and their verdict.
-pub fn show(rules: &WorkloadRules, page: &Page) -> String {
+/// The rules of a workload, and their verdict on a deploy of somebody with this role.
+pub fn show(rules: &WorkloadRules, role: &str, page: &Page) -> String {
     let mut facts = vec![
         ("Workload", rules.workload.clone()),
         ("Project", rules.project.clone()),
@@ -114,11 +117,19 @@ pub fn show(rules: &WorkloadRules, page: &Page) -> String {
         );
         facts.push(("Freeze", what));
     }
-    let mut text = page.facts(&facts);
+    let mut text = page.facts(&facts) + "\n";
+    let whose = if role == LOOKS {
+        let _ = writeln!(text, "Your role, {LOOKS}, may not deploy.");
+        "A"
+    } else {
+        "Your"
+    };
     match &rules.verdict.held {
-        None => text.push_str("\nYour deploy would begin at once.\n"),
+        None => {
+            let _ = writeln!(text, "{whose} deploy would begin at once.");
+        }
         Some(held) => {
-            text.push_str("\nYour deploy would wait:\n");
+            let _ = writeln!(text, "{whose} deploy would wait:");
             for hold in &rules.verdict.holds {
                 let _ = writeln!(text, "  {}", cell(&hold.message));
             }
@@ -228,7 +239,7 @@ mod tests {
     fn rules_say_what_would_become_of_a_deploy() {
         let message = "outside the deploy window Mon-Fri 09:00-17:00 Europe/Berlin; opens Mon 30 Nov 09:00 CET";
         let opens = Some(at("2026-11-30T08:00:00Z"));
-        let rules = WorkloadRules {
+        let mut rules = WorkloadRules {
             workload: "hello".to_owned(),
             project: "demo".to_owned(),
             own: ScopeRules {
@@ -276,7 +287,20 @@ mod tests {
                 }],
             },
         };
-        insta::assert_snapshot!(show(&rules, &page()));
+        insta::assert_snapshot!(show(&rules, "owner", &page()));
+        rules.verdict = RulesVerdict {
+            allowed: true,
+            held: None,
+            holds: Vec::new(),
+        };
+        let text = show(&rules, "owner", &page());
+        assert!(
+            text.ends_with("\nYour deploy would begin at once.\n"),
+            "{text}"
+        );
+        let text = show(&rules, "viewer", &page());
+        let end = "\nYour role, viewer, may not deploy.\nA deploy would begin at once.\n";
+        assert!(text.ends_with(end), "{text}");
     }
 
     #[test]

@@ -98,11 +98,10 @@ fn rollout(
         facts.push((
             "Latest",
             format!(
-                "deploy {} of {} {}: {}",
+                "deploy {} of {} {}",
                 latest.id,
                 short(&latest.commit),
-                deploy::state(latest.state),
-                latest.message
+                deploy::told(latest)
             ),
         ));
     }

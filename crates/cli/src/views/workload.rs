@@ -119,6 +119,33 @@ pub fn show(workload: &Workload, page: &Page) -> String {
     page.facts(&facts)
 }
 
+/// What can be set of a workload, in two sentences.
+pub fn settings(workload: &Workload) -> String {
+    let (name, previews) = (&workload.summary.name, &workload.previews);
+    let pushes = match (&workload.auto_deploy, &workload.summary.pin) {
+        (None, _) => "pushes are not deployed by themselves".to_owned(),
+        (Some(branch), None) => format!("every push to {branch} is deployed"),
+        (Some(branch), Some(_)) => {
+            format!("every push to {branch} is deployed once `hermez unpin {name}` is said")
+        }
+    };
+    let pulls = if previews.auto {
+        "every pull request gets a preview"
+    } else {
+        "pull requests get a preview when somebody deploys them"
+    };
+    let pods = match previews.replicas {
+        1 => "1 pod".to_owned(),
+        count => format!("{count} pods"),
+    };
+    format!(
+        "{name} is {}; {pushes}; {pulls}. A preview has {pods}, sleeps after {} min without a visit and is removed after {} d.",
+        category(workload.summary.category),
+        previews.idle_minutes,
+        previews.expiry_days
+    )
+}
+
 /// What Hermez read, before it is confirmed.
 pub fn plan(plan: &WorkloadPlan, page: &Page) -> String {
     let builds = plan.builds.iter().map(|image| {
@@ -207,7 +234,7 @@ fn artifact(commit: &Commit) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use hermez_api::{Health, PlannedImage};
+    use hermez_api::{Health, MirrorStatus, PlannedImage, PreviewSettings};
 
     use super::super::deploy::tests::deploy;
     use super::super::tests::{at, page};
@@ -243,6 +270,39 @@ mod tests {
             next_cursor: Some("x".to_owned()),
         };
         insta::assert_snapshot!(list(&workloads, &page()));
+    }
+
+    #[test]
+    fn what_can_be_set_is_said() {
+        let mut workload = Workload {
+            summary: summary("hello"),
+            default_branch: "main".to_owned(),
+            created_at: at("2026-11-20T11:57:00Z"),
+            created_by: "owner".to_owned(),
+            url: None,
+            mirror: MirrorStatus {
+                fetched_at: None,
+                error: None,
+                webhook: WebhookState::Installed,
+                webhook_reason: None,
+            },
+            auto_deploy: None,
+            previews: PreviewSettings::default(),
+            version: 1,
+        };
+        assert_eq!(
+            settings(&workload),
+            "hello is Production; pushes are not deployed by themselves; pull requests get a preview when somebody deploys them. A preview has 1 pod, sleeps after 30 min without a visit and is removed after 7 d."
+        );
+        workload.auto_deploy = Some("main".to_owned());
+        workload.previews.auto = true;
+        workload.previews.replicas = 2;
+        let text = settings(&workload);
+        assert!(
+            text.contains("every push to main is deployed; every pull request gets a preview."),
+            "{text}"
+        );
+        assert!(text.contains("A preview has 2 pods"), "{text}");
     }
 
     #[test]

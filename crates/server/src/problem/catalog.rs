@@ -88,6 +88,8 @@ catalog! {
     UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be JSON";
     /// The body is JSON, and not the JSON that is wanted.
     INVALID_BODY = UNPROCESSABLE_ENTITY, "invalid-body", "The request's body is not what is wanted";
+    /// A parameter can be understood, and not be met.
+    INVALID_PARAMETER = UNPROCESSABLE_ENTITY, "invalid-parameter", "A parameter is not what is wanted";
     /// The key was used for another request.
     IDEMPOTENCY_KEY_REUSED = UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The idempotency key belongs to another request";
     /// The repository URL is not one.

@@ -44,6 +44,7 @@ fn is_name(word: &str) -> bool {
 fn where_to_look(what: &str) -> Option<&'static str> {
     match what {
         "workload" => Some("List them: `hermez workload list`."),
+        "project" => Some("See which project each workload belongs to: `hermez workload list`."),
         "build" => Some("List a workload's builds: `hermez build list --workload NAME`."),
         "deploy" => Some("List a workload's deploys: `hermez history WORKLOAD`."),
         "preview" => Some("List pull requests and their previews: `hermez pr list`."),
@@ -109,7 +110,9 @@ impl From<AccessError> for ApiError {
             } => Self::new(catalog::NOT_FOUND, sentence(error))
                 .hint("`hermez principal list` shows who there is."),
             AccessError::NotFound { .. } => Self::new(catalog::NOT_FOUND, sentence(error)),
-            AccessError::Invalid(_) => Self::new(catalog::INVALID_BODY, sentence(error)),
+            AccessError::Invalid { message, hint } => {
+                Self::new(catalog::INVALID_BODY, sentence(message)).hint(sentence(hint))
+            }
             AccessError::Store(error) => error.into(),
             AccessError::Key(error) => Self::internal(error),
         }
@@ -246,6 +249,21 @@ mod tests {
         assert_eq!(sentence("deadbee is a merge"), "deadbee is a merge.");
         assert_eq!(sentence("Done."), "Done.");
         assert_eq!(sentence(""), "");
+    }
+
+    #[test]
+    fn what_is_not_there_is_answered_with_where_to_look() {
+        let missing = |what| StoreError::NotFound {
+            what,
+            key: "x".to_owned(),
+        };
+        for what in [
+            "workload", "project", "build", "deploy", "preview", "freeze",
+        ] {
+            let error = ApiError::from(missing(what));
+            let hint = error.0.hint.as_deref().unwrap_or_default();
+            assert!(hint.contains("`hermez "), "{what}: {hint}");
+        }
     }
 
     #[test]

@@ -74,29 +74,62 @@ struct WorkloadQuery {
     workload: Option<String>,
 }
 
+/// Most digits that a commit's id has.
+const COMMIT_DIGITS: usize = 40;
+
+impl HistoryQuery {
+    /// The filter; what no deploy can ever pass is refused, so that it is not taken for a history
+    /// in which there is nothing.
+    fn filter(self) -> Result<DeployFilter, ApiError> {
+        if let (Some(since), Some(until)) = (self.since, self.until)
+            && since >= until
+        {
+            return Err(ApiError::new(
+                catalog::INVALID_PARAMETER,
+                format!("`since` is {since}, and `until` is {until}: nothing lies between."),
+            )
+            .hint("Give a `since` that is earlier than `until`."));
+        }
+        let commit = self.commit.as_deref().map(str::trim);
+        let commit = commit.filter(|commit| !commit.is_empty());
+        if let Some(commit) = commit
+            && (commit.len() > COMMIT_DIGITS || !commit.bytes().all(|it| it.is_ascii_hexdigit()))
+        {
+            return Err(ApiError::new(
+                catalog::INVALID_PARAMETER,
+                format!(
+                    "`commit` is `{}`; no commit's id begins like this.",
+                    shown(commit)
+                ),
+            )
+            .hint(format!(
+                "Give the first digits of its id, 1 to {COMMIT_DIGITS} of 0-9 and a-f."
+            )));
+        }
+        Ok(DeployFilter {
+            workload_id: None,
+            states: self.state.into_iter().collect(),
+            kind: self.kind,
+            commit: commit.map(str::to_owned),
+            requested_by: self.by.filter(|by| !by.is_empty()),
+            since: self.since,
+            until: self.until,
+            pull_request: self.pull_request,
+        })
+    }
+}
+
 async fn page_of(
     state: &AppState,
     workload: Option<&str>,
     query: HistoryQuery,
     paging: &Paging,
 ) -> Result<Json<Page<DeploySummary>>, ApiError> {
-    let workload_id = match workload {
-        Some(name) => {
-            let found = state.store.workload(name).await?;
-            Some(found.ok_or_else(|| workloads::not_found(name))?.id)
-        }
-        None => None,
-    };
-    let filter = DeployFilter {
-        workload_id,
-        states: query.state.into_iter().collect(),
-        kind: query.kind,
-        requested_by: query.by.filter(|by| !by.is_empty()),
-        commit: query.commit.filter(|commit| !commit.is_empty()),
-        since: query.since,
-        until: query.until,
-        pull_request: query.pull_request,
-    };
+    let mut filter = query.filter()?;
+    if let Some(name) = workload {
+        let found = state.store.workload(name).await?;
+        filter.workload_id = Some(found.ok_or_else(|| workloads::not_found(name))?.id);
+    }
     let page = state.store.deploys(&filter, &paging.request()).await?;
     let items = page.items.iter().map(DeployRecord::summary).collect();
     Ok(Json(Page {
@@ -295,6 +328,47 @@ fn follow(
             if !deploy.state.is_over() {
                 wake.wait().await;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mk_query(since: &str, until: &str, commit: &str) -> HistoryQuery {
+        HistoryQuery {
+            state: None,
+            kind: None,
+            by: None,
+            commit: Some(commit.to_owned()),
+            since: since.parse().ok(),
+            until: until.parse().ok(),
+            pull_request: None,
+        }
+    }
+
+    #[test]
+    fn what_no_deploy_can_pass_is_refused() {
+        let (early, late) = ("2026-11-24T10:00:00Z", "2026-11-24T10:00:01Z");
+        for (since, until) in [(early, late), ("", early), (late, ""), ("", "")] {
+            let taken = mk_query(since, until, "").filter();
+            assert!(taken.is_ok(), "{since} {until}");
+        }
+        for (since, until) in [(late, early), (early, early)] {
+            let refused = mk_query(since, until, "").filter().unwrap_err();
+            assert_eq!(refused.kind(), catalog::INVALID_PARAMETER);
+            assert!(refused.to_string().contains("`since`"), "{refused}");
+        }
+        let id = "95F6178e872a9d279440e579dbcf3600eed5dd7e";
+        for (given, wanted) in [("", None), (" 9", Some("9")), (id, Some(id))] {
+            let taken = mk_query("", "", given).filter().unwrap();
+            assert_eq!(taken.commit.as_deref(), wanted);
+        }
+        for wrong in ["zzz", "main", "95f6178%", "é", &"a".repeat(41)] {
+            let refused = mk_query("", "", wrong).filter().unwrap_err();
+            assert_eq!(refused.kind(), catalog::INVALID_PARAMETER);
+            assert!(refused.to_string().contains("`commit`"), "{refused}");
         }
     }
 }

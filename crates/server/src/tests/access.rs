@@ -279,6 +279,7 @@ async fn owners_add_people_and_let_them_in() {
             .post(path, &json!({ "name": name, "role": role }))
             .await;
         assert_eq!(refused.problem(), "invalid-body", "{name} {role}");
+        assert!(refused.json()["hint"].is_string(), "{}", refused.text);
     }
     let listed = server.get(path).await.json();
     let names = listed["items"].as_array().unwrap().iter();

@@ -56,5 +56,8 @@ async fn a_span_has_bounds_and_an_owner() {
     let nobody = "/api/v1/workloads/nobody/delivery-performance";
     assert_eq!(server.get(nobody).await.problem(), "workload-not-found");
     let nothing = "/api/v1/projects/nothing/delivery-performance";
-    assert_eq!(server.get(nothing).await.problem(), "not-found");
+    let refused = server.get(nothing).await;
+    assert_eq!(refused.problem(), "not-found");
+    let hint = &refused.json()["hint"];
+    assert!(hint.to_string().contains("hermez workload list"), "{hint}");
 }

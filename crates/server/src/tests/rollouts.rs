@@ -160,6 +160,16 @@ async fn what_is_asked_wrongly_is_said_to_be() {
         .await
         .json();
     assert_eq!(filtered["items"].as_array().unwrap().len(), 1);
+    for list in ["/deploys", "/workloads/hello/deploys"] {
+        for never in [
+            "since=2026-11-25T10:00:00Z&until=2026-11-24T10:00:00Z",
+            "commit=zzz",
+        ] {
+            let refused = server.get(&format!("/api/v1{list}?{never}")).await;
+            assert_eq!(refused.problem(), "invalid-parameter", "{list} {never}");
+            assert!(refused.json()["hint"].is_string(), "{}", refused.text);
+        }
+    }
 }
 
 #[tokio::test]

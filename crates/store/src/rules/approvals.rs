@@ -131,7 +131,7 @@ impl Store {
                 .filter(deploy::Column::Id.eq(id))
                 .exec(&transaction)
                 .await?;
-            cancel(&transaction, id, by, now).await?;
+            cancel(&transaction, id, &format!("{by} rejected it"), now).await?;
         }
         self.commit_recorded(transaction).await?;
         self.announce(Change::Deploy(id));

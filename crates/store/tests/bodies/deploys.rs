@@ -397,6 +397,8 @@ pub async fn changes_are_announced(url: &str) {
             .unwrap()
             .cancel_requested
     );
+    let events = store.deploy_events(deploy.id, 0).await.unwrap();
+    assert_eq!(events[1].message, "ada asked to stop it");
 }
 
 pub async fn a_timeline_is_bounded(url: &str) {

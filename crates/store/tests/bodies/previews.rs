@@ -220,7 +220,7 @@ pub async fn a_removed_preview_makes_room(url: &str) {
     let made = preview(&store, 12).await.unwrap();
     for _ in 0..2 {
         store
-            .remove_preview(made.id, "it was closed", "ada", at(1))
+            .remove_preview(made.id, "it was closed", at(1))
             .await
             .unwrap();
     }
@@ -228,6 +228,9 @@ pub async fn a_removed_preview_makes_room(url: &str) {
     assert_eq!(removing.state, PreviewState::Removing);
     let stopped = store.deploy(asked.id).await.unwrap().unwrap();
     assert!(stopped.cancel_requested, "its deploy is stopped");
+    let events = store.deploy_events(asked.id, 0).await.unwrap();
+    let last = events.last().unwrap().message.as_str();
+    assert_eq!(last, "its preview is removed: it was closed");
     let again = ask(&store, 12, 2, 2).await.unwrap_err();
     assert!(matches!(again, StoreError::AlreadyExists { .. }), "{again}");
 

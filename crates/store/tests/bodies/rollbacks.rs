@@ -78,6 +78,12 @@ pub async fn mk_artifact(store: &Store, workload_id: i64, n: u8) {
     store.finish_build(lease, outcome, at(2)).await.unwrap();
 }
 
+/// The end of a deploy's timeline.
+async fn last_word(store: &Store, id: i64) -> String {
+    let mut events = store.deploy_events(id, 0).await.unwrap();
+    events.pop().unwrap().message
+}
+
 pub async fn a_rollback_pins_marks_and_stops_in_one(url: &str) {
     let store = open(url).await;
     let good = mk_deploy(&store, "hello", 1).await;
@@ -108,6 +114,10 @@ pub async fn a_rollback_pins_marks_and_stops_in_one(url: &str) {
             .unwrap()
             .unwrap()
             .cancel_requested
+    );
+    assert_eq!(
+        last_word(&store, left.id).await,
+        format!("bob rolled back from it (deploy {})", rollback.id)
     );
     let pin = store.workload("hello").await.unwrap().unwrap().pin.unwrap();
     assert_eq!(
@@ -147,6 +157,10 @@ pub async fn a_rollback_pins_marks_and_stops_in_one(url: &str) {
         .delete_workload("hello", None, "bob", at(30))
         .await
         .unwrap();
+    assert_eq!(
+        last_word(&store, rollback.id).await,
+        "bob deleted the workload"
+    );
     let fresh = Aftermath {
         bad: vec!["sha256:fresh".to_owned()],
         ..aftermath

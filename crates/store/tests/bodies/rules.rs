@@ -247,6 +247,8 @@ pub async fn approvals_are_kept_once(url: &str) {
         );
         assert!(rejected.cancel_requested);
     }
+    let events = store.deploy_events(deploy.id, 0).await.unwrap();
+    assert_eq!(events.last().unwrap().message, "eve rejected it");
     assert_eq!(approve("zoe", "too late", 5).await.unwrap(), None);
     let missing = store.reject_deploy(999, "eve", "no", at(6)).await;
     assert!(matches!(missing, Err(StoreError::NotFound { .. })));
