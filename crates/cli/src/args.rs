@@ -307,6 +307,8 @@ mod tests {
             "hermez deploy 95f6178 --latest",
             "hermez deploy 95f6178 --pr 12",
             "hermez deploy --latest --pr 12",
+            "hermez deploy --latest --replicas 2",
+            "hermez deploy 95f6178 --replicas 2",
             "hermez history hello -w hello",
             "hermez autoscale hello --min 2 --settings x.yaml --reason why",
             "hermez rules approvals set hello --from ada --role owner",

@@ -29,7 +29,7 @@ pub struct DeployArgs {
     #[arg(long, value_name = "NUMBER", conflicts_with = "override_bad")]
     pr: Option<i64>,
     /// Pods of the preview [default: 1, or what the workload's settings say]
-    #[arg(long, value_name = "N", requires = "pr")]
+    #[arg(long, value_name = "N", requires = "pr", conflicts_with_all = ["commit", "latest"])]
     replicas: Option<i32>,
     /// The newest commit of the default branch, or of --branch
     #[arg(long)]
