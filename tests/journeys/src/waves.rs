@@ -1,13 +1,13 @@
 //! A new version goes through two clusters in waves: the second is reached only when the first has
-//! baked; one that fails holds or brings all waves back; a killed server and a cluster that is away
-//! change nothing of it.
+//! baked, with the number of pods that a person said before; one that fails holds or brings all waves
+//! back; a killed server and a cluster that is away change nothing of it.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hermez_api::{
     DeployKind, DeployState, DeploySummary, Health, HealthGates, Page, PlacementStatus,
-    RolloutStrategy, Wave, WorkloadGates, WorkloadStrategy,
+    RolloutStrategy, ScaleChange, ScaleChangeState, Wave, WorkloadGates, WorkloadStrategy,
 };
 use hermez_kinds::PinterestService;
 use jiff::SignedDuration;
@@ -25,6 +25,10 @@ use crate::wait::until;
 
 /// Seconds that the first wave bakes.
 const BAKE_SECONDS: u32 = 4;
+/// Pods that the config file says.
+const PODS: i32 = 2;
+/// Pods that a person says before the second cluster is entered.
+const BY_HAND: i32 = 3;
 
 /// Runs the journey with a server and a second cluster of its own; its figures are in milliseconds.
 ///
@@ -77,8 +81,10 @@ struct Waves<'a> {
 
 impl Waves<'_> {
     async fn travel(&mut self) -> Result<Value> {
+        self.scale_in_one().await?;
         self.set().await?;
         let first = self.reach_both().await?;
+        self.release_in_both().await?;
         self.survive().await?;
         let away_ms = self.wait_for_the_cluster().await?;
         self.hold().await?;
@@ -90,8 +96,8 @@ impl Waves<'_> {
         }))
     }
 
-    /// The workload, its strategy, and what cannot be.
-    async fn set(&self) -> Result<()> {
+    /// The workload runs in one cluster, with as many pods as a person said.
+    async fn scale_in_one(&self) -> Result<()> {
         let stage = &self.stage;
         stage.sample(2).write(&stage.clone, "first\n")?;
         let config = stage.sample(2).config();
@@ -99,8 +105,33 @@ impl Waves<'_> {
         let tolerant = "    spec:\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n";
         let config = config.replace("    spec:\n      containers:\n", tolerant);
         stage.clone.write("service.yaml", config)?;
-        stage.push("first").await?;
+        let commit = stage.push("zeroth").await?;
         stage.create().await?;
+        let asked = stage.deploy(&commit).await?;
+        stage.ends(asked.id, DeployState::Succeeded).await?;
+        let path = format!("/workloads/{}/scale", stage.name);
+        let wanted = json!({ "replicas": BY_HAND, "reason": "a launch" });
+        let change: ScaleChange = stage.hermez.post(&path, &wanted).await?;
+        anyhow::ensure!(change.state == ScaleChangeState::Active, "{change:?}");
+        Ok(())
+    }
+
+    /// The config file's number comes back in both clusters.
+    async fn release_in_both(&self) -> Result<()> {
+        let commit = self.stage.clone.git(&["rev-parse", "HEAD"]).await?;
+        let path = format!("/workloads/{}/scale?reason=over", self.stage.name);
+        self.stage.hermez.delete(&path).await?;
+        anyhow::ensure!(
+            self.runs_in_both(commit.trim(), PODS).await?,
+            "both have {PODS} pods again: {:#?}",
+            self.placements().await?
+        );
+        Ok(())
+    }
+
+    /// The strategy, and what cannot be.
+    async fn set(&self) -> Result<()> {
+        let stage = &self.stage;
         let path = format!("/workloads/{}/strategy", stage.name);
         for (wrong, words) in [
             (
@@ -133,8 +164,8 @@ impl Waves<'_> {
     /// The second cluster is reached when the first has baked, and not before.
     async fn reach_both(&self) -> Result<i64> {
         let stage = &self.stage;
-        let commit = stage.clone.git(&["rev-parse", "HEAD"]).await?;
-        let asked = stage.deploy(commit.trim()).await?;
+        let commit = stage.push("first").await?;
+        let asked = stage.deploy(&commit).await?;
         stage
             .says(asked.id, DeployState::Verifying, "wave 1 of 2 (local)")
             .await?;
@@ -157,7 +188,11 @@ impl Waves<'_> {
             took >= SignedDuration::from_secs(i64::from(BAKE_SECONDS)),
             "{took:#}"
         );
-        anyhow::ensure!(self.runs_in_both(commit.trim()).await?, "both run it");
+        anyhow::ensure!(
+            self.runs_in_both(&commit, BY_HAND).await?,
+            "both run it with {BY_HAND} pods: {:#?}",
+            self.placements().await?
+        );
         let ended = deploy.summary.finished_at.context("it ended")?;
         let took = ended.duration_since(deploy.summary.created_at);
         Ok(i64::try_from(took.as_millis())?)
@@ -177,7 +212,7 @@ impl Waves<'_> {
         let ends = deploy.timeline.iter();
         let ends = ends.filter(|it| it.state == DeployState::Succeeded).count();
         anyhow::ensure!(ends == 1, "{deploy:#?}");
-        anyhow::ensure!(self.runs_in_both(&commit).await?, "both run it");
+        anyhow::ensure!(self.runs_in_both(&commit, PODS).await?, "both run it");
         Ok(())
     }
 
@@ -197,7 +232,7 @@ impl Waves<'_> {
         self.second.signal_api_server(Signal::SIGCONT)?;
         let begun = jiff::Timestamp::now();
         let deploy = self.stage.ends(waited?, DeployState::Succeeded).await?;
-        anyhow::ensure!(self.runs_in_both(&commit).await?, "both run it");
+        anyhow::ensure!(self.runs_in_both(&commit, PODS).await?, "both run it");
         let ended = deploy.summary.finished_at.context("it ended")?;
         Ok(i64::try_from(ended.duration_since(begun).as_millis())?)
     }
@@ -254,7 +289,7 @@ impl Waves<'_> {
             "{rollback:#?}"
         );
         anyhow::ensure!(
-            self.runs_in_both(&rollback.summary.commit).await?,
+            self.runs_in_both(&rollback.summary.commit, PODS).await?,
             "both run what ran before: {:#?}",
             self.placements().await?
         );
@@ -266,14 +301,14 @@ impl Waves<'_> {
         self.stage.hermez.get(&path).await
     }
 
-    /// Waits until both clusters run this commit, well.
-    async fn runs_in_both(&self, commit: &str) -> Result<bool> {
+    /// Waits until both clusters run this commit, well, with so many pods.
+    async fn runs_in_both(&self, commit: &str, pods: i32) -> Result<bool> {
         let both = until("both clusters run it", Duration::from_secs(30), || async {
             let placements = self.placements().await?;
             let well = placements.iter().filter(|it| {
                 it.commit.as_deref() == Some(commit)
                     && it.health == Health::Healthy
-                    && it.pods_ready == 2
+                    && it.pods_ready == pods
             });
             Ok((well.count() == 2).then_some(()))
         });
