@@ -35,6 +35,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Until an answer is there whole. Planning and syncing wait for a fetch of the repository, which
 /// may take five minutes.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(6);
+/// Until the answer to a question is there, which waits for nothing but the server.
+const READ_TIMEOUT: Duration = Duration::from_secs(45);
 /// Streams send a comment every few seconds; silence this long means that the line is dead.
 const SILENCE_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -111,8 +113,10 @@ impl Client {
 
     /// `GET`.
     pub async fn get(&self, path: &[&str], query: &Query<'_>) -> Result<Answer, CliError> {
-        self.send(Method::GET, path, |request| request.query(query))
-            .await
+        self.send(Method::GET, path, |request| {
+            request.query(query).timeout(READ_TIMEOUT)
+        })
+        .await
     }
 
     /// `GET` that waits up to a minute for a server that is being started again.

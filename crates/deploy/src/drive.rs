@@ -4,7 +4,7 @@ mod apply;
 
 use std::time::{Duration, Instant};
 
-use hermez_api::DeployState;
+use hermez_api::{DeployKind, DeployState};
 use hermez_cluster::{Rollout, WorkloadKey};
 use hermez_store::{DeployRecord, DeployWrite, Lease, Store, StoreError};
 use jiff::Timestamp;
@@ -198,6 +198,14 @@ async fn see(
                 Ok(None)
             }
         };
+        let replaced_by = async {
+            if deploy.kind != DeployKind::Restart {
+                return Ok(None);
+            }
+            let written = store.applied_deploys(deploy.workload_id, 1).await?.pop();
+            let other = written.map(|it| it.id);
+            Ok(other.filter(|id| deploy.of_deploy.is_some_and(|of| of < *id)))
+        };
         let bad = async {
             match &artifact {
                 Some(artifact) => store.bad_artifacts(&artifact.digests()).await,
@@ -205,8 +213,9 @@ async fn see(
             }
         };
         // The lane last: what it says of others is then as new as all else.
-        let (waits, plan, bad) = tokio::try_join!(waits, plan, bad)?;
+        let (waits, plan, bad, replaced_by) = tokio::try_join!(waits, plan, bad, replaced_by)?;
         (seen.waits, seen.plan, seen.bad) = (waits, plan, bad.into_iter().next());
+        seen.replaced_by = replaced_by;
         seen.lane = store.lane_facts(deploy).await?;
     }
     if deploy.state == Canary {

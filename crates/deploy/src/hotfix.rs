@@ -5,7 +5,7 @@
 
 use hermez_api::{ChangedCommit, CreateHotfix, DeployKind, DeployState, Hotfix, HotfixPlan};
 use hermez_source::pick::{Direction, MAX_PICKS, Pick, PickError, Picked};
-use hermez_source::{Commit, CommitId, Credential, RepositoryUrl};
+use hermez_source::{Commit, CommitId, Credential, RepositoryUrl, check_branch};
 use hermez_store::{DeployRecord, NewDeploy, RepositoryRecord, WorkloadRecord};
 use jiff::Timestamp;
 
@@ -93,6 +93,11 @@ impl Road {
             let count = ask.commits.len();
             return Err(PickError::Count { count }.into());
         }
+        let wanted = ask.branch.as_deref().map(str::trim);
+        let wanted = wanted.filter(|branch| !branch.is_empty());
+        if let Some(branch) = wanted {
+            check_branch(branch)?;
+        }
         for revision in &ask.commits {
             let (_, commit) = self.resolve(&repository, revision.trim()).await?;
             commits.push(commit);
@@ -108,9 +113,9 @@ impl Road {
             by,
         };
         let picked = self.parts().mirrors.pick(&url, pick).await?;
-        let branch = match ask.branch.as_deref().map(str::trim) {
-            Some(branch) if !branch.is_empty() => branch.to_owned(),
-            _ => format!(
+        let branch = match wanted {
+            Some(branch) => branch.to_owned(),
+            None => format!(
                 "hotfix/{}-{}-{}",
                 workload.name,
                 onto.short(),

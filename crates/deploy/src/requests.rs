@@ -47,7 +47,24 @@ pub(crate) fn bounded(
         let message = format!("is longer than {REASON_LIMIT} characters");
         return Err(invalid(field, &message, "Say it in fewer words"));
     }
+    let is_broken = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if text.is_some_and(|text| text.contains(is_broken)) {
+        let message = "has a control character";
+        return Err(invalid(field, message, "Write it as plain text"));
+    }
     Ok(text.map(str::to_owned))
+}
+
+/// The same where a text that is there must say something.
+pub(crate) fn said(field: &'static str, text: Option<&str>) -> Result<Option<String>, RoadError> {
+    match (text, bounded(field, text)?) {
+        (Some(_), None) => Err(invalid(
+            field,
+            "is empty",
+            "Say why, for those who read the record",
+        )),
+        (_, said) => Ok(said),
+    }
 }
 
 /// The deploy of a commit.
@@ -116,7 +133,7 @@ impl Road {
         by: &str,
     ) -> Result<DeployRecord, RoadError> {
         let reason = bounded("reason", ask.reason.as_deref())?;
-        let override_reason = bounded("override_bad", ask.override_bad.as_deref())?;
+        let override_reason = said("override_bad", ask.override_bad.as_deref())?;
         let revision = match (&ask.commit, ask.latest) {
             (Some(commit), false) => commit.clone(),
             (None, true) => self.latest_branch(workload, ask.branch.as_deref()).await?,

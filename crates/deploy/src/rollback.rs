@@ -10,7 +10,7 @@ use hermez_store::{Aftermath, ArtifactRecord, DeployRecord, NewDeploy, WorkloadR
 use jiff::Timestamp;
 
 use crate::policy::{Held, Rule, bad_message};
-use crate::requests::bounded;
+use crate::requests::{bounded, said};
 use crate::{Road, RoadError};
 
 /// Deploys that are looked through for the previous good one.
@@ -106,7 +106,8 @@ impl CannotRollBack {
 }
 
 /// Chooses what is left and what is brought back, as places in `past` (newest first): `to`, or the
-/// newest that ran well, is another version than the one left, and is not marked as bad.
+/// newest that ran well, is another version than the one left, and is not marked as bad. One that was
+/// deployed with no pods has shown nothing, and is chosen only where no other has.
 pub fn choose(
     workload: &str,
     past: &[Past],
@@ -125,7 +126,9 @@ pub fn choose(
             return Err(CannotRollBack::UnderWay { id, workload });
         }
         let good = |other: &Past| ran_well(other) && differs(other) && other.bad.is_none();
-        let found = past.iter().position(good);
+        let seen = |other: &Past| good(other) && other.deploy.pods_desired > 0;
+        let found = past.iter().position(seen);
+        let found = found.or_else(|| past.iter().position(good));
         let found = found.ok_or(CannotRollBack::NoGoodOne { workload })?;
         return Ok((0, found));
     };
@@ -177,7 +180,7 @@ impl Road {
         by: &str,
     ) -> Result<DeployRecord, RoadError> {
         let reason = bounded("reason", ask.reason.as_deref())?;
-        let override_reason = bounded("override_bad", ask.override_bad.as_deref())?;
+        let override_reason = said("override_bad", ask.override_bad.as_deref())?;
         let Choice {
             workload,
             left,
@@ -357,6 +360,22 @@ mod tests {
             mk(2, "a", Succeeded),
         ];
         assert_eq!(chosen(&past, None), Ok(2));
+    }
+
+    #[test]
+    fn what_ran_no_pod_is_brought_back_only_where_nothing_else_is() {
+        let with = |mut past: Past, pods: i32| {
+            past.deploy.pods_desired = pods;
+            past
+        };
+        let past = [
+            with(mk(3, "c", Succeeded), 2),
+            with(mk(2, "b", Succeeded), 0),
+            with(mk(1, "a", Succeeded), 2),
+        ];
+        assert_eq!(chosen(&past, None), Ok(1));
+        assert_eq!(chosen(&past[..2], None), Ok(2));
+        assert_eq!(chosen(&past, Some(2)), Ok(2), "who names it means it");
     }
 
     #[test]

@@ -325,6 +325,17 @@ impl Road {
                 ));
             }
         }
+        if let Some(role) = role.filter(|role| may_approve(role)) {
+            let there = self.parts().store.count_principals(role).await?;
+            if u64::from(rule.count) > there {
+                let message = format!(
+                    "is {}, and {there} have the role {role}: no deploy could ever begin",
+                    rule.count
+                );
+                let hint = "Ask for fewer, or add people first: hermez principal create";
+                return Err(invalid("count", &message, hint));
+            }
+        }
         let never = match role {
             Some(role) if !may_approve(role) => Some(format!(
                 "is `{role}`, a role that may approve nothing: no deploy could ever begin"

@@ -37,6 +37,8 @@ pub struct Seen {
     pub waits: Option<Waits>,
     /// What else goes on with the same Kubernetes object.
     pub lane: LaneFacts,
+    /// Of a restart that waits: the deploy that was written after the one whose pods it replaces.
+    pub replaced_by: Option<i64>,
     /// Whether all clusters answer that are reached now.
     pub connected: bool,
     /// The cluster that does not, where there are several.
@@ -173,6 +175,13 @@ fn queued(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     }
     if let Some(by) = &deploy.paused_by {
         return say(deploy, &format!("{by} paused it before it began"));
+    }
+    // It would bring back what that one has replaced.
+    if let Some(other) = seen.replaced_by {
+        return end(
+            DeployState::Superseded,
+            &format!("deploy {other} has made the pods anew since it was asked for"),
+        );
     }
     // What runs is no worse for being restarted; all else was perhaps marked after it was asked for.
     if let Some(bad) = &seen.bad

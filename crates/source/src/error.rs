@@ -143,6 +143,12 @@ pub enum SourceError {
         /// The revision as given (shortened).
         revision: String,
     },
+    /// No branch has such a name: a character or form that Git forbids in names.
+    #[error("`{name}` cannot be the name of a branch")]
+    InvalidBranch {
+        /// The name as given (shortened).
+        name: String,
+    },
     /// It names several different commits.
     #[error("`{revision}` names more than one commit: {}", candidates.join(", "))]
     AmbiguousRevision {
@@ -205,6 +211,7 @@ impl SourceError {
             Self::FileTooLarge { .. } => "Name the Kubernetes config file; those are a few KiB".to_owned(),
             Self::ExportTooLarge { .. } => "Take large files out of the commit (fetch them in the Dockerfile), or ask a platform engineer to raise the server's limit".to_owned(),
             Self::UnknownRevision { .. } => "Check the spelling, and that it has been pushed".to_owned(),
+            Self::InvalidBranch { .. } => "A branch's name, such as `hotfix/login`, has no spaces, no `..` and none of `~^:?*[\\`".to_owned(),
             Self::InvalidRevision { .. } => "Give a branch, a tag, or 4 to 40 hexadecimal digits of a commit".to_owned(),
             Self::AmbiguousRevision { .. } => "Give more digits of the commit, or the full name: refs/heads/NAME for a branch, refs/tags/NAME for a tag".to_owned(),
             Self::NotOnBranch { .. } => "The branch was rewritten; list it again from its newest commit".to_owned(),

@@ -33,6 +33,7 @@ pub use credential::Credential;
 pub use error::SourceError;
 pub use export::{ExportReport, LeftOut};
 pub use mirrors::{Limits, Mirrors};
+pub use revision::check_branch;
 pub use sync::SyncReport;
 pub use url::{RepositoryUrl, RepositoryUrlError};
 

@@ -63,12 +63,15 @@ pub(crate) fn check(text: &str) -> Result<Revision<'_>, SourceError> {
 }
 
 /// Checks the name of a branch.
-pub(crate) fn check_branch(name: &str) -> Result<(), SourceError> {
+///
+/// # Errors
+/// [`SourceError::InvalidBranch`] when Git has no such names.
+pub fn check_branch(name: &str) -> Result<(), SourceError> {
     if is_ref_name(name) {
         Ok(())
     } else {
-        Err(SourceError::InvalidRevision {
-            revision: shorten(name),
+        Err(SourceError::InvalidBranch {
+            name: shorten(name),
         })
     }
 }

@@ -235,7 +235,7 @@ async fn hostile_revisions_reach_no_command_line() {
             .await
             .unwrap_err();
         assert!(
-            matches!(error, SourceError::InvalidRevision { .. }),
+            matches!(error, SourceError::InvalidBranch { .. }),
             "{hostile}: {error:?}"
         );
     }

@@ -210,13 +210,13 @@ impl Store {
         Ok(deploys.into_iter().map(|deploy| deploy.id).collect())
     }
 
-    /// What else goes on with the Kubernetes object of this deploy. One that a rule holds back is
-    /// not superseded by a restart, which brings out nothing new; it waits for it.
+    /// What else goes on with the Kubernetes object of this deploy. A restart brings out nothing new:
+    /// it supersedes only other restarts, and all else waits for it.
     pub async fn lane_facts(&self, deploy: &DeployRecord) -> Result<LaneFacts, StoreError> {
         let mut relevant = open().to_vec();
         relevant.push(word(&DeployState::Succeeded));
         let restart = word(&DeployKind::Restart);
-        let is_held = deploy.held.is_some();
+        let is_restart = deploy.kind == DeployKind::Restart;
         let newer = || {
             Entity::find()
                 .filter(Column::WorkloadId.eq(deploy.workload_id))
@@ -225,7 +225,7 @@ impl Store {
                 .order_by_desc(Column::Id)
         };
         let mut superseding = newer().filter(Column::State.is_in(relevant));
-        if is_held {
+        if !is_restart {
             superseding = superseding.filter(Column::Kind.ne(restart.as_str()));
         }
         let superseding = superseding.one(&self.write).await?;
@@ -235,7 +235,7 @@ impl Store {
             .filter(Column::Id.ne(deploy.id))
             .one(&self.write)
             .await?;
-        if is_held && busy.is_none() {
+        if !is_restart && busy.is_none() {
             busy = newer()
                 .filter(Column::State.is_in(open()))
                 .filter(Column::Kind.eq(restart.as_str()))

@@ -3,7 +3,7 @@
 use hermez_api::{Page, Principal};
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::entity::principal::{ActiveModel, Column, Entity, Model};
 use crate::page::MapPage;
@@ -89,6 +89,12 @@ impl Store {
         }
         let rows = find.all(&self.read).await?;
         page.page(WHAT, rows, |row| row.id).try_map(shown)
+    }
+
+    /// How many principals have this role.
+    pub async fn count_principals(&self, role: &str) -> Result<u64, StoreError> {
+        let find = Entity::find().filter(Column::Role.eq(role));
+        Ok(find.count(&self.read).await?)
     }
 
     /// The principal with this name, made with `role` where there is none; its role is left alone

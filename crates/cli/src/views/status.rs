@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use hermez_api::{
-    ContainerLogLine, DeployState, DeploySummary, KubernetesEvent, PodStatus, Workload,
-    WorkloadLock, WorkloadStatus, WorkloadSummary,
+    ContainerLogLine, DeployState, KubernetesEvent, PodStatus, Workload, WorkloadLock,
+    WorkloadStatus, WorkloadSummary,
 };
 
 use super::workload::category;
@@ -46,17 +46,26 @@ pub fn show(
     text
 }
 
-/// The newest deploy, where it was canceled after the cluster was told to run its commit. After one
-/// that failed, what ran before still takes the traffic.
-fn left_behind<'a>(
-    summary: &'a WorkloadSummary,
-    status: &WorkloadStatus,
-) -> Option<&'a DeploySummary> {
+/// What runs though no deploy of it has succeeded: the commit that the cluster was told to run, where
+/// its deploy was canceled, or where all pods that are ready are of it. Until then, what ran before
+/// still takes the traffic.
+fn left_behind(summary: &WorkloadSummary, status: &WorkloadStatus) -> Option<String> {
     let latest = summary.latest_deploy.as_ref()?;
-    let current = summary.current.as_ref().map(|it| it.commit.as_str());
-    let canceled = latest.state == DeployState::Canceled;
-    let told = status.commit.as_deref() == Some(latest.commit.as_str());
-    (canceled && told && current != Some(latest.commit.as_str())).then_some(latest)
+    let told = status.commit.as_deref()?;
+    let current = summary.current.as_ref();
+    if !latest.state.is_over() || current.is_some_and(|current| current.commit == told) {
+        return None;
+    }
+    let its_own = latest.commit == told;
+    let canceled = its_own && latest.state == DeployState::Canceled;
+    let alone = status.pods_ready > 0 && status.pods_ready == status.pods_updated_ready;
+    let text = if its_own {
+        let (title, state) = (cut(&latest.title, 60), deploy::state(latest.state));
+        format!("{} {title} (deploy {}, {state})", short(told), latest.id)
+    } else {
+        format!("{} (an earlier deploy, which did not succeed)", short(told))
+    };
+    (canceled || alone).then_some(text)
 }
 
 fn rollout(
@@ -77,11 +86,8 @@ fn rollout(
         )
     });
     match left_behind(summary, status) {
-        Some(latest) => {
-            let state = deploy::state(latest.state);
-            let (commit, title) = (short(&latest.commit), cut(&latest.title, 60));
-            let told = format!("{commit} {title} (deploy {}, {state})", latest.id);
-            facts.push(("Runs", told));
+        Some(left) => {
+            facts.push(("Runs", left));
             facts.push(("Last good", current.unwrap_or_else(dash)));
         }
         None => facts.push((
@@ -298,7 +304,8 @@ pub fn log_line(line: &ContainerLogLine, workload: &str, style: LogStyle) -> Str
 #[cfg(test)]
 mod tests {
     use hermez_api::{
-        Category, ContainerStatus, Health, MirrorStatus, WebhookState, WorkloadSummary,
+        Category, ContainerStatus, DeploySummary, Health, MirrorStatus, WebhookState,
+        WorkloadSummary,
     };
 
     use super::super::deploy::tests::deploy;
@@ -426,6 +433,47 @@ mod tests {
         status.commit = None;
         let text = show(&workload, &status, None, 0, &page());
         assert!(!text.contains("Last good"), "{text}");
+    }
+
+    #[test]
+    fn what_failed_runs_once_every_ready_pod_is_of_it() {
+        let mut workload = workload();
+        let mut latest = deploy(13);
+        latest.state = DeployState::Failed;
+        latest.commit = "884f037".repeat(6).chars().take(40).collect();
+        let mut status = status();
+        status.commit = Some(latest.commit.clone());
+        workload.summary.latest_deploy = Some(latest);
+        let runs = |workload: &Workload, status: &WorkloadStatus| {
+            let text = show(workload, status, None, 0, &page());
+            let mut lines = text.lines();
+            lines
+                .find(|line| line.starts_with("Runs"))
+                .map(str::to_owned)
+                .unwrap()
+        };
+        let before = runs(&workload, &status);
+        assert!(
+            before.contains("95f6178"),
+            "the old pod is the one that is ready: {before}"
+        );
+        status.pods_updated_ready = 1;
+        let after = runs(&workload, &status);
+        assert!(
+            after.contains("884f037") && after.contains("deploy 13, failed"),
+            "{after}"
+        );
+        // The newest deploy never came as far as the cluster.
+        workload.summary.latest_deploy = Some(DeploySummary {
+            state: DeployState::Failed,
+            commit: "1234567".repeat(6),
+            ..deploy(14)
+        });
+        let earlier = runs(&workload, &status);
+        assert!(
+            earlier.contains("884f037") && earlier.contains("an earlier deploy"),
+            "{earlier}"
+        );
     }
 
     #[test]

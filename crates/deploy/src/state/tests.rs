@@ -455,6 +455,21 @@ fn mk_applied(paused: bool) -> Applied {
 }
 
 #[test]
+fn a_restart_does_not_bring_back_what_another_deploy_has_replaced() {
+    let mut restart = mk_deploy(DeployState::Pending);
+    restart.kind = DeployKind::Restart;
+    restart.manifest = Some("r/x@sha256:1".into());
+    let mut seen = Seen::default();
+    assert_eq!(after(&restart, &seen), Some(DeployState::Applying));
+    seen.replaced_by = Some(9);
+    let Next::Write(write) = next(&restart, &seen, at(0)) else {
+        panic!("it ends")
+    };
+    assert_eq!(write.state, Some(DeployState::Superseded));
+    assert!(write.message.is_some_and(|it| it.contains("deploy 9")));
+}
+
+#[test]
 fn a_rollback_needs_no_build() {
     let mut deploy = mk_deploy(DeployState::Pending);
     deploy.manifest = Some("r/x@sha256:1".into());

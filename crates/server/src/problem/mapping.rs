@@ -148,9 +148,10 @@ impl From<SourceError> for ApiError {
             | E::SymlinkOutside { .. }
             | E::SymlinkBroken { .. }
             | E::FileTooLarge { .. } => catalog::CONFIG_PATH_INVALID,
-            E::UnknownRevision { .. } | E::InvalidRevision { .. } | E::NotOnBranch { .. } => {
-                catalog::REVISION_UNKNOWN
-            }
+            E::UnknownRevision { .. }
+            | E::InvalidRevision { .. }
+            | E::InvalidBranch { .. }
+            | E::NotOnBranch { .. } => catalog::REVISION_UNKNOWN,
             E::AmbiguousRevision { .. } => catalog::REVISION_AMBIGUOUS,
             E::Git { .. } | E::Io { .. } => return Self::internal(error),
         };

@@ -281,7 +281,21 @@ pub async fn what_is_held_says_so_until_it_begins(url: &str) {
     let id = request(&store, hello.id, DeployKind::Regular, true).await;
     let read = async || store.deploy(id).await.unwrap().unwrap();
     assert_eq!(read().await.summary().held, Some(mk_held()));
-    // A restart does not take the place of what is held, which waits for it; a newer deploy does.
+    // A restart takes the place of other restarts alone, all else waits for it; a newer deploy
+    // takes the place of either.
+    let other = mk_workload(&store, "other").await;
+    let waits = request(&store, other.id, DeployKind::Regular, false).await;
+    let first = request(&store, other.id, DeployKind::Restart, false).await;
+    let second = request(&store, other.id, DeployKind::Restart, false).await;
+    for (id, newer, busy) in [
+        (waits, None, Some(second)),
+        (first, Some(second), None),
+        (second, None, None),
+    ] {
+        let deploy = store.deploy(id).await.unwrap().unwrap();
+        let facts = store.lane_facts(&deploy).await.unwrap();
+        assert_eq!((facts.newer, facts.busy), (newer, busy));
+    }
     let restart = request(&store, hello.id, DeployKind::Restart, false).await;
     let facts = store.lane_facts(&read().await).await.unwrap();
     assert_eq!((facts.newer, facts.busy), (None, Some(restart)));
