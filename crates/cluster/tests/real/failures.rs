@@ -216,7 +216,9 @@ async fn the_old_version_goes_on_while_the_new_one_fails() {
     within(async |rig| {
         let two = json!({"replicas": 2});
         rig.deploy_and_wait(1, &rig.running("one", &two)).await;
-        let (cause, message, _) = fail(&rig, 2, &rig.service("exit 5", &json!({}), &two)).await;
+        // Without a probe its pods are ready for a moment, and the old ones may go.
+        let probed = json!({"readinessProbe": {"exec": {"command": ["false"]}}});
+        let (cause, message, _) = fail(&rig, 2, &rig.service("exit 5", &probed, &two)).await;
         assert_eq!(cause, FailureCause::CrashLoop, "{message}");
         assert_says(&message, &["exit code 5"]);
         let status = rig.cluster.status(&rig.key);
