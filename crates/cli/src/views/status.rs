@@ -302,7 +302,7 @@ pub fn log_line(line: &ContainerLogLine, workload: &str, style: LogStyle) -> Str
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use hermez_api::{
         Category, ContainerStatus, DeploySummary, Health, MirrorStatus, WebhookState,
         WorkloadSummary,
@@ -312,7 +312,7 @@ mod tests {
     use super::super::tests::{at, page};
     use super::*;
 
-    fn workload() -> Workload {
+    pub fn workload() -> Workload {
         Workload {
             summary: WorkloadSummary {
                 name: "hello".to_owned(),

@@ -234,9 +234,10 @@ fn artifact(commit: &Commit) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use hermez_api::{Health, MirrorStatus, PlannedImage, PreviewSettings};
+    use hermez_api::{Health, PlannedImage};
 
     use super::super::deploy::tests::deploy;
+    use super::super::status::tests::workload;
     use super::super::tests::{at, page};
     use super::*;
 
@@ -274,22 +275,7 @@ mod tests {
 
     #[test]
     fn what_can_be_set_is_said() {
-        let mut workload = Workload {
-            summary: summary("hello"),
-            default_branch: "main".to_owned(),
-            created_at: at("2026-11-20T11:57:00Z"),
-            created_by: "owner".to_owned(),
-            url: None,
-            mirror: MirrorStatus {
-                fetched_at: None,
-                error: None,
-                webhook: WebhookState::Installed,
-                webhook_reason: None,
-            },
-            auto_deploy: None,
-            previews: PreviewSettings::default(),
-            version: 1,
-        };
+        let mut workload = workload();
         assert_eq!(
             settings(&workload),
             "hello is Production; pushes are not deployed by themselves; pull requests get a preview when somebody deploys them. A preview has 1 pod, sleeps after 30 min without a visit and is removed after 7 d."
