@@ -2,7 +2,8 @@
 //!
 //! Guarantees: an apply is server-side and idempotent; the number of replicas is left to whoever
 //! else has set it, also when they do so at the same moment; nothing takes longer than
-//! [`ANSWER_WITHIN`] a request.
+//! [`ANSWER_WITHIN`] a request. What is there is known from the watch: it is asked for only where
+//! the watch has not seen it, or has not seen its newest version.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use kube::api::{
     Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, PropagationPolicy,
 };
 use kube::{Client, ResourceExt};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::scale::{FileScale, OFF, REPLICAS_FIELD, change_of};
 use crate::{ClusterError, WorkloadKey};
@@ -59,6 +60,7 @@ pub(crate) async fn apply(
     client: &Client,
     resource: &Resource,
     deploy: &DeployMark,
+    seen: Option<&Live>,
 ) -> Result<(), ClusterError> {
     let kind = resource.kind();
     let name = resource.name();
@@ -66,8 +68,19 @@ pub(crate) async fn apply(
     let api: Api<DynamicObject> =
         Api::namespaced_with(client.clone(), resource.namespace(), &kind.api_resource());
     let params = PatchParams::apply(DEPLOY_MANAGER).force();
+    if let Some(seen) = seen {
+        let body = manifest(resource, deploy, Some(seen));
+        match try_patch(&api, name, &object, &params, &Patch::Apply(&body)).await {
+            Ok(true) => return Ok(()),
+            Err(error) if error.is_transient() => return Err(error),
+            // It may be gone by now, or of another version: what the answer means shows when it was
+            // looked at.
+            Ok(false) | Err(_) => {}
+        }
+    }
     for _ in 0..TRIES {
         let live = answer(&object, api.get_opt(name)).await?;
+        let live = live.as_ref().map(Live::read);
         // What is there has its namespace.
         if live.is_none() {
             ensure_namespace(client, resource.namespace()).await?;
@@ -99,21 +112,50 @@ pub(crate) async fn try_patch(
     }
 }
 
-/// Who owns the number of replicas in the cluster, and what it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Scale {
-    others: bool,
+/// What an apply must know of the resource that is in the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Live {
+    /// The version that was seen.
+    version: Option<String>,
     replicas: Option<i64>,
+    /// Whether somebody other than a deploy has set that number.
+    replicas_of_others: bool,
     /// Whether somebody has suspended it, or let it run again, by hand.
     suspended_by_others: bool,
+    /// When the pods were last restarted: a deploy that forgot it would restart them once more.
+    restarted_at: Option<String>,
+    by_hand: Option<ByHand>,
 }
 
-impl Scale {
-    fn of(live: &DynamicObject) -> Scale {
-        Scale {
-            others: others_own(live.managed_fields(), REPLICAS_FIELD),
-            suspended_by_others: others_own(live.managed_fields(), "/f:spec/f:suspend"),
+/// What a person has said of the number of pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum ByHand {
+    /// How many, and nothing of an autoscaler.
+    Replicas,
+    /// That no autoscaler changes it.
+    WithoutAutoscaler,
+    /// How it follows the load.
+    Autoscaling(Value),
+}
+
+impl Live {
+    /// Reads it from a resource.
+    pub(crate) fn read(live: &DynamicObject) -> Live {
+        let settings = live.data.pointer("/spec/autoscaling");
+        let by_hand = || match live.annotations().get(AUTOSCALING_ANNOTATION) {
+            None => ByHand::Replicas,
+            Some(how) if how == OFF => ByHand::WithoutAutoscaler,
+            Some(_) => settings.map_or(ByHand::WithoutAutoscaler, |settings| {
+                ByHand::Autoscaling(settings.clone())
+            }),
+        };
+        Live {
+            version: live.resource_version(),
             replicas: live.data.pointer("/spec/replicas").and_then(Value::as_i64),
+            replicas_of_others: others_own(live.managed_fields(), REPLICAS_FIELD),
+            suspended_by_others: others_own(live.managed_fields(), "/f:spec/f:suspend"),
+            restarted_at: live.annotations().get(RESTARTED_ANNOTATION).cloned(),
+            by_hand: change_of(live).map(|_| by_hand()),
         }
     }
 }
@@ -122,11 +164,10 @@ impl Scale {
 /// of replicas when that is somebody else's.
 ///
 /// It names the version that the decision was made on, so that a later one refuses it.
-fn manifest(resource: &Resource, deploy: &DeployMark, live: Option<&DynamicObject>) -> Value {
-    let scale = live.map(Scale::of).unwrap_or_default();
+fn manifest(resource: &Resource, deploy: &DeployMark, live: Option<&Live>) -> Value {
     let mut resource = resource.clone();
     let (kind, name) = (resource.kind(), resource.name().to_owned());
-    resource.metadata_mut().resource_version = live.and_then(ResourceExt::resource_version);
+    resource.metadata_mut().resource_version = live.and_then(|live| live.version.clone());
     let labels = resource.metadata_mut().labels.get_or_insert_default();
     labels.insert(MANAGED_BY_LABEL.into(), MANAGED_BY.into());
     labels.insert(WORKLOAD_LABEL.into(), name);
@@ -135,7 +176,7 @@ fn manifest(resource: &Resource, deploy: &DeployMark, live: Option<&DynamicObjec
     annotations.insert(DEPLOY_ANNOTATION.into(), deploy.deploy_id.to_string());
     annotations.insert(REPOSITORY_ANNOTATION.into(), deploy.repository.clone());
     let restarted = deploy.restarted_at.map(|at| at.to_string());
-    if let Some(at) = restarted.or_else(|| live.and_then(restarted_before)) {
+    if let Some(at) = restarted.or_else(|| live.and_then(|live| live.restarted_at.clone())) {
         annotations.insert(RESTARTED_ANNOTATION.into(), at);
     }
     if deploy.paused {
@@ -156,19 +197,31 @@ fn manifest(resource: &Resource, deploy: &DeployMark, live: Option<&DynamicObjec
     let Some(Value::Object(spec)) = fields.get_mut("spec") else {
         return body;
     };
-    if scale.suspended_by_others {
+    if live.is_some_and(|live| live.suspended_by_others) {
         spec.remove("suspend");
     }
-    if let Some(live) = live.filter(|live| change_of(live).is_some()) {
-        by_hand(spec, live, scale);
+    let replicas = live.and_then(|live| live.replicas);
+    let of_others = live.is_some_and(|live| live.replicas_of_others);
+    if let Some(said) = live.and_then(|live| live.by_hand.as_ref()) {
+        match said {
+            ByHand::Replicas => {}
+            ByHand::WithoutAutoscaler => drop(spec.remove("autoscaling")),
+            ByHand::Autoscaling(settings) => {
+                spec.insert("autoscaling".into(), settings.clone());
+            }
+        }
+        match replicas {
+            Some(live) if !of_others => drop(spec.insert("replicas".into(), live.into())),
+            _ => drop(spec.remove("replicas")),
+        }
         return body;
     }
     let bounds = spec.get("autoscaling").map(|autoscaling| {
         let bound = |name: &str| autoscaling.get(name).and_then(Value::as_i64).unwrap_or(1);
         (bound("min"), bound("max"))
     });
-    match (bounds, scale.replicas) {
-        (_, _) if scale.others => drop(spec.remove("replicas")),
+    match (bounds, replicas) {
+        (_, _) if of_others => drop(spec.remove("replicas")),
         // The autoscaler has not spoken yet: it begins from what runs.
         (Some((min, max)), Some(live)) => {
             spec.insert("replicas".into(), live.clamp(min, max.max(min)).into());
@@ -177,27 +230,6 @@ fn manifest(resource: &Resource, deploy: &DeployMark, live: Option<&DynamicObjec
         (None, _) => {}
     }
     body
-}
-
-/// Leaves what a person has said of the number of pods.
-fn by_hand(spec: &mut Map<String, Value>, live: &DynamicObject, scale: Scale) {
-    if let Some(how) = live.annotations().get(AUTOSCALING_ANNOTATION) {
-        match live.data.pointer("/spec/autoscaling") {
-            Some(settings) if how != OFF => {
-                spec.insert("autoscaling".into(), settings.clone());
-            }
-            _ => drop(spec.remove("autoscaling")),
-        }
-    }
-    match scale.replicas {
-        Some(live) if !scale.others => drop(spec.insert("replicas".into(), live.into())),
-        _ => drop(spec.remove("replicas")),
-    }
-}
-
-/// When the pods were last restarted: a deploy that forgot it would restart them once more.
-fn restarted_before(live: &DynamicObject) -> Option<String> {
-    live.annotations().get(RESTARTED_ANNOTATION).cloned()
 }
 
 /// Whether somebody other than a deploy has set a field, by its path in the managed fields.
@@ -330,7 +362,7 @@ mod tests {
         }))
         .expect("an object");
         (mark.restarted_at, mark.paused) = (None, false);
-        let body = manifest(&service(""), &mark, Some(&live));
+        let body = manifest(&service(""), &mark, Some(&Live::read(&live)));
         let annotations = &body["metadata"]["annotations"];
         assert_eq!(annotations[RESTARTED_ANNOTATION], "2026-11-24T10:00:00Z");
         assert_eq!(annotations.get(PAUSED_ANNOTATION), None);
@@ -339,7 +371,11 @@ mod tests {
     #[test]
     fn replicas_are_left_to_whoever_set_them() {
         let replicas = |manager| {
-            let body = manifest(&service(""), &mark(), Some(&mk_live(manager, 5)));
+            let body = manifest(
+                &service(""),
+                &mark(),
+                Some(&Live::read(&mk_live(manager, 5))),
+            );
             assert_eq!(body["metadata"]["resourceVersion"], "42");
             body["spec"].get("replicas").and_then(Value::as_i64)
         };
@@ -365,7 +401,7 @@ mod tests {
             json!({SCALE_ANNOTATION: "3", AUTOSCALING_ANNOTATION: "off"}),
             json!({"replicas": 9}),
         );
-        let body = manifest(&resource, &mark(), Some(&off));
+        let body = manifest(&resource, &mark(), Some(&Live::read(&off)));
         assert_eq!(body["spec"]["replicas"], 9);
         assert!(body["spec"].get("autoscaling").is_none());
         let remembered = &body["metadata"]["annotations"][FILE_SCALE_ANNOTATION];
@@ -378,7 +414,7 @@ mod tests {
             json!({SCALE_ANNOTATION: "3", AUTOSCALING_ANNOTATION: "hand"}),
             json!({"replicas": 5, "autoscaling": hand}),
         );
-        let body = manifest(&resource, &mark(), Some(&set));
+        let body = manifest(&resource, &mark(), Some(&Live::read(&set)));
         assert_eq!(body["spec"]["autoscaling"], hand);
         assert_eq!(body["spec"]["replicas"], 5);
 
@@ -386,7 +422,7 @@ mod tests {
             json!({SCALE_ANNOTATION: "3"}),
             json!({"replicas": 0, "autoscaling": auto}),
         );
-        let body = manifest(&resource, &mark(), Some(&zero));
+        let body = manifest(&resource, &mark(), Some(&Live::read(&zero)));
         assert_eq!(body["spec"]["autoscaling"], auto);
         assert_eq!(body["spec"]["replicas"], 0);
     }
@@ -402,7 +438,7 @@ mod tests {
                 fields_v1: serde_json::from_value(json!({"f:spec": {"f:suspend": {}}})).ok(),
                 ..ManagedFieldsEntry::default()
             });
-            let body = manifest(&config.resource, &mark(), Some(&live));
+            let body = manifest(&config.resource, &mark(), Some(&Live::read(&live)));
             body["spec"].get("suspend").and_then(Value::as_bool)
         };
         assert_eq!(suspend(HAND_MANAGER), None);
@@ -416,7 +452,8 @@ mod tests {
         value["spec"]["autoscaling"] = json!({"min": 2, "max": 4, "cpu": 70});
         let resource = Kind::Service.read(value).expect("a service");
         let replicas = |live: Option<DynamicObject>| {
-            manifest(&resource, &mark(), live.as_ref())["spec"]["replicas"].clone()
+            manifest(&resource, &mark(), live.as_ref().map(Live::read).as_ref())["spec"]["replicas"]
+                .clone()
         };
         assert_eq!(replicas(None), 2);
         assert_eq!(replicas(Some(mk_live(DEPLOY_MANAGER, 3))), 3);

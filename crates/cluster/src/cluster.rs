@@ -209,7 +209,13 @@ impl Cluster {
     /// [`ClusterError::Refused`] with the API server's words when the resource is not taken; one
     /// that [`ClusterError::is_transient`] when the same may work later.
     pub async fn apply(&self, resource: &Resource, deploy: DeployMark) -> Result<(), ClusterError> {
-        apply::apply(&self.client, resource, &deploy).await
+        let key = WorkloadKey {
+            namespace: resource.namespace().to_owned(),
+            name: resource.name().to_owned(),
+        };
+        let seen = self.shared.index().declared_as(resource.kind(), &key);
+        let live = seen.as_deref().map(|declared| &declared.live);
+        apply::apply(&self.client, resource, &deploy, live).await
     }
 
     /// Deletes a workload's resource; Kubernetes deletes what was made for it. Succeeds when there

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 
+use crate::apply::Live;
 use crate::runs::CronFacts;
 use crate::scale::ScaleFacts;
 use crate::text::clip;
@@ -40,6 +41,8 @@ pub struct Declared {
     pub cron: Option<CronFacts>,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// What the next apply must know of it.
+    pub(crate) live: Live,
 }
 
 /// What the controller says in a resource's status.
@@ -91,6 +94,7 @@ impl Declared {
             progress: progress(&object.data["status"], generation),
             cron: (kind == Kind::CronJob).then(|| CronFacts::read(&object.data)),
             deleting: object.metadata.deletion_timestamp.is_some(),
+            live: Live::read(object),
         }
     }
 }

@@ -209,6 +209,11 @@ impl Workload {
 }
 
 impl Index {
+    /// What the resource of that kind says.
+    pub fn declared_as(&self, kind: Kind, key: &WorkloadKey) -> Option<Arc<Declared>> {
+        self.declared.get(&kind)?.named(key, &key.name)
+    }
+
     /// All that is known of one workload.
     pub fn workload(&self, key: &WorkloadKey) -> Workload {
         Workload {
