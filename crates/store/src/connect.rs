@@ -18,6 +18,8 @@ const CHANGES_KEPT: usize = 1024;
 const WAIT: Duration = Duration::from_secs(5);
 /// How long after finding the file locked by another that opens it, opening is tried again.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// A connection to PostgreSQL that was not used for this long is asked for a sign of life first.
+const TESTED_AFTER: Duration = Duration::from_secs(1);
 /// Connections to PostgreSQL.
 const POSTGRES_CONNECTIONS: u32 = 10;
 /// Reading connections to SQLite (it has one writer).
@@ -164,6 +166,8 @@ fn sqlite(url: &str, reader: bool) -> ConnectOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .sqlx_logging(false)
+        // A file does not hang up: a ping before each statement would double its way.
+        .test_before_acquire(false)
         .map_sqlx_sqlite_opts(move |options: SqliteConnectOptions| {
             let options = options
                 .create_if_missing(!reader)
@@ -189,6 +193,7 @@ fn postgres(url: &str) -> ConnectOptions {
         .min_connections(1)
         .acquire_timeout(WAIT)
         .sqlx_logging(false)
+        .test_before_acquire_if_idle_for(TESTED_AFTER)
         .map_sqlx_postgres_opts(|options| options.statement_cache_capacity(STATEMENTS))
         .set_application_name("hermez");
     options
