@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hermez_api::{DeployKind, DeployState};
 use hermez_cluster::{Rollout, WorkloadKey};
-use hermez_store::{DeployRecord, DeployWrite, Lease, Store, StoreError};
+use hermez_store::{DeployRecord, DeployWrite, Lease, Store, StoreError, WorkloadRecord};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,15 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const LOOK_AT_ROLLOUT: Duration = Duration::from_secs(1);
 /// Wait after an error of the database.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
+
+/// What stays the same while a deploy is driven.
+struct Work {
+    lease: Lease,
+    /// What it changes in the cluster.
+    key: WorkloadKey,
+    /// Its workload; of what may change of it (settings, pin, bounds) nothing is asked here.
+    workload: Option<WorkloadRecord>,
+}
 
 /// How a look ended.
 enum Looked {
@@ -59,11 +68,9 @@ pub(crate) async fn drive(
     let mut witness = Witness::default();
     let mut meter = Meter::default();
     let workload = store.workload_by_id(deploy.workload_id).await?;
-    let namespace = workload
-        .map(|workload| workload.namespace)
-        .unwrap_or_default();
+    let namespace = workload.as_ref().map(|workload| workload.namespace.clone());
     let key = WorkloadKey {
-        namespace,
+        namespace: namespace.unwrap_or_default(),
         name: deploy.instance.clone(),
     };
     road.inner.drivers.with(|drivers| {
@@ -75,13 +82,18 @@ pub(crate) async fn drive(
     road.inner
         .drivers
         .wake(|other, driver| other != id && driver.key.as_ref() == Some(&key));
+    let work = Work {
+        lease,
+        key,
+        workload,
+    };
     loop {
         road.inner.drivers.with(|drivers| {
             if let Some(driver) = drivers.get_mut(&id) {
                 driver.build = deploy.build_id;
             }
         });
-        let wait = match look(road, lease, &deploy, &key, &mut witness, &mut meter).await {
+        let wait = match look(road, &work, &deploy, &mut witness, &mut meter).await {
             Ok(Looked::Again(record)) => {
                 deploy = *record;
                 Duration::ZERO
@@ -121,18 +133,17 @@ pub(crate) async fn drive(
 /// Looks at a deploy's surroundings and does what follows from them.
 async fn look(
     road: &Road,
-    lease: Lease,
+    work: &Work,
     deploy: &DeployRecord,
-    key: &WorkloadKey,
     witness: &mut Witness,
     meter: &mut Meter,
 ) -> Result<Looked, StoreError> {
-    let store = &road.parts().store;
-    let seen = see(road, lease, deploy, key, witness, meter).await?;
+    let (store, lease) = (&road.parts().store, work.lease);
+    let seen = see(road, work, deploy, witness, meter).await?;
     let now = Timestamp::now();
     match state::next(deploy, &seen, now) {
         Next::Write(write) if write.state.is_some_and(has_ended) => {
-            Box::pin(end(road, lease, deploy, key, witness, *write)).await
+            Box::pin(end(road, work, deploy, witness, *write)).await
         }
         Next::Wait
             if matches!(
@@ -148,23 +159,23 @@ async fn look(
         }
         Next::Write(write) => write_down(store, lease, &write, now).await,
         Next::RequestBuild => request_build(road, lease, deploy, now).await,
-        Next::Apply => apply(road, lease, deploy, key, witness, now).await,
-        Next::Canary(pods) => write_canary(road, lease, deploy, key, witness, pods).await,
+        Next::Apply => apply(road, work, deploy, witness).await,
+        Next::Canary(pods) => write_canary(road, work, deploy, witness, pods).await,
     }
 }
 
 async fn see(
     road: &Road,
-    lease: Lease,
+    work: &Work,
     deploy: &DeployRecord,
-    key: &WorkloadKey,
     witness: &mut Witness,
     meter: &mut Meter,
 ) -> Result<Seen, StoreError> {
     use hermez_api::DeployState::{
         Applying, Building, Canary, Pending, Queued, RollingOut, Verifying,
     };
-    let store = &road.parts().store;
+    let (store, key) = (&road.parts().store, &work.key);
+    let workload = work.workload.as_ref();
     let waiting = matches!(deploy.state, Pending | Building | Queued);
     let places = road.places(deploy, key);
     let away = places.iter().find(|place| place.answering().is_none());
@@ -189,13 +200,12 @@ async fn see(
                 return Ok(None);
             }
             let manifest = artifact.as_ref().map(|artifact| artifact.manifest.as_str());
-            rules::waits(store, deploy, manifest, Timestamp::now()).await
+            rules::waits(store, workload, deploy, manifest).await
         };
         let plan = async {
-            if may_begin {
-                road.plan_of(deploy, key).await
-            } else {
-                Ok(None)
+            match workload.filter(|_| may_begin) {
+                Some(workload) => road.plan_of(deploy, workload, key).await,
+                None => Ok(None),
             }
         };
         let replaced_by = async {
@@ -252,7 +262,7 @@ async fn see(
         let pods = road.pods_reached(deploy, key);
         match seen.rollout {
             Some(Rollout::Waiting { .. }) | None => witness.pods.look_before(&pods),
-            _ => witness.pods.look(store, lease, deploy, &pods).await?,
+            _ => witness.pods.look(store, work.lease, deploy, &pods).await?,
         }
     }
     if deploy.state == Applying && !seen.connected {
@@ -324,12 +334,12 @@ async fn request_build(
 /// Ends a deploy: what it has found when it failed, its canary taken away, and only then its end.
 async fn end(
     road: &Road,
-    lease: Lease,
+    work: &Work,
     deploy: &DeployRecord,
-    key: &WorkloadKey,
     witness: &Witness,
     mut write: DeployWrite,
 ) -> Result<Looked, StoreError> {
+    let (lease, key) = (work.lease, &work.key);
     let failed = receipt::is_failure(&write);
     if failed {
         let gather = receipt::with_evidence(road, deploy, key, witness, write);

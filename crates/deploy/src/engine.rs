@@ -222,7 +222,7 @@ fn start(road: &Road, id: i64, tasks: &TaskTracker, shutdown: &CancellationToken
     };
     let (road, shutdown) = (road.clone(), shutdown.clone());
     tasks.spawn(async move {
-        match drive(&road, id, &wake, &shutdown).await {
+        match Box::pin(drive(&road, id, &wake, &shutdown)).await {
             Ok(()) => {}
             Err(StoreError::LeaseLost { .. }) => {
                 tracing::info!(deploy = id, "another server drives this deploy now");

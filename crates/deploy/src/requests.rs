@@ -165,30 +165,22 @@ impl Road {
             commit: commit.id.as_str(),
             override_bad: override_reason.as_deref(),
         };
-        let bad = self.mark_of(&workload, commit.id.as_str()).await?;
+        let now = Timestamp::now();
+        let (bad, held) = tokio::join!(
+            self.mark_of(&workload, commit.id.as_str()),
+            self.held_from_the_first(&workload, commit.id.as_str(), by, now)
+        );
+        let bad = bad?;
         let policy = Policy {
             bad: bad.as_ref(),
             ..Policy::default()
         };
-        let now = Timestamp::now();
         gate(&request, &policy, now).map_err(RoadError::Held)?;
         let new = regular(&workload, commit, by, reason, override_reason);
-        self.ask_for(&workload, &new, now).await
-    }
-
-    /// Keeps what is asked for, with the rules that hold it from the first.
-    async fn ask_for(
-        &self,
-        workload: &WorkloadRecord,
-        new: &NewDeploy,
-        now: Timestamp,
-    ) -> Result<DeployRecord, RoadError> {
-        let (commit, by) = (new.commit.as_str(), new.requested_by.as_str());
-        let held = self.held_from_the_first(workload, commit, by, now).await?;
         let store = &self.parts().store;
-        Ok(match held {
-            Some(held) => store.request_held_deploy(new, &held, now).await?,
-            None => store.request_deploy(new, now).await?,
+        Ok(match held? {
+            Some(held) => store.request_held_deploy(&new, &held, now).await?,
+            None => store.request_deploy(&new, now).await?,
         })
     }
 

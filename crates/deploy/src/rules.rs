@@ -47,18 +47,16 @@ pub struct Waits {
 /// under its rules: a preview beside it is nobody's production.
 pub(crate) async fn waits(
     store: &Store,
+    workload: Option<&WorkloadRecord>,
     deploy: &DeployRecord,
     manifest: Option<&str>,
-    now: Timestamp,
 ) -> Result<Option<Waits>, StoreError> {
-    if deploy.instance != deploy.workload {
-        return Ok(None);
-    }
-    let Some(workload) = store.workload_by_id(deploy.workload_id).await? else {
+    let Some(workload) = workload.filter(|it| it.name == deploy.instance) else {
         return Ok(None);
     };
-    let rules = store.rules_of(&workload, now).await?;
-    let found = judge(store, &workload, deploy, manifest, &rules, now).await?;
+    let now = Timestamp::now();
+    let rules = store.rules_of(workload, now).await?;
+    let found = judge(store, workload, deploy, manifest, &rules, now).await?;
     Ok(found.held().map(|held| Waits {
         look_again_at: found.look_again_at(),
         held,

@@ -2,12 +2,12 @@
 
 use hermez_api::{DeployKind, DeployPlan, DeployState, Evidence, HeldDeploy};
 use jiff::Timestamp;
-use sea_orm::sea_query::{Condition, Expr};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, LockType};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany};
 
 use crate::deploys::{
-    ACCEPTED, WHAT, With, append_event, has_ended, is_changing, is_waiting, missing, one, open,
-    request_in,
+    ACCEPTED, Row, WHAT, With, has_ended, insert_event, is_changing, is_waiting, missing, one,
+    open, request_in, with_workload,
 };
 use crate::entity::build::{self, Column as BuildColumn};
 use crate::entity::deploy::{Column, Entity, Model};
@@ -228,23 +228,23 @@ impl Store {
         if !is_restart {
             superseding = superseding.filter(Column::Kind.ne(restart.as_str()));
         }
-        let superseding = superseding.one(&self.write).await?;
         let lane = format!("{}/{}", deploy.workload_id, deploy.instance);
-        let mut busy = Entity::find()
+        let busy = Entity::find()
             .filter(Column::LaneKey.eq(lane))
-            .filter(Column::Id.ne(deploy.id))
-            .one(&self.write)
-            .await?;
-        if !is_restart && busy.is_none() {
-            busy = newer()
-                .filter(Column::State.is_in(open()))
-                .filter(Column::Kind.eq(restart.as_str()))
-                .one(&self.write)
-                .await?;
-        }
+            .filter(Column::Id.ne(deploy.id));
+        let restarts = newer()
+            .filter(Column::State.is_in(open()))
+            .filter(Column::Kind.eq(restart.as_str()));
+        let (superseding, busy, restarts) = tokio::try_join!(
+            superseding.one(&self.read),
+            busy.one(&self.read),
+            restarts.one(&self.read)
+        )?;
         Ok(LaneFacts {
             newer: superseding.map(|deploy| deploy.id),
-            busy: busy.map(|deploy| deploy.id),
+            busy: busy
+                .or(restarts.filter(|_| !is_restart))
+                .map(|deploy| deploy.id),
         })
     }
 
@@ -256,24 +256,23 @@ impl Store {
         now: Timestamp,
         lease_ms: i64,
     ) -> Result<Option<(Lease, DeployRecord)>, StoreError> {
-        let transaction = self.begin().await?;
-        let find = not_ended().filter(Column::Id.eq(id)).filter(unheld(now));
-        let Some(deploy) = find.lock_exclusive().one(&transaction).await? else {
+        let taken = Entity::update_many()
+            .col_expr(Column::LeaseOwner, Expr::val(owner))
+            .col_expr(Column::LeaseUntilMs, Expr::val(ms(now) + lease_ms))
+            .col_expr(Column::Fence, Expr::col(Column::Fence).add(1))
+            .filter(Column::Id.eq(id))
+            .filter(Column::State.is_in(open()))
+            .filter(unheld(now))
+            .exec_with_returning(&self.write)
+            .await?;
+        let Some(deploy) = taken.into_iter().next() else {
             return Ok(None);
         };
         let lease = Lease {
             id,
-            fence: deploy.fence + 1,
+            fence: deploy.fence,
         };
-        Entity::update_many()
-            .col_expr(Column::LeaseOwner, Expr::val(owner))
-            .col_expr(Column::LeaseUntilMs, Expr::val(ms(now) + lease_ms))
-            .col_expr(Column::Fence, Expr::val(lease.fence))
-            .filter(Column::Id.eq(id))
-            .exec(&transaction)
-            .await?;
-        let record = one(&transaction, id).await?.ok_or_else(|| missing(id))?;
-        transaction.commit().await?;
+        let record = one(&self.read, id).await?.ok_or_else(|| missing(id))?;
         Ok(Some((lease, record)))
     }
 
@@ -308,14 +307,31 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<DeployRecord>, StoreError> {
         let transaction = self.begin().await?;
-        let find = not_ended()
+        let mut find = with_workload()
+            .filter(Column::State.is_in(open()))
             .filter(Column::Id.eq(lease.id))
             .filter(Column::Fence.eq(lease.fence));
-        let Some(deploy) = find.lock_exclusive().one(&transaction).await? else {
+        // Its own row, not the workload's.
+        QuerySelect::query(&mut find).lock_with_tables(LockType::Update, [Entity]);
+        let found = find.into_model::<Row>().one(&transaction).await?;
+        let Some(mut row) = found else {
             return Err(lost(lease));
         };
+        let deploy = &row.deploy;
         let before: DeployState = value("deploy.state", &deploy.state)?;
-        let columns = columns_of(&deploy, before, write, now);
+        let mut columns = columns_of(deploy, before, write, now);
+        let state = write.state.unwrap_or(before);
+        let message = write.message.as_deref().unwrap_or(&deploy.message);
+        let note = write.note && message != deploy.message && deploy.event_seq < MAX_NOTES;
+        if state != before || note {
+            let seq = deploy.event_seq + 1;
+            columns.push((Column::EventSeq, Expr::val(seq)));
+            let place = (lease.id, seq);
+            insert_event(&transaction, place, &word(&state), message, now).await?;
+        }
+        if let Some(evidence) = &write.evidence {
+            receipts::keep(&transaction, lease.id, evidence).await?;
+        }
         if !columns.is_empty() {
             let update = columns
                 .into_iter()
@@ -323,23 +339,14 @@ impl Store {
                     update.col_expr(column, value)
                 })
                 .filter(Column::Id.eq(lease.id));
-            match update.exec(&transaction).await {
+            let written = match update.exec_with_returning(&transaction).await {
                 Err(error) if StoreError::is_unique_violation(&error) => return Ok(None),
                 done => done?,
             };
+            let written = written.into_iter().next();
+            row.deploy = written.ok_or_else(|| missing(lease.id))?;
         }
-        if let Some(evidence) = &write.evidence {
-            receipts::keep(&transaction, lease.id, evidence).await?;
-        }
-        let state = write.state.unwrap_or(before);
-        let message = write.message.as_deref().unwrap_or(&deploy.message);
-        let note = write.note && message != deploy.message && deploy.event_seq < MAX_NOTES;
-        if state != before || note {
-            append_event(&transaction, &deploy, &word(&state), message, now).await?;
-        }
-        let record = one(&transaction, lease.id)
-            .await?
-            .ok_or_else(|| missing(lease.id))?;
+        let record = row.record()?;
         let mut rollback = None;
         if let Some(FailedRollback { new, aftermath }) = write.rollback.as_deref() {
             let (asked, _) =

@@ -147,7 +147,7 @@ pub(crate) fn open() -> [String; 7] {
 pub(crate) struct Row {
     #[sea_orm(nested)]
     pub(crate) deploy: Model,
-    workload_name: String,
+    pub(crate) workload_name: String,
 }
 
 impl Row {
@@ -224,9 +224,28 @@ pub(crate) async fn append_event(
     message: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let place = (deploy.id, deploy.event_seq + 1);
+    insert_event(transaction, place, state, message, now).await?;
+    Entity::update_many()
+        .col_expr(Column::EventSeq, Expr::val(deploy.event_seq + 1))
+        .filter(Column::Id.eq(deploy.id))
+        .exec(transaction)
+        .await?;
+    Ok(())
+}
+
+/// Puts an entry in its place (deploy and `seq`) in a timeline; the caller holds the row and writes
+/// its `event_seq`.
+pub(crate) async fn insert_event(
+    transaction: &DatabaseTransaction,
+    (deploy_id, seq): (i64, i64),
+    state: &str,
+    message: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let row = deploy_event::ActiveModel {
-        deploy_id: Set(deploy.id),
-        seq: Set(deploy.event_seq + 1),
+        deploy_id: Set(deploy_id),
+        seq: Set(seq),
         at_ms: Set(ms(now)),
         state: Set(state.to_owned()),
         message: Set(message.to_owned()),
@@ -235,11 +254,6 @@ pub(crate) async fn append_event(
     };
     deploy_event::Entity::insert(row)
         .exec_without_returning(transaction)
-        .await?;
-    Entity::update_many()
-        .col_expr(Column::EventSeq, Expr::val(deploy.event_seq + 1))
-        .filter(Column::Id.eq(deploy.id))
-        .exec(transaction)
         .await?;
     Ok(())
 }
@@ -648,10 +662,10 @@ pub(crate) async fn request_in(
         cancel_requested: Set(false),
         retries: Set(0),
         fence: Set(0),
-        event_seq: Set(0),
+        event_seq: Set(1),
         ..Default::default()
     };
-    require_living(transaction, new.workload_id, Hold::Shared).await?;
+    let workload_name = require_living(transaction, new.workload_id, Hold::Shared).await?;
     let previewed = match with {
         With::Preview(preview) => {
             let by = &new.requested_by;
@@ -659,11 +673,13 @@ pub(crate) async fn request_in(
         }
         _ => None,
     };
-    let model = Entity::insert(row).exec_with_returning(transaction).await?;
-    append_event(transaction, &model, &state, &message, now).await?;
-    let record = one(transaction, model.id)
-        .await?
-        .ok_or_else(|| missing(model.id))?;
+    let deploy = Entity::insert(row).exec_with_returning(transaction).await?;
+    insert_event(transaction, (deploy.id, 1), &state, &message, now).await?;
+    let record = Row {
+        deploy,
+        workload_name,
+    };
+    let record = record.record()?;
     if let With::Hotfix(hotfix) = with {
         hotfixes::keep(transaction, record.id, hotfix).await?;
     }

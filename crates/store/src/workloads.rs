@@ -460,19 +460,19 @@ pub(crate) enum Hold {
 }
 
 /// Refuses work for a workload that is deleted, and keeps it from being deleted until the
-/// transaction ends: whoever deletes it afterwards finds the work and stops it.
+/// transaction ends: whoever deletes it afterwards finds the work and stops it. Gives its name.
 pub(crate) async fn require_living(
     transaction: &DatabaseTransaction,
     id: i64,
     hold: Hold,
-) -> Result<(), StoreError> {
+) -> Result<String, StoreError> {
     let find = living().filter(Column::Id.eq(id));
     let find = match hold {
         Hold::Shared => find.lock_shared(),
         Hold::Alone => find.lock_exclusive(),
     };
     match find.one(transaction).await? {
-        Some(_) => Ok(()),
+        Some(workload) => Ok(workload.name),
         None => Err(StoreError::NotFound {
             what: WHAT,
             key: id.to_string(),

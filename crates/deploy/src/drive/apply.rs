@@ -7,10 +7,10 @@ use hermez_artifact::ArtifactError;
 use hermez_cluster::{Cluster, ClusterError, DeployMark, WorkloadKey};
 use hermez_kinds::preview::PreviewOf;
 use hermez_kinds::{Config, Kind};
-use hermez_store::{Applied, DeployRecord, DeployWrite, Lease, StoreError, WorkloadRecord};
+use hermez_store::{Applied, DeployRecord, DeployWrite, StoreError, WorkloadRecord};
 use jiff::Timestamp;
 
-use super::{AFTER_ERROR, Looked, end, write_down};
+use super::{AFTER_ERROR, Looked, Work, end, write_down};
 use crate::receipt::mask::mask;
 use crate::strategy::canary;
 use crate::strategy::place::canary_key;
@@ -128,18 +128,18 @@ async fn manifest_of(road: &Road, deploy: &DeployRecord) -> Result<(String, Conf
     Ok((manifest, road.shaped(deploy, config).await?))
 }
 
-/// The deploy's workload, and the marks of the deploy on what it writes.
+/// The marks of a deploy on what it writes.
 async fn mark_of(
     road: &Road,
     deploy: &DeployRecord,
-) -> Result<(Option<WorkloadRecord>, DeployMark), NotApplied> {
+    workload: Option<&WorkloadRecord>,
+) -> Result<DeployMark, NotApplied> {
     let store = &road.parts().store;
-    let workload = store.workload_by_id(deploy.workload_id).await?;
-    let repository = match &workload {
+    let repository = match workload {
         Some(workload) => store.repository(workload.repository_id).await?,
         None => None,
     };
-    let mark = DeployMark {
+    Ok(DeployMark {
         deploy_id: deploy.id,
         commit: deploy.commit.clone(),
         repository: repository
@@ -147,8 +147,22 @@ async fn mark_of(
             .unwrap_or_default(),
         restarted_at: (deploy.kind == DeployKind::Restart).then_some(deploy.created_at),
         paused: deploy.paused_by.is_some(),
-    };
-    Ok((workload, mark))
+    })
+}
+
+/// What a deploy brings out, with its marks; its gate is kept before anything is changed.
+async fn prepared(
+    road: &Road,
+    work: &Work,
+    deploy: &DeployRecord,
+    witness: &mut Witness,
+) -> Result<(String, Config, DeployMark), NotApplied> {
+    let workload = work.workload.as_ref();
+    let ((manifest, config), mark) =
+        tokio::try_join!(manifest_of(road, deploy), mark_of(road, deploy, workload))?;
+    let resource = witness.manifest.insert(config.resource.to_json());
+    gates::prepare(road, work.lease, deploy, workload, &work.key, resource).await?;
+    Ok((manifest, config, mark))
 }
 
 /// Brings the number of pods that holds to a further cluster, which a deploy may just have entered.
@@ -172,26 +186,21 @@ async fn scale_like_the_others(
 /// Writes the commit's manifest to the clusters of its wave. Doing it twice changes nothing more.
 pub(super) async fn apply(
     road: &Road,
-    lease: Lease,
+    work: &Work,
     deploy: &DeployRecord,
-    key: &WorkloadKey,
     witness: &mut Witness,
-    now: Timestamp,
 ) -> Result<Looked, StoreError> {
     let written = async {
-        let ((manifest, config), (workload, mark)) =
-            tokio::try_join!(manifest_of(road, deploy), mark_of(road, deploy))?;
-        witness.manifest = Some(config.resource.to_json());
-        gates::prepare(road, lease, deploy, workload.as_ref(), key, &config).await?;
+        let (manifest, config, mark) = prepared(road, work, deploy, witness).await?;
         let applied = Applied {
             manifest,
             paused: mark.paused,
         };
-        for place in road.places(deploy, key) {
+        for place in road.places(deploy, &work.key) {
             let cluster = road.cluster_called(&place.name)?;
             cluster.apply(&config.resource, mark.clone()).await?;
             let is_own = place.name == road.parts().cluster_name;
-            if let Some(workload) = workload.as_ref().filter(|_| !is_own) {
+            if let Some(workload) = work.workload.as_ref().filter(|_| !is_own) {
                 scale_like_the_others(road, &cluster, workload, &place.key).await?;
             }
         }
@@ -201,27 +210,23 @@ pub(super) async fn apply(
         Ok((applied, progress_deadline_seconds)) => {
             let now = Timestamp::now();
             let write = state::applied(deploy, applied, progress_deadline_seconds, now);
-            write_down(&road.parts().store, lease, &write, now).await
+            write_down(&road.parts().store, work.lease, &write, now).await
         }
-        Err(why) => not_applied(road, lease, deploy, key, witness, (why, now)).await,
+        Err(why) => not_applied(road, work, deploy, witness, why).await,
     }
 }
 
 /// Writes a deploy's canary with that many pods. Doing it twice changes nothing more.
 pub(super) async fn write_canary(
     road: &Road,
-    lease: Lease,
+    work: &Work,
     deploy: &DeployRecord,
-    key: &WorkloadKey,
     witness: &mut Witness,
     pods: i32,
 ) -> Result<Looked, StoreError> {
-    let store = &road.parts().store;
+    let (store, lease) = (&road.parts().store, work.lease);
     let written = async {
-        let ((_, config), (workload, mark)) =
-            tokio::try_join!(manifest_of(road, deploy), mark_of(road, deploy))?;
-        witness.manifest = Some(config.resource.to_json());
-        gates::prepare(road, lease, deploy, workload.as_ref(), key, &config).await?;
+        let (_, config, mark) = prepared(road, work, deploy, witness).await?;
         let refused = |message: String| NotApplied {
             cause: "canary",
             message,
@@ -231,7 +236,7 @@ pub(super) async fn write_canary(
         let canary = hermez_kinds::canary::canary(&config, pods)
             .map_err(|error| refused(format!("the config file cannot become a canary: {error}")))?;
         let cluster = road.cluster()?;
-        let there = cluster.declared(&canary_key(key));
+        let there = cluster.declared(&canary_key(&work.key));
         if there.is_some_and(|it| it.canary_of.as_deref() != Some(config.name.as_str())) {
             let name = &canary.name;
             return Err(refused(format!("`{name}` is the name of another workload")));
@@ -256,26 +261,26 @@ pub(super) async fn write_canary(
             let write = canary::written(deploy, pods, seconds, now);
             write_down(store, lease, &write, now).await
         }
-        Err(why) => not_applied(road, lease, deploy, key, witness, (why, now)).await,
+        Err(why) => not_applied(road, work, deploy, witness, why).await,
     }
 }
 
 /// What follows when something was not written to a cluster.
 async fn not_applied(
     road: &Road,
-    lease: Lease,
+    work: &Work,
     deploy: &DeployRecord,
-    key: &WorkloadKey,
     witness: &Witness,
-    (why, now): (NotApplied, Timestamp),
+    why: NotApplied,
 ) -> Result<Looked, StoreError> {
+    let now = Timestamp::now();
     let message = mask(&why.message);
     let (write, wait) =
         state::apply_failed(deploy, why.cause, &message, why.hint, why.transient, now);
     let Some(wait) = wait else {
-        return Box::pin(end(road, lease, deploy, key, witness, write)).await;
+        return Box::pin(end(road, work, deploy, witness, write)).await;
     };
-    write_down(&road.parts().store, lease, &write, Timestamp::now()).await?;
+    write_down(&road.parts().store, work.lease, &write, now).await?;
     // The record is read again after the wait.
     Ok(Looked::Wait(
         Duration::try_from(wait).unwrap_or(AFTER_ERROR),

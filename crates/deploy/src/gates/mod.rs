@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use hermez_access::{Action, GateError, Principal, Target};
 use hermez_api::{DeployKind, HealthGates, MetricCheck, WorkloadGates};
 use hermez_cluster::{Cluster, WorkloadKey};
-use hermez_kinds::{Config, Kind};
+use hermez_kinds::Kind;
 use hermez_store::{
     Aftermath, DeployRecord, DeployWrite, FailedRollback, Lease, NewDeploy, StoreError,
     WorkloadRecord,
@@ -138,14 +138,18 @@ pub(crate) async fn prepare(
     deploy: &DeployRecord,
     workload: Option<&WorkloadRecord>,
     key: &WorkloadKey,
-    config: &Config,
+    manifest: &Value,
 ) -> Result<(), StoreError> {
     let store = &road.parts().store;
     let Some(workload) = workload.filter(|it| deploy.gate.is_none() && stays(&it.kind)) else {
         return Ok(());
     };
-    let set = store.gates(workload.id).await?.map(|record| record.gates);
-    let mut gates = set.unwrap_or_else(|| default_gates(Some(&config.resource.to_json())));
+    let (set, clusters) = tokio::try_join!(
+        store.gates(workload.id),
+        road.clusters_of_workload(workload.id)
+    )?;
+    let set = set.map(|record| record.gates);
+    let mut gates = set.unwrap_or_else(|| default_gates(Some(manifest)));
     if !brings_new(deploy) {
         // The metrics of a version that is brought back are still those of the bad one, and a
         // preview has none of its own.
@@ -154,8 +158,7 @@ pub(crate) async fn prepare(
     }
     let gate = Gate {
         restarts: {
-            let names = road.clusters_of_workload(deploy.workload_id).await?;
-            let clusters = names
+            let clusters = clusters
                 .iter()
                 .filter_map(|name| road.cluster_called(name).ok());
             clusters

@@ -172,15 +172,13 @@ impl Road {
     pub(crate) async fn plan_of(
         &self,
         deploy: &DeployRecord,
+        workload: &WorkloadRecord,
         key: &WorkloadKey,
     ) -> Result<Option<DeployPlan>, StoreError> {
-        let store = &self.parts().store;
-        let Some(record) = store.strategy(deploy.workload_id).await? else {
+        let Some(record) = self.parts().store.strategy(workload.id).await? else {
             return Ok(None);
         };
-        let workload = store.workload_by_id(deploy.workload_id).await?;
-        let kind = workload.and_then(|it| Kind::from_spelling(&it.kind));
-        let Some(kind) = kind else {
+        let Some(kind) = Kind::from_spelling(&workload.kind) else {
             return Ok(None);
         };
         let runs_in = |name: &str| self.may_run_in(name, key);
