@@ -146,7 +146,7 @@ pub fn show(rules: &WorkloadRules, role: &str, page: &Page) -> String {
 
 /// What a deploy waits for, as facts.
 pub fn held(held: &HeldDeploy, page: &Page) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("Waits for", held.message.clone())];
+    let mut facts = vec![("Held", held.message.clone())];
     if let Some(until) = held.until {
         facts.push(("Goes on", page.date(until)));
     }

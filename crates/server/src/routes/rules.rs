@@ -19,8 +19,8 @@ use super::workloads;
 use crate::auth::Caller;
 use crate::change::change;
 use crate::json::JsonBody;
-use crate::problem::ApiError;
 use crate::problem::responses::{Conflict, Invalid, NotFound};
+use crate::problem::{ApiError, catalog};
 use crate::state::AppState;
 
 pub fn router() -> OpenApiRouter<AppState> {
@@ -297,6 +297,16 @@ async fn unlock(
     Path(name): Path<String>,
     Query(query): Query<UnlockQuery>,
 ) -> Result<StatusCode, ApiError> {
+    if query
+        .reason
+        .as_deref()
+        .is_some_and(|it| it.trim().is_empty())
+    {
+        return Err(
+            ApiError::new(catalog::INVALID_PARAMETER, "`reason` is empty.")
+                .hint("Say why, for those who read the record, or leave it out."),
+        );
+    }
     workloads::find(&state, &name).await?;
     let owner = state.road.lock_owner(&name).await?;
     let (road, by) = (state.road.clone(), caller.principal.name.clone());

@@ -197,6 +197,9 @@ async fn a_lock_is_taken_off_by_its_owner_or_broken_on_record() {
 
     let refused = send(&server, &bob, "DELETE", path, &json!({})).await;
     assert_eq!(refused.problem(), "deploy-held");
+    let unsaid = format!("{path}?break=true&reason=%20");
+    let unsaid = send(&server, &bob, "DELETE", &unsaid, &json!({})).await;
+    assert_eq!(unsaid.problem(), "invalid-parameter");
     let broken = format!("{path}?break=true&reason=gone");
     let broken = send(&server, &bob, "DELETE", &broken, &json!({})).await;
     assert_eq!(broken.status, 204, "{}", broken.text);
