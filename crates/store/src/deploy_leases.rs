@@ -2,7 +2,7 @@
 
 use hermez_api::{DeployKind, DeployPlan, DeployState, Evidence, HeldDeploy};
 use jiff::Timestamp;
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, LockType};
+use sea_orm::sea_query::{Condition, Expr, LockType};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany};
 
 use crate::deploys::{
@@ -256,11 +256,20 @@ impl Store {
         now: Timestamp,
         lease_ms: i64,
     ) -> Result<Option<(Lease, DeployRecord)>, StoreError> {
+        let find = with_workload()
+            .filter(Column::Id.eq(id))
+            .filter(Column::State.is_in(open()))
+            .filter(unheld(now));
+        let Some(seen) = find.into_model::<Row>().one(&self.read).await? else {
+            return Ok(None);
+        };
+        // Whoever took it in between has raised the fence.
         let taken = Entity::update_many()
             .col_expr(Column::LeaseOwner, Expr::val(owner))
             .col_expr(Column::LeaseUntilMs, Expr::val(ms(now) + lease_ms))
-            .col_expr(Column::Fence, Expr::col(Column::Fence).add(1))
+            .col_expr(Column::Fence, Expr::val(seen.deploy.fence + 1))
             .filter(Column::Id.eq(id))
+            .filter(Column::Fence.eq(seen.deploy.fence))
             .filter(Column::State.is_in(open()))
             .filter(unheld(now))
             .exec_with_returning(&self.write)
@@ -272,7 +281,7 @@ impl Store {
             id,
             fence: deploy.fence,
         };
-        let record = one(&self.read, id).await?.ok_or_else(|| missing(id))?;
+        let record = Row { deploy, ..seen }.record()?;
         Ok(Some((lease, record)))
     }
 
