@@ -1,5 +1,7 @@
 //! What of all that was found stands in a receipt: chosen, masked and bounded. Pure.
 
+use std::collections::HashMap;
+
 use hermez_api::{
     ChangedCommit, ContainerStatus, DeployComparison, Evidence, FailedContainer, KubernetesEvent,
     PodStatus, ReceiptLine, WorkloadStatus,
@@ -107,7 +109,9 @@ fn of_pod<'a>(
     })
 }
 
-/// The events since then, newest first, without secrets.
+/// The events since then, newest first, without secrets. Those that differ only in a name between
+/// quotation marks (of a pod that a quota refused, which is tried again under another) are one, with
+/// the newest one's words.
 pub(crate) fn events_since(
     events: Vec<KubernetesEvent>,
     since: Timestamp,
@@ -122,7 +126,21 @@ pub(crate) fn events_since(
         message: masks.mask(&event.message),
         ..event
     });
-    masked.take(MAX_EVENTS).collect()
+    let mut kept: Vec<KubernetesEvent> = Vec::new();
+    let mut places: HashMap<(String, String, String), usize> = HashMap::new();
+    for event in masked {
+        let said = event.message.split('"').step_by(2).collect();
+        let alike = (event.object.clone(), event.reason.clone(), said);
+        match places.get(&alike) {
+            Some(place) => kept[*place].count = kept[*place].count.saturating_add(event.count),
+            None if kept.len() < MAX_EVENTS => {
+                places.insert(alike, kept.len());
+                kept.push(event);
+            }
+            None => {}
+        }
+    }
+    kept
 }
 
 /// What came and left with the deploy, without secrets.

@@ -133,7 +133,16 @@ fn events_of_the_deploy_are_kept_without_secrets() {
     let kept = events_since(events, since, &Masks::default());
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].message, "answered token=***");
-    let many = vec![event(200, "x"); 500];
+    let refused = |pod: &str| event(200, &format!("pods \"{pod}\" is forbidden: exceeded quota"));
+    let refused = events_since(
+        vec![refused("b"), refused("a"), event(200, "pods")],
+        since,
+        &Masks::default(),
+    );
+    assert_eq!(refused.len(), 2);
+    assert!(refused[0].message.contains("\"b\""), "the newest one's");
+    assert_eq!(refused[0].count, 2);
+    let many = (0..500).map(|n| event(200, &n.to_string())).collect();
     assert_eq!(
         events_since(many, since, &Masks::default()).len(),
         MAX_EVENTS
