@@ -94,6 +94,14 @@ pub enum RoadError {
         /// What to do about it.
         hint: String,
     },
+    /// It cannot be done yet; in a moment it can, without anybody changing anything.
+    #[error("{message}")]
+    NotYet {
+        /// Why not.
+        message: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// A field of the request is out of its range.
     #[error("{field} {message}")]
     Invalid {
@@ -140,7 +148,7 @@ impl RoadError {
             RoadError::ForkNotAllowed { number, .. } => Some(format!(
                 "read what it changes, then allow this commit: hermez pr allow {number}"
             )),
-            RoadError::NotNow { hint, .. } => Some(hint.clone()),
+            RoadError::NotNow { hint, .. } | RoadError::NotYet { hint, .. } => Some(hint.clone()),
             RoadError::Store(_) | RoadError::Key(_) | RoadError::Config(_) => None,
         }
     }
@@ -173,7 +181,7 @@ impl RoadError {
                 error.is_transient()
             }
             RoadError::Cluster(error) => error.is_transient(),
-            RoadError::Forge(ForgeError::Unreachable { .. }) => true,
+            RoadError::Forge(ForgeError::Unreachable { .. }) | RoadError::NotYet { .. } => true,
             _ => false,
         }
     }

@@ -1,9 +1,10 @@
 //! Pull requests and their previews: an instance of a workload of their own, on the same engine.
 //!
-//! What a person, a forge or a visitor wants is written down here; `sweep` does it, `decide` says
-//! what comes next, and `news` what the forge is told.
+//! What a person or a visitor wants is written down here, what a forge says in `follow`; `sweep` does
+//! it, `decide` says what comes next, and `news` what the forge is told.
 
 pub mod decide;
+pub(crate) mod follow;
 pub(crate) mod news;
 pub(crate) mod sweep;
 
@@ -13,8 +14,8 @@ use hermez_api::{
 };
 use hermez_cluster::WorkloadKey;
 use hermez_kinds::Kind;
-use hermez_kinds::preview::{longest_name, runs_once, sleeps};
-use hermez_source::forge::{ForgeError, Gitea, PullRequest as ForgePull, PullState};
+use hermez_kinds::preview::{longest_name, sleeps};
+use hermez_source::forge::{Gitea, PullRequest as ForgePull, PullState};
 use hermez_source::{Commit, RepositoryUrl, SourceError};
 use hermez_store::{
     DeployRecord, NewDeploy, NewPreview, PreviewRecord, RepositoryRecord, StoreError,
@@ -22,13 +23,11 @@ use hermez_store::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use std::collections::BTreeSet;
 use std::time::Duration;
 use url::Url;
 
-use crate::requests::{PUSH, bounded};
+use crate::requests::bounded;
 use crate::{Road, RoadError};
-use decide::{Pull, Wish, wish};
 
 /// Most pods of a preview.
 pub const MAX_REPLICAS: i32 = 10;
@@ -255,7 +254,8 @@ impl Road {
                 .await?
                 .is_none()
         {
-            self.build_of_fork(place, &pull, by).await;
+            // That it waits for a maintainer is what matters; why it is not built stands in the log.
+            let _ = self.build_of_fork(place, &pull, by).await;
             return Err(RoadError::ForkNotAllowed {
                 number,
                 commit: pull.head.short().to_owned(),
@@ -296,7 +296,7 @@ impl Road {
         let deploy = asked.map_err(|error| match error {
             StoreError::AlreadyExists {
                 what: "preview", ..
-            } => RoadError::NotNow {
+            } => RoadError::NotYet {
                 message: format!("the preview of pull request {number} is being removed"),
                 hint: "ask again in a moment".to_owned(),
             },
@@ -326,7 +326,7 @@ impl Road {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(RoadError::NotNow {
+        Err(RoadError::NotYet {
             message: format!(
                 "the forge says that pull request {} is at {}, and its reference says something else",
                 pull.number,
@@ -338,16 +338,23 @@ impl Road {
 
     /// Builds what is not allowed to run yet: a build has no secrets, and its artifact is there when
     /// somebody has read the change.
-    async fn build_of_fork(&self, place: &Place, pull: &ForgePull, by: &str) {
+    async fn build_of_fork(
+        &self,
+        place: &Place,
+        pull: &ForgePull,
+        by: &str,
+    ) -> Result<(), RoadError> {
         let Place { workload, url, .. } = place;
         let asked = async {
             let head = self.fetch_head(place, pull).await?;
             self.ask_for_build(workload, url, &head.id, by, false).await
         };
-        if let Err(error) = Box::pin(asked).await {
+        let asked = Box::pin(asked).await.map(drop);
+        if let Err(error) = &asked {
             let (number, workload) = (pull.number, workload.name.as_str());
             tracing::info!(workload, number, %error, "a fork's pull request is not built");
         }
+        asked
     }
 
     /// Allows the newest commit of a pull request that comes from a fork.
@@ -442,107 +449,6 @@ impl Road {
         self.shown_preview(&workload, &preview).await
     }
 
-    /// Asks the forge what became of a pull request, and does what follows for every workload of
-    /// the repository. The same however often it is called, and whatever an event said.
-    pub async fn follow_pull(&self, repository_id: i64, number: i64) -> Result<(), RoadError> {
-        let store = &self.parts().store;
-        let Some(repository) = store.repository(repository_id).await? else {
-            return Ok(());
-        };
-        let url = RepositoryUrl::parse(&repository.url)?;
-        let forge = self.forge_for(&url)?;
-        let pull = match forge.pull_request(&url, number).await {
-            Ok(pull) => pull,
-            Err(ForgeError::NoPullRequest { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        for workload in store.workloads_of_repository(repository_id).await? {
-            let preview = store.preview(workload.id, number).await?;
-            let allowed = !pull.from_fork
-                || store
-                    .pull_allowed_by(workload.id, number, pull.head.as_str())
-                    .await?
-                    .is_some();
-            let wish = wish(&Pull {
-                state: pull.state,
-                head: pull.head.as_str(),
-                allowed,
-                auto: workload.previews.auto,
-                runs_once: runs_once(kind_of(&workload)),
-                previewed: preview.as_ref().map(|preview| preview.head_commit.as_str()),
-            });
-            match (wish, preview) {
-                (Wish::Remove(why), Some(preview)) => {
-                    self.remove_by_itself(&preview, &workload, &why).await?;
-                }
-                (Wish::Build, _) => {
-                    let place = Place {
-                        workload,
-                        repository: repository.clone(),
-                        url: url.clone(),
-                        forge: forge.clone(),
-                    };
-                    self.build_of_fork(&place, &pull, PUSH).await;
-                }
-                (Wish::Deploy, preview) => {
-                    let replicas = preview.map_or(workload.previews.replicas, |it| it.replicas);
-                    let place = Place {
-                        workload,
-                        repository: repository.clone(),
-                        url: url.clone(),
-                        forge: forge.clone(),
-                    };
-                    self.deploy_by_itself(place, pull.clone(), replicas).await;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Asks the forge what became of the pull requests of a repository while nobody could be told: of
-    /// those that are open, where they are deployed by themselves, and of those that have a preview.
-    pub async fn follow_missed_pulls(&self, repository_id: i64) -> Result<(), RoadError> {
-        let store = &self.parts().store;
-        let Some(repository) = store.repository(repository_id).await? else {
-            return Ok(());
-        };
-        let mut numbers = BTreeSet::new();
-        let mut auto = false;
-        for workload in store.workloads_of_repository(repository_id).await? {
-            auto |= workload.previews.auto;
-            let previews = store.previews_of(workload.id, MAX_LISTED).await?;
-            numbers.extend(previews.into_iter().map(|preview| preview.pull_request));
-        }
-        if auto {
-            let url = RepositoryUrl::parse(&repository.url)?;
-            let open = self.forge_for(&url)?.open_pull_requests(&url).await?;
-            numbers.extend(open.into_iter().map(|pull| pull.number));
-        }
-        for number in numbers {
-            self.follow_pull(repository_id, number).await?;
-        }
-        Ok(())
-    }
-
-    /// Deploys a pull request that moved; what keeps it from being deployed is in the record.
-    async fn deploy_by_itself(&self, place: Place, pull: ForgePull, replicas: i32) {
-        let target = Target::Workload(place.workload.name.clone());
-        let detail = json!({ "pull_request": pull.number, "commit": pull.head.as_str() });
-        let reason = Some(format!("pull request {} has a new commit", pull.number));
-        let act = self.deploy_pull(&place, pull, replicas, reason, PUSH);
-        let gate = &self.parts().gate;
-        let hermez = Principal::system();
-        let asked = gate.change(&hermez, Action::PreviewDeploy, target, detail, act);
-        if let Err(error) = Box::pin(asked).await {
-            let error = match error {
-                GateError::Access(error) => error.to_string(),
-                GateError::Act(error) => error.to_string(),
-            };
-            tracing::info!(error, "a pull request is not deployed by itself");
-        }
-    }
-
     /// Begins to remove a preview for a reason that is nobody's wish.
     pub(crate) async fn remove_by_itself(
         &self,
@@ -560,7 +466,7 @@ impl Road {
         Box::pin(removed).await.map_err(|error| match error {
             GateError::Act(error) => error.into(),
             // Hermez may do everything; what is left is the database that holds the record.
-            GateError::Access(error) => RoadError::NotNow {
+            GateError::Access(error) => RoadError::NotYet {
                 message: error.to_string(),
                 hint: "it is tried again".to_owned(),
             },

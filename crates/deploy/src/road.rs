@@ -21,7 +21,7 @@ use url::Url;
 use crate::engine::Drivers;
 use crate::gates::prometheus::Prometheus;
 use crate::manifests::Manifests;
-use crate::preview::sweep;
+use crate::preview::{follow, sweep};
 use crate::{RoadError, builder, engine};
 
 /// What a road is joined to.
@@ -73,6 +73,8 @@ pub(crate) struct Inner {
     pub(crate) builds: Notify,
     /// Wakes the loop that changes how many pods there are.
     pub(crate) scales: Notify,
+    /// Pull requests that could not be followed.
+    pub(crate) missed: follow::Missed,
     repositories: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// How new the mirrors of repositories (by number) are, as the database has it.
     pub(crate) mirrored: Mutex<HashMap<i64, Timestamp>>,
@@ -109,6 +111,7 @@ impl Road {
                 manifests: Manifests::default(),
                 builds: Notify::new(),
                 scales: Notify::new(),
+                missed: follow::Missed::default(),
                 repositories: Mutex::default(),
                 mirrored: Mutex::default(),
             }),
@@ -134,7 +137,8 @@ impl Road {
             builder::run(self, &shutdown),
             engine::run(self, &shutdown),
             self.keep_scales(&shutdown),
-            sweep::run(self, &shutdown)
+            sweep::run(self, &shutdown),
+            follow::run(self, &shutdown)
         );
     }
 

@@ -15,6 +15,7 @@ use sea_orm::{
 use crate::entity::deploy;
 use crate::entity::preview::{ActiveModel, Column, Entity, Model};
 use crate::entity::pull_allowance;
+use crate::entity::workload;
 use crate::words::{at, maybe_at, ms, value, word};
 use crate::{Change, DeployRecord, Lease, NewDeploy, Store, StoreError, deploys};
 
@@ -290,6 +291,33 @@ impl Store {
         let find = living()
             .filter(Column::WorkloadId.eq(workload_id))
             .filter(Column::PullRequest.eq(pull_request));
+        let found = find.one(&self.read).await?;
+        found.map(PreviewRecord::from_model).transpose()
+    }
+
+    /// Repositories whose pull requests some workload wants deployed by themselves, by number.
+    pub async fn auto_previewed_repositories(&self) -> Result<Vec<i64>, StoreError> {
+        let find = workload::Entity::find()
+            .select_only()
+            .column(workload::Column::RepositoryId)
+            .distinct()
+            .filter(workload::Column::AutoPreview.eq(true))
+            .filter(workload::Column::DeletedAtMs.is_null())
+            .order_by_asc(workload::Column::RepositoryId);
+        Ok(find.into_tuple().all(&self.read).await?)
+    }
+
+    /// The preview of a pull request that was removed last.
+    pub async fn removed_preview(
+        &self,
+        workload_id: i64,
+        pull_request: i64,
+    ) -> Result<Option<PreviewRecord>, StoreError> {
+        let find = Entity::find()
+            .filter(Column::State.eq(word(&PreviewState::Removed)))
+            .filter(Column::WorkloadId.eq(workload_id))
+            .filter(Column::PullRequest.eq(pull_request))
+            .order_by_desc(Column::Id);
         let found = find.one(&self.read).await?;
         found.map(PreviewRecord::from_model).transpose()
     }

@@ -113,6 +113,19 @@ pub struct Pull<'a> {
     pub runs_once: bool,
     /// The commit that its living preview was asked for last.
     pub previewed: Option<&'a str>,
+    /// The commit of the preview before, where time or somebody took it away: it is not made again by
+    /// itself before there is something new to see.
+    pub given_up: Option<&'a str>,
+}
+
+/// Why previews end with their pull requests.
+const MERGED: &str = "the pull request was merged";
+const CLOSED: &str = "the pull request was closed";
+
+/// Whether a preview was removed for this reason because its pull request had ended: opened again,
+/// it is previewed again.
+pub fn was_ended(why: &str) -> bool {
+    matches!(why, MERGED | CLOSED)
 }
 
 /// What a pull request leads to. The same for every event of it, however often and late.
@@ -120,11 +133,11 @@ pub fn wish(pull: &Pull<'_>) -> Wish {
     match pull.state {
         PullState::Open => {}
         _ if pull.previewed.is_none() => return Wish::Nothing,
-        PullState::Merged => return Wish::Remove("the pull request was merged".to_owned()),
-        PullState::Closed => return Wish::Remove("the pull request was closed".to_owned()),
+        PullState::Merged => return Wish::Remove(MERGED.to_owned()),
+        PullState::Closed => return Wish::Remove(CLOSED.to_owned()),
     }
     let wanted = pull.previewed.is_some() || pull.auto;
-    let is_new = pull.previewed != Some(pull.head);
+    let is_new = pull.previewed.or(pull.given_up) != Some(pull.head);
     if !wanted || !is_new || pull.runs_once {
         Wish::Nothing
     } else if pull.allowed {
@@ -265,6 +278,7 @@ pub(crate) mod tests {
             auto: true,
             runs_once: false,
             previewed: None,
+            given_up: None,
         }
     }
 
@@ -291,7 +305,16 @@ pub(crate) mod tests {
             ..pull()
         };
         assert_eq!(wish(&same), Wish::Nothing, "an event that came twice");
+        let left = Pull {
+            given_up: Some("a"),
+            ..pull()
+        };
+        assert_eq!(wish(&left), Wish::Deploy, "there is something new to see");
         for quiet in [
+            Pull {
+                given_up: Some("b"),
+                ..pull()
+            },
             Pull {
                 auto: false,
                 ..pull()
@@ -322,10 +345,10 @@ pub(crate) mod tests {
         /// never either.
         #[test]
         fn nothing_strange_is_deployed(state in 0..3_u8, allowed: bool, auto: bool, once: bool,
-            previewed in proptest::option::of("[ab]")) {
+            previewed in proptest::option::of("[ab]"), given_up in proptest::option::of("[ab]")) {
             let state = [PullState::Open, PullState::Closed, PullState::Merged][usize::from(state)];
             let pull = Pull { state, head: "b", allowed, auto, runs_once: once,
-                previewed: previewed.as_deref() };
+                previewed: previewed.as_deref(), given_up: given_up.as_deref() };
             if wish(&pull) == Wish::Deploy {
                 prop_assert!(allowed && state == PullState::Open && !once);
                 prop_assert!(previewed.as_deref() != Some("b"));

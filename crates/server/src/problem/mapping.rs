@@ -216,7 +216,7 @@ impl From<RoadError> for ApiError {
             RoadError::CannotRollBack(_) => {
                 Self::new(catalog::NOTHING_TO_ROLL_BACK, sentence(error)).maybe_hint(hint)
             }
-            RoadError::NotNow { .. } => {
+            RoadError::NotNow { .. } | RoadError::NotYet { .. } => {
                 Self::new(catalog::CONFLICT, sentence(error)).maybe_hint(hint)
             }
             RoadError::Invalid { .. }

@@ -265,6 +265,32 @@ pub async fn a_removed_preview_makes_room(url: &str) {
             .unwrap()
     );
     assert!(store.unsettled_previews(0, 10).await.unwrap().is_empty());
+    let removed = store.removed_preview(made.workload_id, 12).await.unwrap();
+    let removed = removed.expect("it is remembered");
+    assert_eq!(
+        (removed.id, removed.head_commit),
+        (made.id, made.head_commit)
+    );
+    assert_eq!(removed.removed_why.as_deref(), Some("it was closed"));
+    let other = store.removed_preview(made.workload_id, 13).await.unwrap();
+    assert_eq!(other, None);
+    assert!(
+        store
+            .auto_previewed_repositories()
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let auto = WorkloadSettings {
+        previews: PreviewChanges {
+            auto: Some(true),
+            ..PreviewChanges::default()
+        },
+        ..WorkloadSettings::default()
+    };
+    store.set_workload("hello", None, &auto).await.unwrap();
+    let repositories = store.auto_previewed_repositories().await.unwrap();
+    assert_eq!(repositories.len(), 1);
 
     ask(&store, 12, 2, 5).await.unwrap();
     assert_ne!(preview(&store, 12).await.unwrap().id, made.id);
