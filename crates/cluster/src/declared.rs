@@ -50,6 +50,8 @@ pub struct Declared {
 pub struct Progress {
     /// Whether it speaks of the newest spec.
     pub observed: bool,
+    /// The deploy that it speaks of, where it says so: a restart changes no spec.
+    pub deploy_id: Option<i64>,
     /// What it is still at, when it is.
     pub reconciling: Option<String>,
     /// The condition `Available`: whether it holds, and what it says.
@@ -130,6 +132,7 @@ fn progress(status: &serde_json::Value, generation: i64) -> Progress {
     let observed = status["observedGeneration"].as_i64();
     Progress {
         observed: observed.is_some_and(|observed| observed >= generation),
+        deploy_id: status["deploy"].as_str().and_then(|id| id.parse().ok()),
         reconciling: condition("Reconciling")
             .filter(|condition| condition["status"] == "True")
             .map(message),

@@ -89,9 +89,10 @@ fn regular(
     }
 }
 
-/// Refuses what only a Deployment can do.
-fn require_service(workload: &WorkloadRecord, what: &str, hint: &str) -> Result<(), RoadError> {
-    if Kind::from_spelling(&workload.kind) == Some(Kind::Service) {
+/// Refuses what only pods that stay can do.
+fn require_rollout(workload: &WorkloadRecord, what: &str, hint: &str) -> Result<(), RoadError> {
+    let kind = Kind::from_spelling(&workload.kind);
+    if matches!(kind, Some(Kind::Service | Kind::StatefulSet)) {
         return Ok(());
     }
     Err(RoadError::NotNow {
@@ -221,13 +222,16 @@ impl Road {
             .held_from_the_first(&workload, &new.commit, PUSH, now)
             .await?;
         // One push may be told of twice, by the forge and after a start, to this server and to
-        // another: the second finds the deploy of the first, here at the latest.
+        // another: the second finds the deploy of the first, here at the latest. So it is with the
+        // pin of a rollback that came in between.
         let asked = store
             .request_pushed_deploy(&new, held.as_ref(), now)
             .await?;
         if let Some(asked) = asked {
             return Ok(asked);
         }
+        let workload_now = self.workload(&workload.name).await?;
+        policy.pin = workload_now.pin.as_ref();
         policy.newest = Some(&new.commit);
         gate(&request, &policy, now).map_err(RoadError::Held)?;
         Err(RoadError::NotNow {
@@ -248,7 +252,7 @@ impl Road {
         let workload = self.workload(workload).await?;
         let now = Timestamp::now();
         self.refuse_if_locked(&workload, by, now).await?;
-        require_service(
+        require_rollout(
             &workload,
             "restarted",
             "deploy it again to make its pods anew",
@@ -299,7 +303,7 @@ impl Road {
             && pause
             && changing
         {
-            require_service(
+            require_rollout(
                 &workload,
                 "held in a rollout",
                 "stop it: hermez deploys cancel",

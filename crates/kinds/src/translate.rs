@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::kind::Kind;
 use crate::names::{
     API_VERSION, APP_LABEL, CANARY_OF_LABEL, COMMIT_ANNOTATION, DEPLOY_ANNOTATION, MANAGED_BY,
-    MANAGED_BY_LABEL, NAME_LABEL, PROJECT_LABEL, REPOSITORY_ANNOTATION, WORKLOAD_LABEL,
+    MANAGED_BY_LABEL, NAME_LABEL, PAUSED_ANNOTATION, PROJECT_LABEL, REPOSITORY_ANNOTATION,
+    WORKLOAD_LABEL,
 };
 use crate::profile::{Injection, Names, RuntimeProfile, Sidecar};
 use crate::template::TemplateMetadata;
@@ -35,6 +36,12 @@ pub(crate) struct Translation<'a> {
     serves: &'a str,
     /// What the profile puts into it.
     pub injection: Injection,
+}
+
+/// Whether a person holds the rollout of a resource.
+pub fn is_paused(metadata: &ObjectMeta) -> bool {
+    let annotations = metadata.annotations.as_ref();
+    annotations.is_some_and(|it| it.get(PAUSED_ANNOTATION).is_some_and(|word| word == "true"))
 }
 
 impl<'a> Translation<'a> {
@@ -67,6 +74,11 @@ impl<'a> Translation<'a> {
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.is_empty())
+    }
+
+    /// Whether its rollout is held.
+    pub(crate) fn is_paused(&self) -> bool {
+        is_paused(self.metadata)
     }
 
     /// The workload's name.

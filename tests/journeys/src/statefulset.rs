@@ -1,10 +1,11 @@
 //! A stateful set from its repository to pods that keep their data: through an update, a lost pod, an
 //! update in part, a person's scaling, a change that cannot be, and its end.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use hermez_api::{Deploy, DeployState, Workload, WorkloadStatus};
+use hermez_api::{Deploy, DeployState, DeploySummary, Workload, WorkloadStatus};
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod};
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams,
@@ -115,6 +116,8 @@ spec:
         let lost_pod_ms = begun.elapsed().as_millis() as u64;
 
         self.scales(&client).await?;
+        let restart_ms = self.restarts_with_a_pause(&pods).await?;
+        self.has_notes(&address, "kept\n").await?;
         self.updates_in_part().await?;
         self.refuses_what_cannot_be().await?;
 
@@ -138,6 +141,7 @@ spec:
             "first_deploy_ms": first_ms,
             "update_ms": update_ms,
             "lost_pod_to_data_ms": lost_pod_ms,
+            "restart_of_three_ms": restart_ms,
             "claims_kept": kept,
         }))
     }
@@ -225,6 +229,57 @@ spec:
             Ok((status.pods_ready == 3 && status.pods_desired == 3).then_some(()))
         })
         .await
+    }
+
+    /// Numbers of the pods that there are, by Kubernetes.
+    async fn numbers(&self, pods: &Api<Pod>) -> Result<BTreeSet<String>> {
+        let all = pods.list(&kube::api::ListParams::default()).await?;
+        Ok(all
+            .items
+            .into_iter()
+            .filter_map(|it| it.metadata.uid)
+            .collect())
+    }
+
+    /// A restart makes each pod anew; held in the middle, it changes no more of them.
+    async fn restarts_with_a_pause(&self, pods: &Api<Pod>) -> Result<u64> {
+        let before = self.numbers(pods).await?;
+        let begun = Instant::now();
+        let path = format!("/workloads/{}/restart", self.name);
+        let asked: DeploySummary = self.hermez.post(&path, &json!({})).await?;
+        until("the first pod goes", LIMIT, || async {
+            let left = self.numbers(pods).await?.intersection(&before).count();
+            Ok((left < 3).then_some(()))
+        })
+        .await?;
+        let path = |verb: &str| format!("/deploys/{}/{verb}", asked.id);
+        let _: DeploySummary = self.hermez.post(&path("pause"), &json!({})).await?;
+        until("it says that it is held", LIMIT, || async {
+            let status = self.status().await?;
+            let deploy: Deploy = self.hermez.get(&format!("/deploys/{}", asked.id)).await?;
+            let held = deploy.summary.message.contains("paused it") && status.pods_ready == 3;
+            Ok(held.then_some(()))
+        })
+        .await?;
+        let held = self.numbers(pods).await?;
+        let left = held.intersection(&before).count();
+        anyhow::ensure!(
+            (1..3).contains(&left),
+            "some are old, some new: {left} of {held:?}"
+        );
+        // Long enough for another pod to go, if nothing held them.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let still = self.numbers(pods).await?;
+        anyhow::ensure!(still == held, "{held:?} became {still:?}");
+        let _: DeploySummary = self.hermez.post(&path("resume"), &json!({})).await?;
+        let deploy = self.hermez.deploy_ends(asked.id, LIMIT).await?;
+        anyhow::ensure!(
+            deploy.summary.state == DeployState::Succeeded,
+            "{deploy:#?}"
+        );
+        let after = self.numbers(pods).await?;
+        anyhow::ensure!(after.is_disjoint(&before), "{before:?} became {after:?}");
+        Ok(begun.elapsed().as_millis() as u64)
     }
 
     async fn updates_in_part(&self) -> Result<()> {

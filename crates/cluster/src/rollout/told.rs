@@ -15,7 +15,8 @@ use crate::view::PodView;
 /// How far a resource is, from what its controller says and from its newest pods.
 pub(super) fn judge(workload: &Workload, declared: &Declared, now: Timestamp) -> Rollout {
     let progress = &declared.progress;
-    if !progress.observed {
+    let speaks_of_it = progress.deploy_id.is_none() || progress.deploy_id == declared.deploy_id;
+    if !progress.observed || !speaks_of_it {
         return Rollout::waiting("The controller has not taken up the new version yet");
     }
     let (ready, desired) = (progress.ready, progress.desired);

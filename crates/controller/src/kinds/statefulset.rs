@@ -3,17 +3,22 @@
 
 use std::time::Duration;
 
+use hermez_kinds::names::DEPLOY_ANNOTATION;
 use hermez_kinds::statefulset::{PinterestStatefulset, PinterestStatefulsetStatus, UpdateStrategy};
 use hermez_kinds::status::Conditions;
+use hermez_kinds::translate::is_paused;
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
 use super::{Refusal, Seen, is_as_wanted};
 use crate::difference::contains;
 
+/// Reason of the condition `Reconciling` while a person holds the rollout.
+const PAUSED: &str = "Paused";
 /// Reason of the condition `Stalled` when a rollout stands still.
 const LATE: &str = "ProgressDeadlineExceeded";
 
@@ -83,6 +88,9 @@ fn is_in(live: &Value, wanted: &Value) -> bool {
 
 /// When to look again though nothing changes: when a rollout that stands still has failed.
 pub(super) fn again_after(seen: &Seen<'_>, set: &PinterestStatefulset) -> Option<Duration> {
+    if is_paused(&set.metadata) {
+        return None;
+    }
     let before: PinterestStatefulsetStatus = seen.before();
     let since = condition(&before, "Reconciling")?.last_transition_time.0;
     let left = deadline(set) - seen.now.duration_since(since);
@@ -112,6 +120,7 @@ pub(super) fn status(
     let revision = now.update_revision.clone().filter(|_| set.is_some());
     let mut after = PinterestStatefulsetStatus {
         observed_generation: seen.generation,
+        deploy: resource.annotations().get(DEPLOY_ANNOTATION).cloned(),
         replicas: now.replicas,
         ready_replicas: now.ready_replicas.unwrap_or(0),
         available_replicas: now.available_replicas.unwrap_or(0),
@@ -125,8 +134,10 @@ pub(super) fn status(
         profile: Some(seen.profile.label()),
         conditions: Vec::new(),
     };
-    if has_moved(&before, &after) {
-        // Its time begins again with each step, and with each new spec.
+    let paused = is_paused(&resource.metadata);
+    let was_paused = condition(&before, "Reconciling").is_some_and(|it| it.reason == PAUSED);
+    if has_moved(&before, &after) || was_paused != paused {
+        // Its time begins again with each step, with each new spec, and after a pause.
         let goes_on =
             |found: &Condition| !matches!(found.type_.as_str(), "Reconciling" | "Stalled");
         before.conditions.retain(goes_on);
@@ -143,6 +154,9 @@ pub(super) fn status(
         && is_as_wanted(seen, "StatefulSet");
     if let Some(Refusal { reason, message }) = stalled {
         conditions.push("Stalled", "True", reason, message.clone());
+    } else if !settled && paused {
+        let message = format!("held: {counts}");
+        conditions.push("Reconciling", "True", PAUSED, message);
     } else if !settled {
         let since = condition(&before, "Reconciling").map(|found| found.last_transition_time.0);
         let elapsed = since.map(|since| seen.now.duration_since(since));
@@ -326,6 +340,11 @@ mod tests {
         assert_eq!(status.revision.as_deref(), Some("a-2"));
         assert_eq!((status.desired_pods, status.ready_pods), (3, 3));
         assert_eq!(status.selector.as_deref(), Some("name=a"));
+        assert_eq!(status.deploy, None);
+        let mut value = mk_resource(json!({})).to_json();
+        value["metadata"]["annotations"] = json!({"hermez.dev/deploy": "12"});
+        let deployed = Kind::StatefulSet.read(value).expect("a stateful set");
+        assert_eq!(fresh(&deployed, 3, 3).deploy.as_deref(), Some("12"));
     }
 
     #[test]
@@ -381,6 +400,32 @@ mod tests {
             said(&status, "Available")
                 .is_some_and(|said| said.ends_with("the others wait to be deleted"))
         );
+    }
+
+    #[test]
+    fn a_held_rollout_is_never_late() {
+        let mut value = mk_resource(json!({})).to_json();
+        let goes_on = mk_resource(json!({}));
+        value["metadata"]["annotations"] = json!({"hermez.dev/paused": "true"});
+        let held = Kind::StatefulSet.read(value).expect("a stateful set");
+        let (before, _) = at(
+            0,
+            &goes_on,
+            &mk_owned(&goes_on, 3, 1),
+            &PinterestStatefulsetStatus::default(),
+        );
+        let (first, again) = at(30, &held, &mk_owned(&held, 3, 1), &before);
+        assert_eq!(again, None);
+        let (later, _) = at(900, &held, &mk_owned(&held, 3, 1), &first);
+        assert_eq!(
+            said(&later, "Reconciling").as_deref(),
+            Some("True Paused: held: 3 of 3 pods are available, 1 of the newest version")
+        );
+        assert_eq!(said(&later, "Stalled"), None);
+        let (after, again) = at(901, &goes_on, &mk_owned(&goes_on, 3, 1), &later);
+        assert_eq!(said(&after, "Stalled"), None, "its time begins again");
+        assert!(said(&after, "Reconciling").is_some());
+        assert!(again.is_some());
     }
 
     #[test]

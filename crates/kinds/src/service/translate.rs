@@ -22,7 +22,7 @@ use kube::api::{ApiResource, DynamicObject};
 
 use super::{Autoscaling, LoadBalancer, PinterestService, PinterestServiceSpec};
 use crate::kind::Kind;
-use crate::names::{API_VERSION, PAUSED_ANNOTATION};
+use crate::names::API_VERSION;
 use crate::profile::RuntimeProfile;
 use crate::translate::{Pods, TranslateError, Translation, dynamic};
 
@@ -102,7 +102,7 @@ fn deployment(
             min_ready_seconds: spec.minreadyseconds,
             revision_history_limit: spec.revisionhistorylimit,
             progress_deadline_seconds: spec.progressdeadlineseconds,
-            paused: (translation.annotation(PAUSED_ANNOTATION) == Some("true")).then_some(true),
+            paused: translation.is_paused().then_some(true),
             template: pods(translation, spec)?,
         }),
         status: None,

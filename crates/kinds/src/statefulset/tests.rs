@@ -58,6 +58,22 @@ fn pods_may_wait_until_somebody_deletes_them() {
 }
 
 #[test]
+fn a_held_rollout_reaches_no_pod() {
+    let partition = |file: &str| {
+        let objects = translated(file, &RuntimeProfile::plain());
+        let set = of(&objects, "StatefulSet", "notes").expect("a set");
+        set.data["spec"]["updateStrategy"]["rollingUpdate"]["partition"].clone()
+    };
+    let held = with(
+        "  name: notes",
+        "  name: notes\n  annotations: {hermez.dev/paused: 'true'}",
+    );
+    assert_eq!(partition(&held), i32::MAX);
+    let goes_on = held.replace("'true'", "'false'");
+    assert_eq!(partition(&goes_on), 0);
+}
+
+#[test]
 fn a_port_stands_once_in_the_headless_service() {
     let more = "            - name: http\n              containerPort: 8080\n            - containerPort: 9090\n            - containerPort: 9090\n              protocol: UDP\n";
     let file = with(

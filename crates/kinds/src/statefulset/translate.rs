@@ -105,7 +105,7 @@ fn stateful_set(
             service_name: Some(service_name(translation.name(), spec)),
             selector: translation.selector(),
             pod_management_policy: Some(policy.to_owned()),
-            update_strategy: Some(strategy(spec)),
+            update_strategy: Some(strategy(spec, translation.is_paused())),
             min_ready_seconds: spec.minreadyseconds,
             revision_history_limit: spec.revisionhistorylimit,
             persistent_volume_claim_retention_policy: retention,
@@ -117,7 +117,9 @@ fn stateful_set(
     })
 }
 
-fn strategy(spec: &PinterestStatefulsetSpec) -> StatefulSetUpdateStrategy {
+/// How pods are replaced. A StatefulSet has no pause of its own: below a partition that no pod
+/// reaches, each stays as it is.
+fn strategy(spec: &PinterestStatefulsetSpec, paused: bool) -> StatefulSetUpdateStrategy {
     match spec.updatestrategy {
         UpdateStrategy::OnDelete => StatefulSetUpdateStrategy {
             type_: Some("OnDelete".into()),
@@ -126,7 +128,11 @@ fn strategy(spec: &PinterestStatefulsetSpec) -> StatefulSetUpdateStrategy {
         UpdateStrategy::RollingUpdate => StatefulSetUpdateStrategy {
             type_: Some("RollingUpdate".into()),
             rolling_update: Some(RollingUpdateStatefulSetStrategy {
-                partition: Some(spec.partition.unwrap_or(0)),
+                partition: Some(if paused {
+                    i32::MAX
+                } else {
+                    spec.partition.unwrap_or(0)
+                }),
                 max_unavailable: None,
             }),
         },

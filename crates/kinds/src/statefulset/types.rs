@@ -292,6 +292,9 @@ pub struct PinterestStatefulsetStatus {
     /// Generation of the spec that this status speaks of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// Number of the deploy that this status speaks of, where one wrote the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deploy: Option<String>,
     /// Pods that exist.
     pub replicas: i32,
     /// Pods that are ready.
