@@ -31,6 +31,7 @@ impl Road {
         ask: &CreateHotfix,
         by: &str,
     ) -> Result<HotfixPlan, RoadError> {
+        let workload = self.workload(workload).await?;
         let fix = self.make_fix(workload, ask, by).await?;
         Ok(HotfixPlan {
             base: fix.base.summary(),
@@ -40,7 +41,8 @@ impl Road {
         })
     }
 
-    /// Picks commits onto what runs, pushes them as a branch, and asks for its deploy.
+    /// Picks commits onto what runs, pushes them as a branch, and asks for its deploy. Somebody else's
+    /// lock refuses it before anything is picked.
     pub async fn request_hotfix(
         &self,
         workload: &str,
@@ -48,6 +50,9 @@ impl Road {
         by: &str,
     ) -> Result<DeployRecord, RoadError> {
         let reason = bounded("reason", ask.reason.as_deref())?;
+        let workload = self.workload(workload).await?;
+        self.refuse_if_locked(&workload, by, Timestamp::now())
+            .await?;
         let fix = self.make_fix(workload, ask, by).await?;
         self.push(&fix.repository, &fix.url, &fix.picked, &fix.branch)
             .await?;
@@ -80,11 +85,10 @@ impl Road {
 
     async fn make_fix(
         &self,
-        workload: &str,
+        workload: WorkloadRecord,
         ask: &CreateHotfix,
         by: &str,
     ) -> Result<Fix, RoadError> {
-        let workload = self.workload(workload).await?;
         let (repository, url) = self.repository_of(&workload).await?;
         self.require_mirror(&repository).await?;
         let base = self.what_runs(&workload).await?;

@@ -30,6 +30,8 @@ const TRY_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 const LEFT_ALONE: SignedDuration = SignedDuration::from_secs(5);
 /// Longest time between two looks at what is due: another server may have asked.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// Field manager of an autoscaler.
+const AUTOSCALER: &str = "kube-controller-manager";
 /// Changes of one look.
 const BATCH: u64 = 100;
 
@@ -137,6 +139,15 @@ pub fn after(
     }
 }
 
+/// Whether another number stands in the cluster than a person's change says, written there past
+/// Hermez: the number of the change stays on the resource then.
+fn is_written_over(facts: &ScaleFacts, replicas: Option<i32>, change: &ScaleChange) -> bool {
+    let by_another = facts.written_by.as_ref().is_some_and(|(manager, _)| {
+        !facts.by_deploy && ![HAND_MANAGER, AUTOSCALER].contains(&manager.as_str())
+    });
+    by_another && replicas.is_some() && replicas != change.replicas
+}
+
 /// Who says how many pods there are, in one sentence.
 pub fn owner(
     facts: &ScaleFacts,
@@ -144,27 +155,28 @@ pub fn owner(
     standing: Option<&ScaleChange>,
 ) -> (ScaleOwner, String) {
     let scaled = facts.autoscaling.is_some() && replicas != Some(0);
-    match standing {
-        Some(change) if facts.change == Some(change.id) => {
-            let end = match change.until {
-                Some(until) => format!(" until {}", shown(until)),
-                None => String::new(),
-            };
-            let (by, reason) = (&change.by, &change.reason);
-            if change.kind == ScaleChangeKind::Autoscaling && scaled {
-                let message = format!("an autoscaler, as {by} set it{end}: {reason}");
-                return (ScaleOwner::Autoscaler, message);
-            }
+    let own = standing.filter(|change| facts.change == Some(change.id));
+    let written_over = own.is_some_and(|change| is_written_over(facts, replicas, change));
+    if let Some(change) = own {
+        let end = match change.until {
+            Some(until) => format!(" until {}", shown(until)),
+            None => String::new(),
+        };
+        let (by, reason) = (&change.by, &change.reason);
+        if change.kind == ScaleChangeKind::Autoscaling && scaled {
+            let message = format!("an autoscaler, as {by} set it{end}: {reason}");
+            return (ScaleOwner::Autoscaler, message);
+        }
+        if !written_over {
             return (ScaleOwner::Person, format!("{by}{end}: {reason}"));
         }
-        _ => {}
     }
     if scaled {
         let message = "an autoscaler, as the config file says".to_owned();
         return (ScaleOwner::Autoscaler, message);
     }
     match &facts.written_by {
-        Some((manager, _)) if !facts.by_deploy && facts.change.is_none() => (
+        Some((manager, _)) if !facts.by_deploy && (facts.change.is_none() || written_over) => (
             ScaleOwner::Other,
             format!("{manager}, which wrote to the cluster itself; deploys leave it"),
         ),
@@ -206,7 +218,7 @@ fn last_change(
         return Some(ScaleLastChange { by, message, at });
     }
     let (by, message) = match manager.as_str() {
-        "kube-controller-manager" => (
+        AUTOSCALER => (
             "autoscaler".to_owned(),
             "the autoscaler followed the load".to_owned(),
         ),

@@ -293,8 +293,9 @@ impl Store {
         self.request(new, With::Nothing, None, now).await
     }
 
-    /// Keeps a new deploy of a pushed commit, unless the workload's newest deploy is of that commit
-    /// already: of several servers that follow one push at once, one asks for its deploy.
+    /// Keeps a new deploy of a pushed commit, unless the workload is pinned by now, or its newest
+    /// deploy is of that commit already: of several servers that follow one push at once, one asks
+    /// for its deploy, and no push follows a rollback that was asked for just before.
     pub async fn request_pushed_deploy(
         &self,
         new: &NewDeploy,
@@ -303,6 +304,9 @@ impl Store {
     ) -> Result<Option<DeployRecord>, StoreError> {
         let transaction = self.begin().await?;
         workloads::require_living(&transaction, new.workload_id, Hold::Alone).await?;
+        if is_pinned(&transaction, new.workload_id).await? {
+            return Ok(None);
+        }
         let newest = Entity::find()
             .filter(Column::WorkloadId.eq(new.workload_id))
             .filter(Column::PullRequest.is_null())
@@ -619,6 +623,12 @@ impl Store {
         self.announce(Change::Deploy(id));
         self.deploy(id).await?.ok_or_else(|| missing(id))
     }
+}
+
+/// Whether a workload is pinned, as a transaction sees it that holds its row.
+async fn is_pinned(transaction: &DatabaseTransaction, id: i64) -> Result<bool, StoreError> {
+    let find = workload::Entity::find_by_id(id).filter(workload::Column::PinnedBy.is_not_null());
+    Ok(find.one(transaction).await?.is_some())
 }
 
 /// Keeps a new deploy within a transaction.

@@ -123,6 +123,40 @@ fn everybody_can_be_the_owner() {
     );
 }
 
+#[test]
+fn whoever_writes_over_a_person_s_number_is_the_owner() {
+    let change = mk_change(None);
+    let of = |manager, replicas| {
+        let facts = mk_facts(Some(7), manager, false);
+        owner(&facts, Some(replicas), Some(&change))
+    };
+    let (other, message) = of("kubectl", 9);
+    assert_eq!(other, ScaleOwner::Other);
+    assert!(message.starts_with("kubectl, which"), "{message}");
+    let last = last_change(&mk_facts(Some(7), "kubectl", false), None, Some(&change));
+    assert_eq!(last.expect("somebody").by, "kubectl");
+    // Whoever writes the same number changes nothing, and Hermez and an autoscaler write for others.
+    assert_eq!(of("kubectl", 5).0, ScaleOwner::Person);
+    for manager in ["hermez", "hermez-hand", "kube-controller-manager"] {
+        assert_eq!(of(manager, 9).0, ScaleOwner::Person, "{manager}");
+    }
+}
+
+#[test]
+fn an_autoscaler_that_a_person_has_set_owns_whoever_wrote_last() {
+    let mut change = mk_change(None);
+    (change.kind, change.replicas) = (ScaleChangeKind::Autoscaling, None);
+    for manager in ["hermez-hand", "kube-controller-manager", "kubectl"] {
+        let facts = mk_facts(Some(7), manager, true);
+        let (owner, message) = owner(&facts, Some(3), Some(&change));
+        assert_eq!(owner, ScaleOwner::Autoscaler, "{manager}");
+        assert!(message.contains("as ada set it"), "{message}");
+    }
+    // It stands still where somebody takes all the pods away.
+    let facts = mk_facts(Some(7), "kubectl", true);
+    assert_eq!(owner(&facts, Some(0), Some(&change)).0, ScaleOwner::Other);
+}
+
 proptest! {
     /// Whatever is asked for, what is taken is 0 or within the bounds.
     #[test]

@@ -106,30 +106,71 @@ pub(crate) fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
             judged(deploy, seen, &plan, (step, pods, running), now)
         }
         Some(Rollout::Progressing { message, .. } | Rollout::Waiting { message }) => {
-            unready(deploy, &format!("{}: {message}", nth(&plan)), now)
+            unready(deploy, step, &format!("{}: {message}", nth(&plan)), now)
         }
         None => Next::Wait,
     }
 }
 
 /// Not all of the canary's pods are ready.
-fn unready(deploy: &DeployRecord, message: &str, now: Timestamp) -> Next {
-    if deploy.verify_until.is_some() {
-        // It was well before: it gets the time of a new rollout, and is judged anew.
-        return Next::Write(Box::new(DeployWrite {
-            message: Some(message.to_owned()),
-            note: true,
-            verify_until: Some(None),
-            deadline_at: Some(Some(now + APPLY_WITHIN)),
-            ..DeployWrite::default()
-        }));
+fn unready(deploy: &DeployRecord, step: &CanaryStep, message: &str, now: Timestamp) -> Next {
+    let Some(until) = deploy.verify_until else {
+        if is_past(deploy, now) {
+            return late(deploy.retries, message);
+        }
+        return say(deploy, message);
+    };
+    let (falls, deadline) = fall(deploy, step, until, now);
+    if now >= deadline {
+        return late(falls, message);
     }
-    if is_past(deploy, now) {
-        let hint = "look at the canary's pods: hermez deploys receipt".to_owned();
+    // It was well before, and is judged anew.
+    Next::Write(Box::new(DeployWrite {
+        message: Some(message.to_owned()),
+        note: true,
+        verify_until: Some(None),
+        deadline_at: Some(Some(deadline)),
+        retries: Some(falls),
+        ..DeployWrite::default()
+    }))
+}
+
+/// How often the pods of this step were ready and then not any more, and until when they may be so.
+///
+/// The time that was left is not prolonged: pods that come and go would take it anew each time. One
+/// that has done well for the step's time and waits for something else gets the time of a new
+/// rollout, and again only after it was ready for as long as that.
+fn fall(
+    deploy: &DeployRecord,
+    step: &CanaryStep,
+    until: Timestamp,
+    now: Timestamp,
+) -> (i32, Timestamp) {
+    let anew = now + APPLY_WITHIN;
+    let ready_since = until - SignedDuration::from_secs(i64::from(step.seconds));
+    let is_steady = deploy.retries == 0 || now >= ready_since + APPLY_WITHIN;
+    if now >= until && is_steady {
+        return (1, anew);
+    }
+    let left = deploy.deadline_at.unwrap_or(anew);
+    (deploy.retries.saturating_add(1), left.min(anew))
+}
+
+/// The end of a canary whose pods are not ready in time; `falls` tells how often they had been.
+fn late(falls: i32, message: &str) -> Next {
+    let hint = Some("look at the canary's pods: hermez deploys receipt".to_owned());
+    if falls == 0 {
         let message = format!("not well in time: {message}");
-        return fail("deadline", &message, Some(hint), None);
+        return fail("deadline", &message, hint, None);
     }
-    say(deploy, message)
+    let times = match falls {
+        1 => "once".to_owned(),
+        _ => format!("{falls} times"),
+    };
+    let message = format!(
+        "the canary failed: its pods do not stay ready, they ceased to be {times}: {message}"
+    );
+    fail(crate::gates::decide::CAUSE, &message, hint, None)
 }
 
 /// All of the canary's pods are ready: how do they do?
@@ -142,6 +183,11 @@ fn judged(
 ) -> Next {
     let Some(until) = deploy.verify_until else {
         let until = now + SignedDuration::from_secs(i64::from(step.seconds));
+        // Pods that come and go have what was left.
+        let deadline = match deploy.deadline_at {
+            Some(left) if deploy.retries > 0 => left,
+            _ => until + PATIENCE,
+        };
         let mut message = format!("{}: {}", nth(plan), beside(pods.1, running));
         if step.seconds > 0 {
             let _ = write!(message, "; it must do well for {} s", step.seconds);
@@ -151,7 +197,7 @@ fn judged(
             note: true,
             pods: Some(pods),
             verify_until: Some(Some(until)),
-            deadline_at: Some(Some(until + PATIENCE)),
+            deadline_at: Some(Some(deadline)),
             ..DeployWrite::default()
         }));
     };
@@ -169,7 +215,7 @@ fn judged(
         return Next::Wait;
     }
     if let Some(unknown) = judged.unknown {
-        if is_past(deploy, now) {
+        if now >= until + PATIENCE {
             let hint = "look at the query and at the server's --prometheus-url".to_owned();
             let cause = crate::gates::decide::CAUSE;
             return fail(
@@ -204,6 +250,7 @@ fn judged(
         note: true,
         verify_until: Some(None),
         deadline_at: Some(Some(now + APPLY_WITHIN)),
+        retries: Some(0),
         plan: Some(plan),
         ..DeployWrite::default()
     }))

@@ -190,6 +190,10 @@ async fn a_lock_is_taken_off_by_its_owner_or_broken_on_record() {
         "{}",
         other.text
     );
+    // There is no repository to pick from: the lock is asked before it.
+    let hotfix = json!({ "commits": ["95f6178"], "reason": "it crashes" });
+    let hotfix = send(&server, &bob, "POST", "/workloads/hello/hotfixes", &hotfix).await;
+    assert_eq!(hotfix.problem(), "deploy-held", "{}", hotfix.text);
     let rules = send(&server, &bob, "GET", "/workloads/hello/rules", &json!({})).await;
     assert_eq!(rules.json()["verdict"]["held"]["rule"], "lock");
     let own = send(&server, &owner, "GET", "/workloads/hello/rules", &json!({})).await;

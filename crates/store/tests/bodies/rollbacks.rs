@@ -1,5 +1,6 @@
 //! Rollbacks, pins, marks, pauses and the filters of the history.
 
+use futures::future::join;
 use hermez_api::{ArtifactImage, DeployKind, DeployState, Revert};
 use hermez_store::{
     Aftermath, Applied, BuildOutcome, DeployFilter, DeployRecord, DeployWrite, NewBuild, NewDeploy,
@@ -357,6 +358,47 @@ pub fn mk_revert(rollback: i64, left_deploy: i64) -> Revert {
         by: "bob".to_owned(),
         at: at(10),
     }
+}
+
+/// Whoever follows a push has looked at the pin before: a rollback may come in between.
+pub async fn no_push_follows_a_rollback(url: &str) {
+    let store = open(url).await;
+    let good = mk_deploy(&store, "hello", 1).await;
+    let good = apply(&store, good.id, DeployState::Succeeded).await;
+    let left = mk_deploy(&store, "hello", 2).await;
+    let left = apply(&store, left.id, DeployState::RollingOut).await;
+    let aftermath = Aftermath {
+        left,
+        bad: vec!["sha256:app2".to_owned()],
+        reason: "it crashes".to_owned(),
+    };
+    let rollback = mk_rollback(&good);
+    let push = |n| NewDeploy {
+        commit: mk_commit(n),
+        requested_by: "push".to_owned(),
+        kind: DeployKind::Regular,
+        of: None,
+        ..rollback.clone()
+    };
+    for n in 3..6 {
+        let new = push(n);
+        let (rolled_back, pushed) = join(
+            store.request_rollback(&rollback, &aftermath, at(10)),
+            store.request_pushed_deploy(&new, None, at(10)),
+        )
+        .await;
+        let rolled_back = rolled_back.unwrap();
+        if let Some(pushed) = pushed.unwrap() {
+            assert!(pushed.id < rolled_back.id, "of commit {n}");
+        }
+        let late = store.request_pushed_deploy(&push(9), None, at(11)).await;
+        assert_eq!(late.unwrap(), None, "of commit {n}");
+        let row = store.workload_row("hello").await.unwrap().unwrap();
+        assert_eq!(row.latest.unwrap().id, rolled_back.id);
+        assert!(store.unpin("hello").await.unwrap());
+    }
+    let free = store.request_pushed_deploy(&push(9), None, at(12)).await;
+    assert!(free.unwrap().is_some());
 }
 
 pub async fn a_revert_is_kept_once(url: &str) {

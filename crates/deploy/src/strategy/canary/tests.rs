@@ -223,6 +223,84 @@ fn a_pod_that_is_not_well_any_more_gets_time_and_then_fails() {
     assert_eq!(late.state, Some(DeployState::Failed));
 }
 
+fn keep(deploy: &mut DeployRecord, write: DeployWrite) {
+    deploy.state = write.state.unwrap_or(deploy.state);
+    deploy.verify_until = write.verify_until.unwrap_or(deploy.verify_until);
+    deploy.deadline_at = write.deadline_at.unwrap_or(deploy.deadline_at);
+    deploy.retries = write.retries.unwrap_or(deploy.retries);
+    deploy.message = write.message.unwrap_or_else(|| deploy.message.clone());
+    deploy.failure_cause = write.failure_cause;
+}
+
+/// What becomes of a canary of one step whose pods are ready for `ready` seconds and not for
+/// `unready`, again and again; gives the second in which it has failed.
+fn flap(step: CanaryStep, ready: i64, unready: i64) -> (DeployRecord, Option<i64>) {
+    let not_ready = Rollout::Progressing {
+        ready: 0,
+        desired: 1,
+        message: "0 of 1 pods are ready".into(),
+    };
+    let mut deploy = mk_at(0, &[step]);
+    for second in 0..20_000 {
+        let is_ready = second % (ready + unready) < ready;
+        let rollout = if is_ready { READY } else { not_ready.clone() };
+        if let Next::Write(write) = next(&deploy, &seen(rollout), at(second)) {
+            keep(&mut deploy, *write);
+        }
+        if deploy.state == DeployState::Failed {
+            return (deploy, Some(second));
+        }
+    }
+    (deploy, None)
+}
+
+#[test]
+fn one_whose_pods_come_and_go_fails() {
+    // Within its time, and while it waits for a person.
+    for step in [
+        mk_step(25, 600, false),
+        mk_step(25, 0, true),
+        mk_step(25, 30, true),
+    ] {
+        let (deploy, failed) = flap(step, 60, 20);
+        assert!(failed.is_some_and(|second| second < 2_000), "{failed:?}");
+        assert_eq!(deploy.failure_cause.as_deref(), Some("health_gate"));
+        let message = &deploy.message;
+        assert!(message.contains("do not stay ready"), "{message}");
+    }
+}
+
+#[test]
+fn one_that_waits_for_long_may_lose_a_pod_now_and_then() {
+    let (deploy, failed) = flap(mk_step(25, 30, true), 3_600, 120);
+    assert_eq!(failed, None, "{}", deploy.message);
+    assert_eq!(deploy.state, DeployState::Canary);
+}
+
+#[test]
+fn to_be_unready_does_not_prolong_what_is_left() {
+    let mut deploy = mk_at(0, &[mk_step(25, 600, false)]);
+    let unready = Rollout::Waiting {
+        message: "a pod is replaced".into(),
+    };
+    let mut before = at(100_000);
+    for second in [10, 110, 210] {
+        let begun = write(next(&deploy, &seen(READY), at(second)));
+        keep(&mut deploy, begun);
+        let fallen = write(next(&deploy, &seen(unready.clone()), at(second + 50)));
+        keep(&mut deploy, fallen);
+        let deadline = deploy.deadline_at.expect("a deadline");
+        assert!(deadline <= before, "{deadline} after {before}");
+        before = deadline;
+    }
+    // 600 s and the patience, from when it was ready first.
+    assert_eq!(before, at(910));
+    let late = write(next(&deploy, &seen(unready), at(910)));
+    assert_eq!(late.state, Some(DeployState::Failed));
+    let message = late.message.expect("a message");
+    assert!(message.contains("3 times"), "{message}");
+}
+
 #[test]
 fn it_is_held_and_waits_for_the_cluster() {
     let mut deploy = mk_at(0, &[mk_step(25, 0, false)]);
