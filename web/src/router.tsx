@@ -119,6 +119,8 @@ const workloadHistory = createRoute({
     kind: oneOf(search.kind, DEPLOY_KINDS),
     by: text(search.by),
     commit: text(search.commit),
+    since: text(search.since),
+    until: text(search.until),
   }),
   component: lazyRouteComponent(() => import("@/pages/workload/history"), "HistoryTab"),
 });

@@ -247,6 +247,8 @@ export interface DeployFilter {
   kind?: DeployKind;
   by?: string;
   commit?: string;
+  since?: string;
+  until?: string;
 }
 
 type Query = Record<string, string | number | boolean | undefined>;

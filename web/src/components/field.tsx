@@ -2,7 +2,7 @@ import { clsx } from "clsx";
 import { ChevronDown, Search } from "lucide-react";
 import { type InputHTMLAttributes, type ReactNode, type Ref, useId } from "react";
 
-const BOX =
+export const BOX =
   "h-8 w-full rounded-md border bg-bg px-2.5 text-sm outline-none placeholder:text-faint focus:border-focus focus:ring-1 focus:ring-focus aria-invalid:border-failed-fill";
 
 interface FieldProps extends InputHTMLAttributes<HTMLInputElement> {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { mkScaleChange } from "@/test/make";
+import { mkScale, mkScaleChange } from "@/test/make";
+import { NO_PACE } from "./behaviour";
 import { wholeNumber } from "./number";
-import { autoscalingAsked, autoscalingForm, changeWords } from "./scale";
+import { autoscalingAsked, autoscalingForm, changeWords, tellsLast } from "./scale";
 
 describe("changeWords", () => {
   it("says what each kind of change asked for", () => {
@@ -11,18 +12,25 @@ describe("changeWords", () => {
     expect(
       changeWords(mkScaleChange({ kind: "autoscaling", autoscaling: { min: 2, max: 8, cpu: 70 } })),
     ).toBe("By load: 2 to 8 pods, 70 % CPU");
+    const behavior = { scaleDown: { selectPolicy: "Disabled" } };
+    expect(
+      changeWords(
+        mkScaleChange({ kind: "autoscaling", autoscaling: { min: 2, max: 8, cpu: 70, behavior } }),
+      ),
+    ).toBe("By load: 2 to 8 pods, 70 % CPU, own behaviour");
   });
 });
 
 describe("autoscalingAsked", () => {
-  const form = { min: "2", max: "8", cpu: "70", memory: "", calm: "60" };
+  const calm = { up: NO_PACE, down: { ...NO_PACE, calm: "60" } };
+  const form = { min: "2", max: "8", cpu: "70", memory: "", behaviour: calm };
 
   it("asks for what the form says, and leaves what it does not show", () => {
     const now = {
       min: 1,
       max: 2,
       metrics: [{ type: "Pods" }],
-      behavior: { scaleUp: { x: 1 }, scaleDown: { selectPolicy: "Min" } },
+      behavior: { scaleUp: { x: 1 }, scaleDown: { tolerance: "0.2" } },
     };
     expect(autoscalingAsked(form, now)).toEqual({
       min: 2,
@@ -32,10 +40,11 @@ describe("autoscalingAsked", () => {
       metrics: [{ type: "Pods" }],
       behavior: {
         scaleUp: { x: 1 },
-        scaleDown: { selectPolicy: "Min", stabilizationWindowSeconds: 60 },
+        scaleDown: { tolerance: "0.2", stabilizationWindowSeconds: 60 },
       },
     });
-    expect(autoscalingAsked({ ...form, calm: "" }, null)).not.toHaveProperty("behavior");
+    const none = { up: NO_PACE, down: NO_PACE };
+    expect(autoscalingAsked({ ...form, behaviour: none }, null)).not.toHaveProperty("behavior");
   });
 
   it("comes back as it was", () => {
@@ -50,7 +59,29 @@ describe("autoscalingAsked", () => {
     expect(at({ cpu: "" })).toEqual({ at: "cpu", wrong: "Say CPU, memory or both" });
     expect(at({ cpu: "0" })).toHaveProperty("at", "cpu");
     expect(at({ memory: "a lot" })).toHaveProperty("at", "memory");
-    expect(at({ calm: "3601" })).toHaveProperty("at", "calm");
+    const down = { ...NO_PACE, calm: "3601" };
+    expect(at({ behaviour: { up: NO_PACE, down } })).toHaveProperty("at", "down.calm");
+    const up = { ...NO_PACE, pods: "0" };
+    expect(at({ behaviour: { up, down } })).toHaveProperty("at", "up.pods");
+  });
+});
+
+describe("tellsLast", () => {
+  const change = mkScaleChange({ replicas: 5 });
+  const last = (by: string) => ({ by, message: `${by} wrote to the cluster itself` });
+
+  it("leaves out what the change that holds says itself", () => {
+    expect(tellsLast(mkScale({ change, last_change: last("person") }))).toBe(false);
+    expect(tellsLast(mkScale({ change }))).toBe(false);
+  });
+
+  it("tells of whoever else wrote the number", () => {
+    for (const by of ["kubectl", "autoscaler", "deploy"]) {
+      expect(tellsLast(mkScale({ change, last_change: last(by) }))).toBe(true);
+    }
+    const pending = mkScaleChange({ state: "pending" });
+    expect(tellsLast(mkScale({ change: pending, last_change: last("person") }))).toBe(true);
+    expect(tellsLast(mkScale({ last_change: last("person") }))).toBe(true);
   });
 });
 

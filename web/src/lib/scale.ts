@@ -4,8 +4,18 @@ import type {
   ScaleChange,
   ScaleChangeState,
   ScaleOwner,
+  ScaleStatus,
   SetAutoscaling,
 } from "@/api/types";
+import {
+  type BehaviourForm,
+  behaviourAsked,
+  behaviourForm,
+  type Direction,
+  hasBehaviour,
+  type PaceForm,
+  paceWrong,
+} from "./behaviour";
 import { plural } from "./format";
 import { wholeNumber, wrongNumber } from "./number";
 import type { Look } from "./status";
@@ -25,7 +35,7 @@ export const CHANGE: Record<ScaleChangeState, Look> = {
   refused: { tone: "failed", word: "Refused" },
 };
 
-/** "2 to 8 pods, 70 % CPU". */
+/** "2 to 8 pods, 70 % CPU, own behaviour". */
 export function autoscalingWords(settings: AutoscalingSettings): string {
   const more = settings.metrics?.length ?? 0;
   return [
@@ -33,6 +43,7 @@ export function autoscalingWords(settings: AutoscalingSettings): string {
     settings.cpu == null ? null : `${settings.cpu} % CPU`,
     settings.memory == null ? null : `${settings.memory} % memory`,
     more === 0 ? null : plural(more, "other metric"),
+    hasBehaviour(settings.behavior) ? "own behaviour" : null,
   ]
     .filter((part) => part !== null)
     .join(", ");
@@ -49,59 +60,71 @@ export function changeWords(change: ScaleChange): string {
   return `${before}${plural(change.replicas ?? 0, "pod")}${fixed}`;
 }
 
-export interface AutoscalingForm {
+/** Whether the last change has to be told: the one that holds says itself who made it, and why. */
+export const tellsLast = ({ change, last_change: last }: ScaleStatus): boolean =>
+  last != null && (change?.state !== "active" || last.by !== "person");
+
+export interface TargetsForm {
   min: string;
   max: string;
   cpu: string;
   memory: string;
-  /** Seconds of the scale-down's stabilisation window; empty leaves it to Kubernetes. */
-  calm: string;
 }
+
+export interface AutoscalingForm extends TargetsForm {
+  behaviour: BehaviourForm;
+}
+
+/** A field of the form: "cpu", or "up.pods" of its behaviour. */
+export type AutoscalingField = keyof TargetsForm | `${Direction}.${keyof PaceForm}`;
 
 /** The most that can be asked for at all. */
 export const MOST_PODS = 10_000;
 /** As the server takes it. */
 const MOST_PERCENT = 1_000;
-/** Kubernetes' own limit of a stabilisation window. */
-const MOST_CALM = 3_600;
 
 const text = (value: unknown): string => (typeof value === "number" ? String(value) : "");
-const record = (value: unknown): Record<string, unknown> =>
-  typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 
 /** The form of what holds now; of sensible numbers where nothing does. */
 export function autoscalingForm(now: AutoscalingSettings | null | undefined): AutoscalingForm {
-  if (!now) return { min: "2", max: "8", cpu: "70", memory: "", calm: "" };
-  const calm = record(record(now.behavior).scaleDown).stabilizationWindowSeconds;
+  const behaviour = behaviourForm(now?.behavior);
+  if (!now) return { min: "2", max: "8", cpu: "70", memory: "", behaviour };
   return {
     min: text(now.min),
     max: text(now.max),
     cpu: text(now.cpu),
     memory: text(now.memory),
-    calm: text(calm),
+    behaviour,
   };
 }
 
 /** Pure: the first that is wrong with the form, at the field that it is about. */
-function autoscalingWrong(form: AutoscalingForm, others: boolean) {
-  const checks: [keyof AutoscalingForm, string | null][] = [
+function autoscalingWrong(
+  form: AutoscalingForm,
+  others: boolean,
+): { at: AutoscalingField; wrong: string } | null {
+  const checks: [keyof TargetsForm, string | null][] = [
     ["min", wrongNumber(form.min, 1, MOST_PODS)],
     ["max", wrongNumber(form.max, 1, MOST_PODS)],
     ["max", Number(form.max) < Number(form.min) ? "Not fewer than the fewest" : null],
     ["cpu", form.cpu.trim() && wrongNumber(form.cpu, 1, MOST_PERCENT)],
     ["memory", form.memory.trim() && wrongNumber(form.memory, 1, MOST_PERCENT)],
     ["cpu", others || form.cpu.trim() || form.memory.trim() ? null : "Say CPU, memory or both"],
-    ["calm", form.calm.trim() && wrongNumber(form.calm, 0, MOST_CALM)],
   ];
   const [at, wrong] = checks.find(([, words]) => words) ?? [];
-  return at && wrong ? { at, wrong } : null;
+  if (at && wrong) return { at, wrong };
+  for (const direction of ["up", "down"] as const) {
+    const found = paceWrong(form.behaviour[direction]);
+    if (found) return { at: `${direction}.${found.at}`, wrong: found.wrong };
+  }
+  return null;
 }
 
 /** Pure: what to ask for, or what is wrong. What the form does not show stays as it is. */
 export function autoscalingAsked(
   form: AutoscalingForm,
   now: AutoscalingSettings | null | undefined,
-): Omit<SetAutoscaling, "reason" | "until"> | { wrong: string; at: keyof AutoscalingForm } {
+): Omit<SetAutoscaling, "reason" | "until"> | { wrong: string; at: AutoscalingField } {
   const metrics = now?.metrics ?? [];
   const wrong = autoscalingWrong(form, metrics.length > 0);
   if (wrong) return wrong;
@@ -109,18 +132,13 @@ export function autoscalingAsked(
   const max = Number(form.max);
   const cpu = wholeNumber(form.cpu);
   const memory = wholeNumber(form.memory);
-  const calm = wholeNumber(form.calm);
-  const before = record(now?.behavior);
-  const { stabilizationWindowSeconds: _, ...rest } = record(before.scaleDown);
-  const scaleDown = calm === null ? rest : { ...rest, stabilizationWindowSeconds: calm };
-  const { scaleDown: __, ...others } = before;
-  const behavior = Object.keys(scaleDown).length === 0 ? others : { ...others, scaleDown };
+  const behavior = behaviourAsked(form.behaviour, now?.behavior);
   return {
     min,
     max,
     cpu,
     memory,
     metrics,
-    ...(Object.keys(behavior).length === 0 ? {} : { behavior }),
+    ...(behavior === null ? {} : { behavior }),
   };
 }

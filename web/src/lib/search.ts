@@ -32,6 +32,10 @@ export interface HistorySearch {
   kind?: DeployKind;
   by?: string;
   commit?: string;
+  /** Asked for at this instant or later (RFC 3339). */
+  since?: string;
+  /** And before this one. */
+  until?: string;
 }
 
 export const DEPLOY_KINDS = ["regular", "rollback", "restart", "hotfix"] as const;

@@ -10,7 +10,14 @@ import { FormDialog } from "@/components/form-dialog";
 import { ReasonField } from "@/components/reason-field";
 import { plural } from "@/lib/format";
 import { wholeNumber, wrongNumber } from "@/lib/number";
-import { autoscalingAsked, autoscalingForm, MOST_PODS } from "@/lib/scale";
+import {
+  type AutoscalingField,
+  autoscalingAsked,
+  autoscalingForm,
+  MOST_PODS,
+  type TargetsForm,
+} from "@/lib/scale";
+import { BehaviourFields } from "./behaviour-fields";
 
 export interface ScaleProps {
   workload: Workload;
@@ -132,12 +139,14 @@ export function AutoscalingDialog({ workload, scale, onClose }: ScaleProps) {
     },
     readAgain(workload.name),
   );
-  const field = (name: keyof typeof form, label: string, help?: string) => (
+  const wrongAt = (at: AutoscalingField) =>
+    "wrong" in asked && asked.at === at ? asked.wrong : null;
+  const field = (name: keyof TargetsForm, label: string, help?: string) => (
     <NumberField
       {...(name === "min" ? { "data-first": true } : {})}
       label={label}
       help={help}
-      wrong={"wrong" in asked && asked.at === name ? asked.wrong : null}
+      wrong={wrongAt(name)}
       value={form[name]}
       onChange={(text) => setForm({ ...form, [name]: text })}
     />
@@ -157,11 +166,12 @@ export function AutoscalingDialog({ workload, scale, onClose }: ScaleProps) {
         {field("cpu", "CPU to aim at", "Percent of what is requested")}
         {field("memory", "Memory to aim at", "Percent of what is requested")}
       </div>
-      {field(
-        "calm",
-        "Calm before scaling down",
-        "Seconds for which fewer pods must be enough (stabilizationWindowSeconds); Kubernetes' own when empty",
-      )}
+      <BehaviourFields
+        form={form.behaviour}
+        now={scale.autoscaling?.behavior}
+        wrong={(direction, name) => wrongAt(`${direction}.${name}`)}
+        onChange={(behaviour) => setForm({ ...form, behaviour })}
+      />
       <ReasonField placeholder={SEEN} value={reason} onChange={setReason} />
       <EndField open="Until somebody changes it" {...end.field} />
     </FormDialog>

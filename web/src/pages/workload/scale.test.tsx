@@ -1,11 +1,11 @@
 import { QueryClientProvider } from "@tanstack/react-query";
-import { render, screen } from "@testing-library/react";
+import { render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, test, vi } from "vitest";
 import { makeQueryClient } from "@/api/queries";
 import { mkFullWorkload, mkScale, mkScaleChange } from "@/test/make";
 import { ScaleView } from "./scale";
-import { ScaleDialog } from "./scale-dialogs";
+import { AutoscalingDialog, ScaleDialog } from "./scale-dialogs";
 
 const show = (scale = mkScale(), onClose = () => {}) =>
   render(
@@ -65,4 +65,56 @@ test("a reason is required, and a refusal is shown with its hint", async () => {
     until: null,
   });
   expect(onClose).not.toHaveBeenCalled();
+});
+
+test("who wrote the number last is told, although a person says how many", () => {
+  const change = mkScaleChange({ replicas: 5 });
+  const scale = mkScale({ owner: "person", message: "ada: the launch", change });
+  const last = { by: "kubectl", message: "kubectl wrote to the cluster itself" };
+  render(<ScaleView scale={{ ...scale, last_change: last }} byLoad={false} onAsk={() => {}} />);
+  expect(screen.getByText("A person says how many.")).toBeTruthy();
+  expect(screen.getByText(/Last change/).textContent).toContain("Kubectl wrote");
+});
+
+test("an autoscaler's behaviour is folded away, and what the form does not show is kept", async () => {
+  const user = userEvent.setup();
+  const fetched = vi
+    .spyOn(globalThis, "fetch")
+    .mockImplementation(async () => Response.json(mkScaleChange({ kind: "autoscaling" })));
+  const metrics = [{ type: "Pods", pods: {} }];
+  const scale = mkScale({ owner: "autoscaler", autoscaling: { min: 2, max: 8, cpu: 70, metrics } });
+  const onClose = vi.fn();
+  render(
+    <QueryClientProvider client={makeQueryClient()}>
+      <AutoscalingDialog workload={mkFullWorkload()} scale={scale} onClose={onClose} />
+    </QueryClientProvider>,
+  );
+  const summary = screen.getByText(/how fast it scales/);
+  expect(summary.closest("details")?.open).toBe(false);
+  await user.click(summary);
+  const up = within(screen.getByRole("group", { name: "Scaling up" }));
+  await user.type(up.getByLabelText("At most pods"), "4");
+  await user.clear(up.getByLabelText("In seconds, for pods"));
+  const button = screen.getByRole("button", { name: "Scale by load" });
+  await user.type(screen.getByLabelText("Reason"), "the launch");
+  expect(button).toBeDisabled();
+  expect(up.getByText("A whole number from 1 to 1,800")).toBeTruthy();
+  await user.type(up.getByLabelText("In seconds, for pods"), "30");
+  await user.selectOptions(screen.getByLabelText("Which limit counts, scaling down"), "Disabled");
+  await user.click(button);
+  await vi.waitFor(() => expect(onClose).toHaveBeenCalled());
+  const request = fetched.mock.calls[0]?.[0] as Request;
+  expect(await request.clone().json()).toEqual({
+    min: 2,
+    max: 8,
+    cpu: 70,
+    memory: null,
+    metrics,
+    behavior: {
+      scaleUp: { policies: [{ type: "Pods", value: 4, periodSeconds: 30 }] },
+      scaleDown: { selectPolicy: "Disabled" },
+    },
+    reason: "the launch",
+    until: null,
+  });
 });

@@ -11,7 +11,7 @@ import { Status } from "@/components/status";
 import { Ago } from "@/components/time";
 import { Words } from "@/components/words";
 import { plural } from "@/lib/format";
-import { autoscalingWords, CHANGE, OWNER } from "@/lib/scale";
+import { autoscalingWords, CHANGE, OWNER, tellsLast } from "@/lib/scale";
 import { ScaleChanges } from "./scale-changes";
 import { AutoscalingDialog, BoundsDialog, ReleaseDialog, ScaleDialog } from "./scale-dialogs";
 
@@ -99,7 +99,7 @@ export function ScaleView({ scale, byLoad, onAsk }: ViewProps) {
             )}
           </div>
         )}
-        {last && !holds && (
+        {last && tellsLast(scale) && (
           <p className="mt-2 break-words text-muted">
             Last change: <Words text={last.message} />
             {last.at && (
