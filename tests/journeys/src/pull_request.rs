@@ -10,7 +10,9 @@ use hermez_api::{
     UpdateWorkload, Workload,
 };
 use hermez_kinds::PinterestService;
+use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::Api;
+use kube::api::{DeleteParams, PostParams};
 use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
@@ -295,19 +297,62 @@ impl Pull {
         Ok(())
     }
 
-    /// Asleep it has no pods; a visit wakes it, with a page to wait on, or by being held.
-    async fn sleep_and_wake(&self, number: i64, page: &Url) -> Result<Vec<u128>> {
+    /// A browser whose preview does not wake within a moment gets a page that looks again, until it is
+    /// the preview's own.
+    async fn wait_on_a_page(&self, number: i64, page: &Url) -> Result<()> {
         self.put_to_sleep(number).await?;
+        // Most wake so soon that nobody sees the page: this one cannot, for now.
+        self.let_no_pod_start().await?;
         let waits = visit(page, Shows::Token(&self.token), true).await?;
+        let words = [
+            "<h1>The preview is starting</h1>",
+            "It slept, and wakes now.",
+            "http-equiv=\"refresh\"",
+        ];
         anyhow::ensure!(
-            waits.status == 200 || (waits.status == 503 && waits.text.contains("refresh")),
+            waits.status == 503 && words.iter().all(|it| waits.text.contains(it)),
             "{waits:?}"
         );
-        until("the waiting page becomes the page", LIMIT, || async {
+        let preview = self.pull(number).await?.preview.context("a preview")?;
+        anyhow::ensure!(preview.state == PreviewState::Waking, "{preview:?}");
+        self.quotas()
+            .delete("full", &DeleteParams::default())
+            .await?;
+        let answer = until("the waiting page becomes the page", LIMIT, || async {
             let answer = visit(page, Shows::Token(&self.token), true).await?;
-            Ok((answer.status == 200).then_some(()))
+            Ok((answer.status != 503).then_some(answer))
         })
         .await?;
+        anyhow::ensure!(
+            answer.status == 200 && answer.text == "second\n",
+            "{answer:?}"
+        );
+        Ok(())
+    }
+
+    fn quotas(&self) -> Api<ResourceQuota> {
+        Api::namespaced(self.kube.clone(), &self.name)
+    }
+
+    /// No further pod fits into the namespace.
+    async fn let_no_pod_start(&self) -> Result<()> {
+        let quota = json!({
+            "metadata": { "name": "full" },
+            "spec": { "hard": { "pods": "0" } },
+        });
+        let quota: ResourceQuota = serde_json::from_value(quota)?;
+        self.quotas().create(&PostParams::default(), &quota).await?;
+        until("the quota counts", LIMIT, || async {
+            let found = self.quotas().get("full").await?;
+            let used = found.status.and_then(|it| it.used).unwrap_or_default();
+            Ok(used.contains_key("pods").then_some(()))
+        })
+        .await
+    }
+
+    /// Asleep it has no pods; a visit wakes it, with a page to wait on, or by being held.
+    async fn sleep_and_wake(&self, number: i64, page: &Url) -> Result<Vec<u128>> {
+        self.wait_on_a_page(number, page).await?;
         let mut wakes = Vec::new();
         for _ in 0..WAKES {
             self.put_to_sleep(number).await?;

@@ -1,6 +1,7 @@
 //! A bad version comes by itself with a push, and goes with one action: rollback, revert, pin, mark,
-//! override, restart, hold.
+//! override, restart, hold. Commits that cannot be had, and two people who ask at once.
 
+mod asked;
 mod revert;
 
 use std::time::Instant;
@@ -26,7 +27,9 @@ pub async fn run(sandbox: &Sandbox) -> Result<Value> {
     let back = Back { stage };
     let figures = back.travel().await;
     back.stage.clean_up().await?;
-    figures
+    let figures = figures?;
+    back.ask_after_the_end().await?;
+    Ok(figures)
 }
 
 struct Back {
@@ -45,6 +48,8 @@ impl Back {
         self.compare(&good, &bad).await?;
         let restart_ms = self.restart(&first).await?;
         self.hold(&first).await?;
+        let topic = self.ask_for_commits().await?;
+        self.ask_at_once(&first, &topic).await?;
         Ok(json!({
             "journey": "rollback",
             "rollback_to_running_ms": rollback_ms,

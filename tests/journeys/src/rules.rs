@@ -1,18 +1,18 @@
 //! Rules hold deploys back and let them go by themselves: a window, a freeze with an exception,
-//! approvals, a lock.
+//! approvals, locks. It has a server of its own: others are not to be frozen.
 
 use anyhow::{Context, Result};
 use hermez_api::{
     ApprovalRule, AuditEntry, CreateFreeze, CreateFreezeException, CreateLock, CreateRestart,
-    CreatedToken, Deploy, DeployState, DeploySummary, DeployWindow, DeployWindows, Freeze,
-    HoldingRule, Me, Page, Principal, ScopeRules, UpdateWorkload, Weekday, Workload, WorkloadLock,
-    WorkloadRules,
+    Deploy, DeployState, DeploySummary, DeployWindow, DeployWindows, Freeze, HoldingRule, Page,
+    ScopeRules, UpdateWorkload, Weekday, Workload, WorkloadLock, WorkloadRules,
 };
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
 
-use crate::hermez::{Hermez, Refused};
+use crate::hermez::Refused;
 use crate::sandbox::Sandbox;
+use crate::server::{Options, Server};
 use crate::stage::{LIMIT, Stage};
 use crate::wait::until;
 /// Longest time from when a rule lets go until the deploy begins.
@@ -28,15 +28,18 @@ const WEEK: [Weekday; 7] = [
     Weekday::Sun,
 ];
 
-/// Runs the journey; its figures are in milliseconds.
+/// Runs the journey with a server of its own; its figures are in milliseconds.
 ///
 /// # Errors
 /// When anything is not as it should be.
 pub async fn run(sandbox: &Sandbox) -> Result<Value> {
-    let stage = Stage::open(sandbox, sandbox.hermez()?, "rules").await?;
+    let server = Server::start(sandbox, Options::default()).await?;
+    let stage = Stage::open(sandbox, server.hermez()?, "rules").await?;
     let rules = Rules { stage };
     let figures = rules.travel().await;
+    let figures = figures.with_context(|| server.last_words());
     rules.stage.clean_up().await?;
+    server.end().await?;
     figures
 }
 
@@ -51,6 +54,8 @@ impl Rules {
         self.pass_the_freeze(&first).await?;
         let approval_ms = self.ask_for_approval().await?;
         self.lock(&first).await?;
+        self.freeze_everything(&first).await?;
+        self.break_a_lock(&first).await?;
         Ok(json!({
             "journey": "rules",
             "window_open_to_begun_ms": window_ms,
@@ -58,7 +63,7 @@ impl Rules {
         }))
     }
 
-    /// The sample in a project of its own: others are not to be frozen.
+    /// The sample in a project of its own.
     async fn bring_out_the_first(&self) -> Result<String> {
         let sample = self.stage.sample(1);
         sample.write(&self.stage.clone, "first\n")?;
@@ -226,14 +231,14 @@ impl Rules {
     /// Who asked may not approve and who only looks may not; a second person lets it begin.
     async fn second_person(&self, deploy: i64) -> Result<()> {
         let approve = format!("/deploys/{deploy}/approve");
-        let looks = self.somebody("viewer").await?.0;
+        let looks = self.stage.somebody("viewer", "viewer").await?.0;
         let no = looks.post::<_, DeploySummary>(&approve, &json!({})).await;
         let no = no.map_err(anyhow::Error::downcast::<Refused>);
         anyhow::ensure!(
             matches!(&no, Err(Ok(refused)) if refused.status == 403),
             "{no:?}"
         );
-        let (second, name) = self.somebody("owner").await?;
+        let (second, name) = self.stage.somebody("approver", "owner").await?;
         let body = json!({ "comment": "read it" });
         let approved: DeploySummary = second.post(&approve, &body).await?;
         anyhow::ensure!(approved.requested_by == "owner", "{approved:?}");
@@ -249,21 +254,6 @@ impl Rules {
             "{did:?}"
         );
         Ok(())
-    }
-
-    /// A new person with that role, signed in, and their name.
-    async fn somebody(&self, role: &str) -> Result<(Hermez, String)> {
-        let name = format!("{role}-of-{}", self.stage.name);
-        let body = json!({ "name": name, "role": role });
-        let made: Principal = self.stage.hermez.post("/principals", &body).await?;
-        anyhow::ensure!(made.role == role, "{made:?}");
-        let path = format!("/principals/{name}/tokens");
-        let body = json!({ "name": "a journey" });
-        let token: CreatedToken = self.stage.hermez.post(&path, &body).await?;
-        let somebody = self.stage.hermez.signed_in_with(&token.secret);
-        let me: Me = somebody.get("/me").await?;
-        anyhow::ensure!(me.name == name && me.role == role, "{me:?}");
-        Ok((somebody, name))
     }
 
     /// While it is locked a push is refused, and the record says by whom; the owner deploys.
@@ -300,6 +290,110 @@ impl Rules {
             self.stage.hermez.delete(&path).await?;
         }
         Ok(())
+    }
+
+    /// A freeze of everything holds a deploy; an exception for the workload lets all of its go.
+    async fn freeze_everything(&self, commit: &str) -> Result<()> {
+        let body = CreateFreeze {
+            project: None,
+            from: None,
+            until: None,
+            reason: "the holidays".to_owned(),
+        };
+        let freeze: Freeze = self.stage.hermez.post("/freezes", &body).await?;
+        anyhow::ensure!(freeze.project.is_none(), "{freeze:?}");
+        let asked = self.deploy(commit).await?;
+        let held = self.held(asked.id, HoldingRule::Freeze).await?;
+        let message = &held.summary.message;
+        anyhow::ensure!(
+            message.contains("verything is frozen by owner"),
+            "{message}"
+        );
+        let path = format!("/freezes/{}/exceptions", freeze.id);
+        let body = CreateFreezeException {
+            workload: Some(self.stage.name.clone()),
+            deploy_id: None,
+            reason: "it must go on".to_owned(),
+        };
+        let _: Freeze = self.stage.hermez.post(&path, &body).await?;
+        self.succeeds(asked.id).await?;
+        let next = self.deploy(commit).await?;
+        anyhow::ensure!(next.held.is_none(), "{next:?}");
+        self.succeeds(next.id).await?;
+        let path = format!("/freezes/{}/end", freeze.id);
+        let _: Freeze = self.stage.hermez.post(&path, &json!({})).await?;
+        Ok(())
+    }
+
+    /// Somebody else's lock refuses a deploy and a hotfix, and comes off when it is broken, which is
+    /// on record.
+    async fn break_a_lock(&self, commit: &str) -> Result<()> {
+        let (other, name) = self.stage.somebody("locker", "owner").await?;
+        let lock = format!("/workloads/{}/lock", self.stage.name);
+        let body = CreateLock {
+            reason: "a migration".to_owned(),
+            until: None,
+        };
+        let taken: WorkloadLock = other.put(&lock, &body).await?;
+        anyhow::ensure!(taken.by == name, "{taken:?}");
+        self.refused_by_lock("deploys", &json!({ "commit": commit }), &name)
+            .await?;
+        let fix = self.push_a_fix().await?;
+        self.refused_by_lock("hotfixes", &json!({ "commits": [fix] }), &name)
+            .await?;
+        let (clone, url) = (&self.stage.clone, self.stage.url.as_str());
+        let pushed = clone
+            .git(&["ls-remote", url, "refs/heads/hotfix/*"])
+            .await?;
+        anyhow::ensure!(pushed.is_empty(), "it was pushed all the same: {pushed}");
+
+        let Err(kept) = self.stage.hermez.delete(&lock).await else {
+            anyhow::bail!("somebody else's lock came off without being broken");
+        };
+        anyhow::ensure!(kept.to_string().contains("deploy-held"), "{kept:#}");
+        let broken = format!("{lock}?break=true&reason=away");
+        self.stage.hermez.delete(&broken).await?;
+        let seen: WorkloadRules = self.get("rules").await?;
+        anyhow::ensure!(seen.lock.is_none() && seen.verdict.allowed, "{seen:?}");
+        let audit = format!(
+            "/audit?action=lock.break&target=workload/{}",
+            self.stage.name
+        );
+        let page: Page<AuditEntry> = self.stage.hermez.get(&audit).await?;
+        let [entry] = page.items.as_slice() else {
+            anyhow::bail!("it was broken once: {:?}", page.items);
+        };
+        anyhow::ensure!(
+            entry.principal == "owner"
+                && entry.outcome == "allowed"
+                && entry.detail["of"] == name.as_str()
+                && entry.detail["reason"] == "away",
+            "{entry:?}"
+        );
+        Ok(())
+    }
+
+    /// What is posted there is refused, because this person has locked the workload.
+    async fn refused_by_lock(&self, what: &str, body: &Value, by: &str) -> Result<()> {
+        let path = format!("/workloads/{}/{what}", self.stage.name);
+        let problem = self.stage.post_refused(&path, body, 409).await?;
+        let detail = problem.detail.clone().unwrap_or_default();
+        anyhow::ensure!(
+            problem.kind == "urn:hermez:problem:deploy-held"
+                && detail.contains(&format!("ocked by {by}")),
+            "{what}: {problem:?}"
+        );
+        Ok(())
+    }
+
+    /// Pushes a commit that fits on the first page, to a branch that is not deployed by itself.
+    async fn push_a_fix(&self) -> Result<String> {
+        self.stage.clone.write("notes.txt", "mended\n")?;
+        let fix = self.stage.clone.commit("Mend the notes").await?;
+        let url = self.stage.url.as_str();
+        let push = ["push", "--quiet", url, "HEAD:refs/heads/fix"];
+        self.stage.clone.git(&push).await?;
+        Ok(fix)
     }
 
     /// Pushes a new page to `main`; gives the deploy that comes of it.

@@ -48,6 +48,7 @@ impl Scaled {
         let back_ms = self.for_a_while().await?;
         self.to_zero_and_back().await?;
         self.by_kubectl().await?;
+        self.by_kubectl_after_a_person().await?;
         let autoscaled_ms = self.by_load().await?;
         self.read_the_ledger().await?;
         Ok(json!({
@@ -170,14 +171,7 @@ impl Scaled {
 
     /// Who scales beside Hermez is named, left alone by deploys, and can be taken back.
     async fn by_kubectl(&self) -> Result<()> {
-        let params = PatchParams {
-            field_manager: Some("kubectl".to_owned()),
-            ..PatchParams::default()
-        };
-        let body = json!({"spec": {"replicas": 3}});
-        self.resources()
-            .patch_scale(&self.stage.name, &params, &Patch::Merge(&body))
-            .await?;
+        self.kubectl_scale(3).await?;
         let status = self.owned(ScaleOwner::Other, 3).await?;
         anyhow::ensure!(status.message.starts_with("kubectl"), "{status:?}");
         self.deploy().await?;
@@ -185,6 +179,22 @@ impl Scaled {
         self.release().await?;
         self.owned(ScaleOwner::File, 2).await?;
         self.deploy().await?;
+        self.owned(ScaleOwner::File, 2).await?;
+        Ok(())
+    }
+
+    /// Who scales beside Hermez after a person did is named instead of them.
+    async fn by_kubectl_after_a_person(&self) -> Result<()> {
+        self.post("scale", &number(4)).await?;
+        self.owned(ScaleOwner::Person, 4).await?;
+        self.kubectl_scale(3).await?;
+        let status = self.owned(ScaleOwner::Other, 3).await?;
+        anyhow::ensure!(status.message.starts_with("kubectl"), "{status:?}");
+        let last = status.last_change.context("a last change")?;
+        anyhow::ensure!(last.by == "kubectl", "{last:?}");
+        self.deploy().await?;
+        self.owned(ScaleOwner::Other, 3).await?;
+        self.release().await?;
         self.owned(ScaleOwner::File, 2).await?;
         Ok(())
     }
@@ -244,7 +254,7 @@ impl Scaled {
         let ledger = self.ledger().await?;
         let states: Vec<_> = ledger.iter().map(|change| change.state).collect();
         anyhow::ensure!(
-            ledger.len() == 10
+            ledger.len() == 12
                 && ledger.is_sorted_by(|newer, older| newer.id > older.id)
                 && states.iter().all(|state| matches!(
                     state,
@@ -252,6 +262,19 @@ impl Scaled {
                 )),
             "{ledger:#?}"
         );
+        Ok(())
+    }
+
+    /// `kubectl scale`.
+    async fn kubectl_scale(&self, replicas: i32) -> Result<()> {
+        let params = PatchParams {
+            field_manager: Some("kubectl".to_owned()),
+            ..PatchParams::default()
+        };
+        let body = json!({"spec": {"replicas": replicas}});
+        self.resources()
+            .patch_scale(&self.stage.name, &params, &Patch::Merge(&body))
+            .await?;
         Ok(())
     }
 

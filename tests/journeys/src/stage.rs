@@ -4,8 +4,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use hermez_api::{Deploy, DeployState, DeploySummary, Problem, Receipt};
+use hermez_api::{
+    CreatedToken, Deploy, DeployState, DeploySummary, Me, Principal, Problem, Receipt,
+};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::forge::{Clone, Forge};
 use crate::hermez::{Hermez, Refused, ask};
@@ -79,6 +82,24 @@ impl Stage {
     pub async fn push(&self, message: &str) -> Result<String> {
         self.clone.write("message.txt", format!("{message}\n"))?;
         self.clone.commit_and_push(message).await
+    }
+
+    /// A new person with that role, signed in, and their name, which begins with `who`.
+    ///
+    /// # Errors
+    /// [`Refused`] when the server refuses.
+    pub async fn somebody(&self, who: &str, role: &str) -> Result<(Hermez, String)> {
+        let name = format!("{who}-of-{}", self.name);
+        let body = json!({ "name": name, "role": role });
+        let made: Principal = self.hermez.post("/principals", &body).await?;
+        anyhow::ensure!(made.role == role, "{made:?}");
+        let path = format!("/principals/{name}/tokens");
+        let body = json!({ "name": "a journey" });
+        let token: CreatedToken = self.hermez.post(&path, &body).await?;
+        let somebody = self.hermez.signed_in_with(&token.secret);
+        let me: Me = somebody.get("/me").await?;
+        anyhow::ensure!(me.name == name && me.role == role, "{me:?}");
+        Ok((somebody, name))
     }
 
     /// Asks for a deploy.
