@@ -1,17 +1,19 @@
-//! A cron job from its repository to its runs: by schedule, by hand with other arguments, suspended
-//! and resumed, failing, and gone.
+//! A cron job from its repository to its runs: by schedule, by hand with other arguments, of a pull
+//! request once on request, suspended and resumed, failing, and gone.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use hermez_api::{
-    CreateRun, DeployState, Page, Run, RunOutcome, RunTrigger, ScheduleStatus, WorkloadStatus,
+    CreateRun, DeployState, DeploySummary, Page, Run, RunOutcome, RunTrigger, ScheduleStatus,
+    WorkloadStatus,
 };
-use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::DeleteParams;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::forge::{Clone, Forge};
@@ -102,6 +104,7 @@ spec:
         let deploy_ms = self.deploy(&first).await?;
 
         let run_now_ms = self.runs_by_hand(&first).await?;
+        self.runs_of_a_pull_request(sandbox).await?;
         let scheduled = self.runs_by_schedule().await?;
         self.stays_suspended().await?;
         self.tells_of_a_failure().await?;
@@ -213,6 +216,57 @@ spec:
             "recorded once: {audit}"
         );
         Ok(took)
+    }
+
+    /// The cron job of a pull request is suspended, though its schedule says each minute; it runs when
+    /// it is asked to, and goes with the pull request.
+    async fn runs_of_a_pull_request(&self, sandbox: &Sandbox) -> Result<()> {
+        self.clone
+            .git(&["checkout", "--quiet", "-b", "topic"])
+            .await?;
+        let config = self.config("* * * * *", "shares");
+        self.clone.write("job.yaml", config)?;
+        self.clone.commit("A third table").await?;
+        let push = [
+            "push",
+            "--quiet",
+            self.url.as_str(),
+            "HEAD:refs/heads/topic",
+        ];
+        self.clone.git(&push).await?;
+        self.clone.git(&["checkout", "--quiet", "main"]).await?;
+        let pulls = format!("/repos/{}/{}/pulls", self.forge.user(), self.name);
+        let ask = json!({ "head": "topic", "base": "main", "title": "A third table" });
+        let made = self.forge.call(Method::POST, &pulls, Some(ask)).await?;
+        let number = made["number"].as_i64().context("its number")?;
+        let path = |rest: &str| self.path(&format!("pull-requests/{number}/{rest}"));
+        let asked: DeploySummary = self.hermez.post(&path("deploys"), &json!({})).await?;
+        let deploy = self.hermez.deploy_ends(asked.id, LIMIT).await?;
+        anyhow::ensure!(
+            deploy.summary.state == DeployState::Succeeded,
+            "{deploy:#?}"
+        );
+        let kube = sandbox.kube().await?;
+        let instance = format!("{}-pr-{number}", self.name);
+        let crons: Api<CronJob> = Api::namespaced(kube.clone(), &self.name);
+        let cron = crons.get(&instance).await?.spec.context("its spec")?;
+        anyhow::ensure!(cron.suspend == Some(true), "{cron:?}");
+        let run: Run = self.hermez.post(&path("runs"), &json!({})).await?;
+        let jobs: Api<Job> = Api::namespaced(kube, &self.name);
+        let its_run = || async { jobs.get_status(&run.name).await.map(|it| it.status) };
+        until("the pull request's run succeeds", LIMIT, || async {
+            let status = its_run().await?.unwrap_or_default();
+            anyhow::ensure!(status.failed.unwrap_or(0) == 0, "{status:?}");
+            Ok((status.succeeded == Some(1)).then_some(()))
+        })
+        .await?;
+        let close = json!({ "state": "closed" });
+        let pull = format!("{pulls}/{number}");
+        self.forge.call(Method::PATCH, &pull, Some(close)).await?;
+        until("its CronJob goes with it", LIMIT, || async {
+            Ok(crons.get_opt(&instance).await?.is_none().then_some(()))
+        })
+        .await
     }
 
     async fn runs_by_schedule(&self) -> Result<Value> {

@@ -8,7 +8,7 @@ use hermez_api::{
     CreateRollback, Deploy, DeployState, DeploySummary, FailedContainer, Receipt, WorkloadStatus,
 };
 use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::api::{Api, DeleteParams, ListParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::forge::{Clone, Forge};
@@ -19,7 +19,7 @@ use crate::wait::until;
 
 mod ways;
 
-use ways::{FAILURES, Failure, SECRET, shows};
+use ways::{FAILURES, Failure, SECRET, VOLUMES, shows};
 
 /// Longest time for a build or a rollout of the sample.
 const LIMIT: Duration = Duration::from_mins(5);
@@ -78,6 +78,10 @@ impl Road {
             let receipt = self.receipt(deploy.summary.id).await?;
             anyhow::ensure!(!receipt.is_current, "the rollback came after it");
         }
+        for source in VOLUMES {
+            self.a_volume_that_is_missing(source).await?;
+        }
+        good = self.a_namespace_that_denies().await?;
         self.an_image_that_is_gone(&good, &mut figures).await?;
         self.a_pod_that_is_gone(&mut figures).await?;
         self.a_build_that_fails().await?;
@@ -279,6 +283,61 @@ impl Road {
         );
         self.compares(&receipt, good, "Break it: image")?;
         self.press(&receipt).await?;
+        Ok(())
+    }
+
+    async fn a_volume_that_is_missing(&self, source: &str) -> Result<()> {
+        // What no container mounts is not looked for.
+        let mount =
+            "          volumeMounts:\n            - name: data\n              mountPath: /data\n";
+        let mut config = self.config(mount);
+        config.push_str("      volumes:\n        - name: data\n          ");
+        config.push_str(source);
+        self.clone.write("service.yaml", config)?;
+        let commit = self.clone.commit_and_push("Break it: volume").await?;
+        self.hermez
+            .commit_arrives(&self.name, &commit, LIMIT)
+            .await?;
+        let asked = self.hermez.deploy(&self.name, &commit).await?;
+        self.ends(asked.id, DeployState::Failed).await?;
+        let receipt = self.receipt(asked.id).await?;
+        let found = &receipt.evidence;
+        anyhow::ensure!(
+            found.cause == "config_missing"
+                && found.sentence.contains("nowhere")
+                && !found.next_step.is_empty(),
+            "{receipt:#?}"
+        );
+        self.press(&receipt).await?;
+        Ok(())
+    }
+
+    /// Admission refuses the pods, in its own words: the namespace takes only what is restricted.
+    async fn a_namespace_that_denies(&self) -> Result<Deploy> {
+        self.enforce(&json!("restricted")).await?;
+        let asked = self
+            .push("          imagePullPolicy: Always\n", "Break it: admission")
+            .await?;
+        self.ends(asked.id, DeployState::Failed).await?;
+        self.enforce(&Value::Null).await?;
+        let receipt = self.receipt(asked.id).await?;
+        let found = &receipt.evidence;
+        anyhow::ensure!(
+            found.cause == "admission"
+                && found.sentence.contains("violates PodSecurity")
+                && found.sentence.contains("runAsNonRoot"),
+            "{receipt:#?}"
+        );
+        self.press(&receipt).await
+    }
+
+    /// Sets what Pod Security Admission lets into the namespace.
+    async fn enforce(&self, level: &Value) -> Result<()> {
+        let namespaces: Api<Namespace> = Api::all(self.kube.clone());
+        let labels = json!({ "pod-security.kubernetes.io/enforce": level });
+        let patch = Patch::Merge(json!({ "metadata": { "labels": labels } }));
+        let params = PatchParams::default();
+        namespaces.patch(&self.name, &params, &patch).await?;
         Ok(())
     }
 

@@ -17,7 +17,7 @@ pub(super) struct Failure {
     pub lines: &'static [&'static str],
 }
 
-pub(super) const FAILURES: [Failure; 6] = [
+pub(super) const FAILURES: [Failure; 7] = [
     Failure {
         name: "crash_loop",
         container: "          command: [\"sh\", \"-c\", \"echo connecting with $DB_PASSWORD; echo 'GET /?api_key=abc123'; echo postgres://ada:hunter2@db/x; exit 3\"]\n",
@@ -60,6 +60,19 @@ pub(super) const FAILURES: [Failure; 6] = [
         says: &["nowhere", "not found"],
         lines: &[],
     },
+    Failure {
+        name: "secret_missing",
+        container: "          envFrom:\n            - secretRef:\n                name: unheard-of\n",
+        cause: "config_missing",
+        says: &["unheard-of", "not found"],
+        lines: &[],
+    },
+];
+
+/// Sources of a volume that are not there.
+pub(super) const VOLUMES: [&str; 2] = [
+    "persistentVolumeClaim:\n            claimName: nowhere\n",
+    "configMap:\n            name: nowhere\n",
 ];
 
 /// Whether a pod shows that failure to whoever looks at the cluster.
