@@ -36,7 +36,8 @@ pub struct DeployWrite {
     pub hint: Option<String>,
     /// When the state ends in failure; `Some(None)` takes the deadline away.
     pub deadline_at: Option<Option<Timestamp>>,
-    /// Tries of what failed last for a reason around it.
+    /// Tries of what failed last for a reason around it; of a canary, how often its pods ceased to be
+    /// ready in this step.
     pub retries: Option<i32>,
     /// What was written to the cluster.
     pub applied: Option<Applied>,

@@ -284,7 +284,8 @@ pub struct DeployRecord {
     pub cancel_requested: bool,
     /// When the present state ends in failure, whatever happens.
     pub deadline_at: Option<Timestamp>,
-    /// Tries of what failed last for a reason around it (cluster or registry down).
+    /// Tries of what failed last for a reason around it (cluster or registry down); of a canary, how
+    /// often its pods ceased to be ready in this step.
     pub retries: i32,
     /// The manifest's reference by digest, once it is known what is to be applied.
     pub manifest: Option<String>,

@@ -79,6 +79,14 @@ pub async fn mk_artifact(store: &Store, workload_id: i64, n: u8) {
     store.finish_build(lease, outcome, at(2)).await.unwrap();
 }
 
+/// A deploy of `hello` that has succeeded, and one after it that rolls out.
+async fn mk_good_and_left(store: &Store) -> (DeployRecord, DeployRecord) {
+    let good = mk_deploy(store, "hello", 1).await;
+    let good = apply(store, good.id, DeployState::Succeeded).await;
+    let left = mk_deploy(store, "hello", 2).await;
+    (good, apply(store, left.id, DeployState::RollingOut).await)
+}
+
 /// The end of a deploy's timeline.
 async fn last_word(store: &Store, id: i64) -> String {
     let mut events = store.deploy_events(id, 0).await.unwrap();
@@ -87,10 +95,7 @@ async fn last_word(store: &Store, id: i64) -> String {
 
 pub async fn a_rollback_pins_marks_and_stops_in_one(url: &str) {
     let store = open(url).await;
-    let good = mk_deploy(&store, "hello", 1).await;
-    let good = apply(&store, good.id, DeployState::Succeeded).await;
-    let left = mk_deploy(&store, "hello", 2).await;
-    let left = apply(&store, left.id, DeployState::RollingOut).await;
+    let (good, left) = mk_good_and_left(&store).await;
     let aftermath = Aftermath {
         left: left.clone(),
         bad: vec!["sha256:app2".to_owned(), "sha256:m2".to_owned()],
@@ -363,10 +368,7 @@ pub fn mk_revert(rollback: i64, left_deploy: i64) -> Revert {
 /// Whoever follows a push has looked at the pin before: a rollback may come in between.
 pub async fn no_push_follows_a_rollback(url: &str) {
     let store = open(url).await;
-    let good = mk_deploy(&store, "hello", 1).await;
-    let good = apply(&store, good.id, DeployState::Succeeded).await;
-    let left = mk_deploy(&store, "hello", 2).await;
-    let left = apply(&store, left.id, DeployState::RollingOut).await;
+    let (good, left) = mk_good_and_left(&store).await;
     let aftermath = Aftermath {
         left,
         bad: vec!["sha256:app2".to_owned()],
