@@ -83,21 +83,33 @@ export async function picture(page: Page, name: string) {
   await page.screenshot({ path: join(folder, `${name}.png`) });
 }
 
+interface Look {
+  theme: Theme;
+  size: (typeof SIZES)[number];
+}
+
+const THEMES: readonly Theme[] = ["light", "dark"];
+const EVERY: readonly Look[] = THEMES.flatMap((theme) => SIZES.map((size) => ({ theme, size })));
+
 /** Looks at a page in both themes and, for pictures, in all sizes. */
-export async function inspect(page: Page, name: string) {
+export async function inspect(page: Page, name: string, looks = EVERY) {
   await settled(page);
   const before = page.viewportSize() ?? { width: 1440, height: 900 };
-  for (const theme of ["light", "dark"] as const) {
+  for (const { theme, size } of looks) {
     await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
     await page.waitForSelector(`html[data-theme=${theme}]`);
-    for (const size of SIZES) {
-      await page.setViewportSize(size);
-      const where = `${name} (${theme}, ${size.width})`;
-      await expectFits(page, where);
-      if (size.width !== 1024) await expectAccessible(page, where);
-      await picture(page, `${name}-${theme}-${size.width}`);
-    }
+    await page.setViewportSize(size);
+    const where = `${name} (${theme}, ${size.width})`;
+    await expectFits(page, where);
+    if (size.width !== 1024) await expectAccessible(page, where);
+    await picture(page, `${name}-${theme}-${size.width}`);
   }
   await page.emulateMedia({ colorScheme: "light" });
   await page.setViewportSize(before);
+}
+
+/** Looks at a dialog once in each theme, wide and narrow: much of it every dialog has. */
+export async function glance(page: Page, name: string) {
+  const looks = EVERY.filter(({ theme, size }) => size.width === (theme === "light" ? 1440 : 390));
+  await inspect(page, name, looks);
 }

@@ -14,6 +14,15 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 const SAMPLE = fileURLToPath(new URL("../../examples/hello", import.meta.url));
 
+/** A commit of the sample. */
+export interface Change {
+  title: string;
+  /** What becomes of each file. */
+  files: Record<string, (before: string) => string>;
+  /** A new branch, which begins where `main` stands; `main` itself when absent. */
+  branch?: string;
+}
+
 export interface Environment {
   /** The server, without a slash at the end. */
   server: string;
@@ -22,6 +31,8 @@ export interface Environment {
   config: string;
   /** Pushes a change of the sample's message; null where the repository is not ours. */
   push: ((message: string) => Promise<void>) | null;
+  /** Pushes any change, and gives its commit's id; null where the repository is not ours. */
+  change: ((change: Change) => Promise<string>) | null;
   /** Opens a pull request with another message; null where the repository is not ours. */
   openPull: ((message: string) => Promise<number>) | null;
   close: () => Promise<void>;
@@ -33,7 +44,8 @@ function need(name: string): string {
   return value;
 }
 
-export async function prepare(): Promise<Environment> {
+/** Where it is made here, the sample is of this project. */
+export async function prepare(project = "examples"): Promise<Environment> {
   const server = need("HERMEZ_URL").replace(/\/$/, "");
   if (process.env.HERMEZ_LOGIN_URL) {
     return {
@@ -42,18 +54,20 @@ export async function prepare(): Promise<Environment> {
       repository: need("HERMEZ_REPOSITORY"),
       config: need("HERMEZ_CONFIG"),
       push: null,
+      change: null,
       openPull: null,
       close: async () => {},
     };
   }
   const loginUrl = await loginLink(server);
-  const forge = await Forge.open();
+  const forge = await Forge.open(project);
   return {
     server,
     loginUrl,
     repository: forge.repository,
     config: "service.yaml",
     push: (message) => forge.push(message),
+    change: (change) => forge.change(change),
     openPull: (message) => forge.openPull(message),
     close: () => forge.close(),
   };
@@ -75,7 +89,7 @@ class Forge {
     private readonly folder: string,
   ) {}
 
-  static async open(): Promise<Forge> {
+  static async open(project: string): Promise<Forge> {
     const base = need("HERMEZ_FORGE_URL").replace(/\/$/, "");
     const user = need("HERMEZ_FORGE_USER");
     const token = (await readFile(need("HERMEZ_FORGE_TOKEN_FILE"), "utf8")).trim();
@@ -91,7 +105,8 @@ class Forge {
     const folder = await mkdtemp(join(tmpdir(), "hermez-browser-"));
     await cp(SAMPLE, folder, { recursive: true });
     const config = join(folder, "service.yaml");
-    await writeFile(config, (await readFile(config, "utf8")).replaceAll("hello", name));
+    const sample = (await readFile(config, "utf8")).replaceAll("hello", name);
+    await writeFile(config, sample.replace(/^( +project:) .*$/m, `$1 ${project}`));
     const repository = `${base}/${user}/${name}.git`;
     const forge = new Forge(repository, `${base}/api/v1/repos/${user}/${name}`, headers, folder);
     const secret = Buffer.from(`${user}:${token}`).toString("base64");
@@ -105,18 +120,25 @@ class Forge {
   }
 
   async push(message: string): Promise<void> {
-    await writeFile(join(this.folder, "message.txt"), `${message}\n`);
+    await this.change(saying(message));
+  }
+
+  async change({ title, files, branch = "main" }: Change): Promise<string> {
+    if (branch !== "main") await this.git("switch", "--quiet", "--create", branch);
+    for (const [file, edit] of Object.entries(files)) {
+      const path = join(this.folder, file);
+      await writeFile(path, edit(await readFile(path, "utf8")));
+    }
     await this.git("add", "--all");
-    await this.git("commit", "--quiet", "--message", `Say: ${message}`);
-    await this.git("push", "--quiet", "origin", "main");
+    await this.git("commit", "--quiet", "--message", title);
+    const commit = await this.git("rev-parse", "HEAD");
+    await this.git("push", "--quiet", "origin", branch);
+    if (branch !== "main") await this.git("switch", "--quiet", "main");
+    return commit;
   }
 
   async openPull(message: string): Promise<number> {
-    await this.git("switch", "--quiet", "--create", "banner");
-    await writeFile(join(this.folder, "message.txt"), `${message}\n`);
-    await this.git("commit", "--quiet", "--all", "--message", `Say: ${message}`);
-    await this.git("push", "--quiet", "origin", "banner");
-    await this.git("switch", "--quiet", "main");
+    await this.change({ ...saying(message), branch: "banner" });
     const opened = await fetch(`${this.api}/pulls`, {
       method: "POST",
       headers: this.headers,
@@ -131,7 +153,14 @@ class Forge {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  private async git(...args: string[]): Promise<void> {
-    await run("git", args, { cwd: this.folder });
+  private async git(...args: string[]): Promise<string> {
+    const { stdout } = await run("git", args, { cwd: this.folder });
+    return stdout.trim();
   }
 }
+
+/** Another message of the sample. */
+const saying = (message: string): Change => ({
+  title: `Say: ${message}`,
+  files: { "message.txt": () => `${message}\n` },
+});

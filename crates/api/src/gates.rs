@@ -46,14 +46,19 @@ pub enum Comparison {
 pub struct MetricCheck {
     /// A name for people, unique among the workload's checks (1 to 60 characters).
     pub name: String,
-    /// A Prometheus query with one value for its answer (1 to 2,000 characters).
+    /// A Prometheus query with one value for its answer (1 to 2,000 characters). In it, `$pods`
+    /// stands for a regular expression of the names of the version's pods that is asked about:
+    /// `{pod=~"$pods"}`. While a canary is tried these are the canary's. `$namespace` stands for
+    /// their namespace.
     pub query: String,
     /// How the value is compared with the limit.
     pub comparison: Comparison,
     /// The limit as it is; either this or `relative_to_old_percent`.
     #[serde(default)]
     pub threshold: Option<f64>,
-    /// The limit in percent of what the query gave before the rollout.
+    /// The limit in percent of what the query gave before the rollout; while a canary is tried and
+    /// the query has `$pods`, of what it gives at the same moment for the old version's pods. Where
+    /// the old version has no value, the check is left out, and the deploy's message says so.
     #[serde(default)]
     pub relative_to_old_percent: Option<f64>,
     /// Seconds for which it must be right after all pods are ready (0 to 3,600).

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::DeploySummary;
+use crate::{BadArtifact, DeploySummary};
 
 /// How a preview is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -145,6 +145,9 @@ pub struct Preview {
     pub removed_why: Option<String>,
     /// Its newest deploy.
     pub deploy: Option<DeploySummary>,
+    /// Why the artifact of its commit is not to be deployed again, if somebody rolled back from it.
+    #[serde(default)]
+    pub bad: Option<BadArtifact>,
 }
 
 /// Asks for a deploy of a pull request's newest commit.
@@ -157,6 +160,9 @@ pub struct CreatePullRequestDeploy {
     /// Pods (1 to 10); what the workload's settings say when absent.
     #[serde(default)]
     pub replicas: Option<i32>,
+    /// Why an artifact that is marked as bad is deployed all the same (1 to 1,000 characters).
+    #[serde(default)]
+    pub override_bad: Option<String>,
 }
 
 /// A link by which anybody who has it may open a preview.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    ArtifactSummary, BuildSummary, DeploySummary, Health, Pin, PreviewSettings,
+    ArtifactSummary, BadArtifact, BuildSummary, DeploySummary, Health, Pin, PreviewSettings,
     UpdatePreviewSettings,
 };
 
@@ -116,6 +116,10 @@ pub struct WorkloadSummary {
     pub current: Option<DeploySummary>,
     /// The newest deploy, whatever its state.
     pub latest_deploy: Option<DeploySummary>,
+    /// Why what runs now is not to be deployed again, if somebody rolled back from it, here or
+    /// elsewhere.
+    #[serde(default)]
+    pub bad: Option<BadArtifact>,
     /// Why automatic deploys wait, while they do.
     #[serde(default)]
     pub pin: Option<Pin>,

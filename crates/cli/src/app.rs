@@ -56,11 +56,20 @@ impl App {
     }
 }
 
+/// The machine's time zone; UTC where it does not say which.
+fn zone() -> TimeZone {
+    let system = TimeZone::system();
+    if system == TimeZone::unknown() {
+        return TimeZone::UTC;
+    }
+    system
+}
+
 /// The clock, the time zone and the width of the screen that views are drawn for.
 pub fn page() -> Page {
     Page {
         now: Timestamp::now(),
-        zone: TimeZone::system(),
+        zone: zone(),
         width: print::width(),
     }
 }

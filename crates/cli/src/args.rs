@@ -202,6 +202,7 @@ mod tests {
             "hermez deploy 95f6178 --workload hello --watch --reason why",
             "hermez deploy --latest --branch main --override-bad why",
             "hermez deploy --pr 12 --watch --replicas 2",
+            "hermez deploy --pr 12 --override-bad why",
             "hermez pr list --workload hello",
             "hermez pr show 12",
             "hermez pr allow 12",

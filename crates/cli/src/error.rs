@@ -109,13 +109,12 @@ impl CliError {
     /// What to do next, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Refused(problem) => problem.hint.clone().or_else(|| match problem.status {
-                401 => Some(
-                    "Sign in with `hermez login --server URL --token-stdin`, or set HERMEZ_TOKEN_FILE."
-                        .to_owned(),
-                ),
-                _ => None,
-            }),
+            // The server's own hint is for browsers as well.
+            Self::Refused(problem) if problem.status == 401 => Some(
+                "Sign in with `hermez login --server URL --token-stdin`, or set HERMEZ_TOKEN_FILE."
+                    .to_owned(),
+            ),
+            Self::Refused(problem) => problem.hint.clone(),
             Self::Unreachable { .. } => Some(
                 "Check that the server runs and that HERMEZ_SERVER (or --server) is right; on your own machine `cargo xtask up` starts one."
                     .to_owned(),
@@ -183,7 +182,8 @@ impl CliError {
             _ => {}
         }
         if let Some(hint) = self.hint() {
-            let _ = writeln!(text, "  hint: {}", printable(&hint));
+            let hint = printable(&hint).replace('\n', "\n  ");
+            let _ = writeln!(text, "  hint: {hint}");
         }
         if let Self::Refused(problem) = self
             && let Some(id) = &problem.request_id

@@ -46,10 +46,7 @@ impl Page {
             120..=7_199 => format!("{} min ago", seconds / 60),
             7_200..=172_799 => format!("{} h ago", seconds / 3_600),
             172_800..=2_591_999 => format!("{} d ago", seconds / 86_400),
-            _ => at
-                .to_zoned(self.zone.clone())
-                .strftime("%Y-%m-%d")
-                .to_string(),
+            _ => self.written(at, "%Y-%m-%d"),
         }
     }
 
@@ -58,18 +55,19 @@ impl Page {
         at.map_or_else(dash, |at| self.ago(at))
     }
 
-    /// Time of the day, for lines of a log.
+    /// Time of the day with its zone, for lines of a log.
     pub fn clock(&self, at: Timestamp) -> String {
-        at.to_zoned(self.zone.clone())
-            .strftime("%H:%M:%S")
-            .to_string()
+        self.written(at, "%H:%M:%S %Z")
     }
 
-    /// Date and time.
+    /// Date and time with their zone.
     pub fn date(&self, at: Timestamp) -> String {
-        at.to_zoned(self.zone.clone())
-            .strftime("%Y-%m-%d %H:%M:%S")
-            .to_string()
+        self.written(at, "%Y-%m-%d %H:%M:%S %Z")
+    }
+
+    fn written(&self, at: Timestamp, format: &str) -> String {
+        let zoned = at.to_zoned(self.zone.clone());
+        zoned.strftime(format).to_string()
     }
 
     /// How long something took or takes; a dash when it has not begun.
@@ -201,6 +199,16 @@ pub(crate) mod tests {
         ] {
             assert_eq!(page.ago(at(then)), expect);
         }
+    }
+
+    #[test]
+    fn times_are_told_with_the_zone_of_the_reader() {
+        let mut page = page();
+        assert_eq!(page.clock(page.now), "12:00:00 UTC");
+        page.zone = TimeZone::get("Europe/Berlin").unwrap();
+        assert_eq!(page.clock(page.now), "13:00:00 CET");
+        let summer = at("2026-07-01T23:30:00Z");
+        assert_eq!(page.date(summer), "2026-07-02 01:30:00 CEST");
     }
 
     #[test]

@@ -41,13 +41,17 @@ async fn a_server_that_is_not_there_is_told_apart() {
 #[tokio::test]
 async fn refusals_say_what_where_and_what_next() {
     for (status, code) in [(401, 3), (403, 3), (404, 1), (422, 1), (500, 1)] {
+        let hint = match status {
+            401 => "hint: Sign in with `hermez login",
+            _ => "hint: Do this",
+        };
         let server = Server::start(move |_, _| problem(status, "the workload has a mistake")).await;
         let ended = hermez(&server, &["workload", "show", "hello"]).await;
         assert_eq!(ended.code, code, "{ended:?}");
         for expected in [
             "error: the workload has a mistake",
             "deploy/hello.yaml:7:3: unknown field",
-            "hint: Do this",
+            hint,
             "req-1",
         ] {
             assert!(ended.err.contains(expected), "{expected}: {ended:?}");

@@ -54,9 +54,9 @@ async fn a_watched_deploy_survives_a_lost_connection() {
     .await;
     assert_eq!(ended.code, 0, "{ended:?}");
     insta::assert_snapshot!(ended.out, @r"
-    11:57:00  pending      Asked for
-    11:57:00  building     Build 4 runs  (pending took 0.0 s)
-    11:57:00  succeeded    1 of 1 pods is ready  (building took 0.0 s)
+    11:57:00 UTC  pending      Asked for
+    11:57:00 UTC  building     Build 4 runs  (pending took 0.0 s)
+    11:57:00 UTC  succeeded    1 of 1 pods is ready  (building took 0.0 s)
     hello runs 95f6178 (deploy 12, 14.2 s)
     It answers at http://127.0.0.1:31000/
     ");

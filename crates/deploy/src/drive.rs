@@ -65,7 +65,7 @@ pub(crate) async fn drive(
         return Ok(());
     };
     let mut renewed = Instant::now();
-    let mut witness = Witness::default();
+    let mut witness = Witness::of(store, &deploy).await?;
     let mut meter = Meter::default();
     let workload = store.workload_by_id(deploy.workload_id).await?;
     let namespace = workload.as_ref().map(|workload| workload.namespace.clone());
@@ -246,7 +246,7 @@ async fn see(
         });
         seen.rollout = waves::together(rollouts.collect());
         if matches!(deploy.state, Canary | Verifying) {
-            seen.measured = meter.look(road, deploy, &places).await;
+            seen.measured = meter.look(road, deploy, key, &places).await;
         } else if state::is_past(deploy, Timestamp::now()) {
             let mut lates = there
                 .iter()
@@ -256,7 +256,7 @@ async fn see(
         for (place, cluster, rollout) in &there {
             // Only then are the newest pods this deploy's own.
             if matches!(rollout, Rollout::Progressing { .. }) {
-                witness.look(cluster, &place.key);
+                witness.look(road, (work.lease, deploy), cluster, &place.key);
             }
         }
         let pods = road.pods_reached(deploy, key);
@@ -341,6 +341,7 @@ async fn end(
 ) -> Result<Looked, StoreError> {
     let (lease, key) = (work.lease, &work.key);
     let failed = receipt::is_failure(&write);
+    write.forget_containers = witness.has_written();
     if failed {
         let gather = receipt::with_evidence(road, deploy, key, witness, write);
         write = Box::pin(gather).await;

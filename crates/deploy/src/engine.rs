@@ -121,7 +121,7 @@ fn heard(road: &Road, change: &Change, tasks: &TaskTracker, shutdown: &Cancellat
             drivers.wake(|_, driver| driver.build == Some(id));
             road.inner.builds.notify_waiters();
         }
-        Change::Workload(_) | Change::Preview(_) => {}
+        Change::Workload(_) | Change::Preview(_) | Change::Marked(_) => {}
         Change::Rules => {
             drivers.wake(|_, _| true);
         }

@@ -157,7 +157,7 @@ impl Road {
             )),
             _ => Err(not_now(
                 format!("deploy {} changes what runs", last.id),
-                "wait for its end: hermez deploys watch",
+                &format!("wait for its end: hermez deploys watch {}", last.id),
             )),
         }
     }

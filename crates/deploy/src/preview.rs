@@ -10,7 +10,8 @@ pub(crate) mod sweep;
 
 use hermez_access::{Action, GateError, Principal, Target};
 use hermez_api::{
-    CreatePullRequestDeploy, DeployKind, Preview, PreviewState, PullRequest, PullRequestState,
+    BadArtifact, CreatePullRequestDeploy, DeployKind, Preview, PreviewState, PullRequest,
+    PullRequestState,
 };
 use hermez_cluster::WorkloadKey;
 use hermez_kinds::Kind;
@@ -26,7 +27,8 @@ use serde_json::json;
 use std::time::Duration;
 use url::Url;
 
-use crate::requests::bounded;
+use crate::policy::{Origin, Policy, Request, gate};
+use crate::requests::{PUSH, bounded, said};
 use crate::{Road, RoadError};
 
 /// Most pods of a preview.
@@ -85,6 +87,19 @@ struct Place {
     forge: Gitea,
 }
 
+/// What is asked for of a pull request's deploy.
+struct Asked<'a> {
+    by: &'a str,
+    /// Pods.
+    replicas: i32,
+    reason: Option<String>,
+    /// Why an artifact that is marked as bad is deployed all the same.
+    override_reason: Option<String>,
+}
+
+/// A preview, and the mark that the artifact of its commit bears.
+type Marked<'a> = (&'a PreviewRecord, Option<BadArtifact>);
+
 impl Road {
     /// The open pull requests of a workload's repository, with their previews; the one that changed
     /// last first, at most 100.
@@ -94,6 +109,8 @@ impl Road {
         let open = place.forge.open_pull_requests(&place.url).await?;
         let previews = store.previews_of(place.workload.id, MAX_LISTED).await?;
         let allowances = store.pull_allowances(place.workload.id).await?;
+        let commits = previews.iter().map(|it| it.head_commit.clone()).collect();
+        let marks = self.marks_of_commits(place.workload.id, commits).await?;
         let mut shown = Vec::with_capacity(open.len());
         for pull in open {
             let by = allowances
@@ -101,6 +118,7 @@ impl Road {
                 .find(|it| it.pull_request == pull.number && it.commit == pull.head.as_str())
                 .map(|it| it.by.clone());
             let preview = previews.iter().find(|it| it.pull_request == pull.number);
+            let preview = preview.map(|it| (it, marks.get(&it.head_commit).cloned()));
             shown.push(self.show(&place.workload, pull, by, preview).await?);
         }
         Ok(shown)
@@ -123,7 +141,14 @@ impl Road {
             .pull_allowed_by(id, pull.number, pull.head.as_str())
             .await?;
         let preview = store.preview(id, pull.number).await?;
-        self.show(&place.workload, pull, by, preview.as_ref()).await
+        let preview = match &preview {
+            Some(preview) => {
+                let bad = self.mark_of(&place.workload, &preview.head_commit).await?;
+                Some((preview, bad))
+            }
+            None => None,
+        };
+        self.show(&place.workload, pull, by, preview).await
     }
 
     async fn show(
@@ -131,7 +156,7 @@ impl Road {
         workload: &WorkloadRecord,
         pull: ForgePull,
         allowed_by: Option<String>,
-        preview: Option<&PreviewRecord>,
+        preview: Option<Marked<'_>>,
     ) -> Result<PullRequest, RoadError> {
         let preview = match preview {
             Some(preview) => Some(self.shown_preview(workload, preview).await?),
@@ -161,7 +186,7 @@ impl Road {
     async fn shown_preview(
         &self,
         workload: &WorkloadRecord,
-        preview: &PreviewRecord,
+        (preview, bad): Marked<'_>,
     ) -> Result<Preview, RoadError> {
         let deploy = self.parts().store.latest_deploy_of(preview).await?;
         let settings = &workload.previews;
@@ -185,6 +210,7 @@ impl Road {
             last_wake_ms: preview.last_wake_ms,
             removed_why: preview.removed_why.clone(),
             deploy: deploy.map(|deploy| deploy.summary()),
+            bad,
         })
     }
 
@@ -219,20 +245,48 @@ impl Road {
         by: &str,
     ) -> Result<DeployRecord, RoadError> {
         let reason = bounded("reason", ask.reason.as_deref())?;
+        let override_reason = said("override_bad", ask.override_bad.as_deref())?;
         let place = self.place(workload).await?;
         let settings = &place.workload.previews;
-        let replicas = checked_replicas(ask.replicas.unwrap_or(settings.replicas))?;
+        let asked = Asked {
+            by,
+            replicas: checked_replicas(ask.replicas.unwrap_or(settings.replicas))?,
+            reason,
+            override_reason,
+        };
         let pull = place.forge.pull_request(&place.url, number).await?;
-        self.deploy_pull(&place, pull, replicas, reason, by).await
+        self.deploy_pull(&place, pull, asked).await
+    }
+
+    /// Refuses what is marked as bad, unless it was said why it is right. What nobody asked for is kept
+    /// all the same: its end says on the pull request that it is marked, and by whom.
+    async fn refuse_if_bad(
+        &self,
+        workload: &WorkloadRecord,
+        commit: &str,
+        asked: &Asked<'_>,
+    ) -> Result<(), RoadError> {
+        if asked.by == PUSH {
+            return Ok(());
+        }
+        let bad = self.mark_of(workload, commit).await?;
+        let request = Request {
+            origin: Origin::Person,
+            commit,
+            override_bad: asked.override_reason.as_deref(),
+        };
+        let policy = Policy {
+            bad: bad.as_ref(),
+            ..Policy::default()
+        };
+        gate(&request, &policy, Timestamp::now()).map_err(RoadError::Held)
     }
 
     async fn deploy_pull(
         &self,
         place: &Place,
         pull: ForgePull,
-        replicas: i32,
-        reason: Option<String>,
-        by: &str,
+        asked: Asked<'_>,
     ) -> Result<DeployRecord, RoadError> {
         let (store, workload) = (&self.parts().store, &place.workload);
         let number = pull.number;
@@ -255,7 +309,7 @@ impl Road {
                 .is_none()
         {
             // That it waits for a maintainer is what matters; why it is not built stands in the log.
-            let _ = self.build_of_fork(place, &pull, by).await;
+            let _ = self.build_of_fork(place, &pull, asked.by).await;
             return Err(RoadError::ForkNotAllowed {
                 number,
                 commit: pull.head.short().to_owned(),
@@ -268,6 +322,7 @@ impl Road {
                 hint: "give that workload another name".to_owned(),
             });
         }
+        self.refuse_if_bad(workload, head, &asked).await?;
         let commit = self.fetch_head(place, &pull).await?;
         let new = NewDeploy {
             workload_id: workload.id,
@@ -275,11 +330,11 @@ impl Road {
             commit: commit.id.to_string(),
             title: commit.title,
             author: commit.author,
-            requested_by: by.to_owned(),
-            reason,
+            requested_by: asked.by.to_owned(),
+            reason: asked.reason,
             kind: DeployKind::Regular,
             of: None,
-            override_reason: None,
+            override_reason: asked.override_reason,
         };
         let preview = NewPreview {
             pull_request: number,
@@ -288,12 +343,12 @@ impl Road {
             head_branch: pull.head_branch,
             from_fork: pull.from_fork,
             forge_url: pull.html_url,
-            replicas,
+            replicas: asked.replicas,
         };
-        let asked = store
+        let kept = store
             .request_preview(&new, &preview, Timestamp::now())
             .await;
-        let deploy = asked.map_err(|error| match error {
+        let deploy = kept.map_err(|error| match error {
             StoreError::AlreadyExists {
                 what: "preview", ..
             } => RoadError::NotYet {
@@ -446,7 +501,8 @@ impl Road {
         number: i64,
     ) -> Result<Preview, RoadError> {
         let (workload, preview) = self.preview_of(&workload.name, number).await?;
-        self.shown_preview(&workload, &preview).await
+        let bad = self.mark_of(&workload, &preview.head_commit).await?;
+        self.shown_preview(&workload, (&preview, bad)).await
     }
 
     /// Begins to remove a preview for a reason that is nobody's wish.

@@ -36,7 +36,7 @@ use mask::Masks;
 /// Longest time that gathering takes: a third of a deploy's lease at most.
 pub const GATHER_WITHIN: Duration = Duration::from_secs(5);
 /// Longest sentence, in bytes.
-const SENTENCE_BYTES: usize = 4096;
+pub(crate) const SENTENCE_BYTES: usize = 4096;
 
 /// What the cluster shows of a failure.
 #[derive(Default)]
@@ -166,7 +166,8 @@ fn flat<T: Default>(found: Result<Result<T, RoadError>, String>, missing: &mut V
     )
 }
 
-fn masked(containers: Vec<FailedContainer>, masks: &Masks) -> Vec<FailedContainer> {
+/// Containers with what they say bounded and without secrets.
+pub(crate) fn masked(containers: Vec<FailedContainer>, masks: &Masks) -> Vec<FailedContainer> {
     let masked = containers.into_iter().map(|it| FailedContainer {
         message: it.message.as_deref().map(|message| masks.mask(message)),
         lines: last_lines(&it.lines, masks),

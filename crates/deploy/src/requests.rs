@@ -236,7 +236,7 @@ impl Road {
         gate(&request, &policy, now).map_err(RoadError::Held)?;
         Err(RoadError::NotNow {
             message: format!("{} is deployed already", new.commit),
-            hint: format!("see its deploys: hermez deploys list {}", workload.name),
+            hint: format!("see its deploys: hermez history {}", workload.name),
         })
     }
 
@@ -371,7 +371,7 @@ impl Road {
     }
 
     /// The mark that the artifact of a commit bears.
-    async fn mark_of(
+    pub(crate) async fn mark_of(
         &self,
         workload: &WorkloadRecord,
         commit: &str,

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use hermez_api::{BadArtifact, CreateRollback, DeployKind, DeployState, RollbackPlan};
-use hermez_store::{Aftermath, ArtifactRecord, DeployRecord, NewDeploy, WorkloadRecord};
+use hermez_store::{Aftermath, ArtifactRecord, DeployRecord, NewDeploy, WorkloadRecord, mark_of};
 use jiff::Timestamp;
 
 use crate::policy::{Held, Rule, bad_message};
@@ -272,28 +272,32 @@ impl Road {
         workload_id: i64,
         deploys: Vec<DeployRecord>,
     ) -> Result<Vec<Past>, RoadError> {
+        let commits = deploys.iter().map(|it| it.commit.clone()).collect();
+        let marks = self.marks_of_commits(workload_id, commits).await?;
+        let past = deploys.into_iter().map(|deploy| Past {
+            bad: marks.get(&deploy.commit).cloned(),
+            deploy,
+        });
+        Ok(past.collect())
+    }
+
+    /// The marks that the artifacts of a workload's commits bear, by commit: two queries.
+    pub(crate) async fn marks_of_commits(
+        &self,
+        workload_id: i64,
+        mut commits: Vec<String>,
+    ) -> Result<HashMap<String, BadArtifact>, RoadError> {
         let store = &self.parts().store;
-        let mut commits: Vec<String> = deploys.iter().map(|it| it.commit.clone()).collect();
         commits.sort();
         commits.dedup();
         let artifacts = store.artifacts_of_commits(workload_id, &commits).await?;
         let digests: Vec<String> = artifacts.iter().flat_map(ArtifactRecord::digests).collect();
         let marks = store.bad_artifacts(&digests).await?;
-        let by_digest: HashMap<&str, &BadArtifact> = marks
-            .iter()
-            .map(|mark| (mark.digest.as_str(), mark))
-            .collect();
-        let bad_of = |deploy: &DeployRecord| {
-            let artifact = artifacts.iter().find(|it| it.commit == deploy.commit)?;
-            let digests = artifact.digests();
-            let mark = digests.iter().find_map(|it| by_digest.get(it.as_str()))?;
-            Some((*mark).clone())
-        };
-        let past = deploys.into_iter().map(|deploy| Past {
-            bad: bad_of(&deploy),
-            deploy,
+        let marked = artifacts.into_iter().filter_map(|artifact| {
+            let mark = mark_of(&artifact, &marks)?.clone();
+            Some((artifact.commit, mark))
         });
-        Ok(past.collect())
+        Ok(marked.collect())
     }
 
     /// The artifact that a deploy brings out.

@@ -85,7 +85,7 @@ pub fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
             }
             _ => "canceled before anything was changed in the cluster",
         };
-        return end(DeployState::Canceled, message);
+        return waves::within(deploy, now, |_| end(DeployState::Canceled, message));
     }
     match deploy.state {
         DeployState::Pending | DeployState::Building | DeployState::Queued => {
@@ -187,8 +187,6 @@ fn queued(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     if let Some(bad) = &seen.bad
         && deploy.override_reason.is_none()
         && deploy.kind != DeployKind::Restart
-        // A pull request is looked at beside what runs, and may well be the way to mend it.
-        && deploy.pull_request.is_none()
     {
         let hint = "deploy another commit, or say why this one is right: --override-bad REASON";
         let message = bad_message(bad, now);
@@ -270,7 +268,18 @@ fn verifying(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
         return away(deploy, seen, now);
     }
     if let Some(by) = &deploy.paused_by {
-        return say(deploy, &format!("held: {by} paused it"));
+        let message = format!("held: {by} paused it");
+        if deploy.verify_until.is_none() && deploy.deadline_at.is_none() {
+            return say(deploy, &message);
+        }
+        // Nobody looks while it is held: it is verified anew when it goes on.
+        return Next::Write(Box::new(DeployWrite {
+            message: Some(message),
+            note: true,
+            verify_until: Some(None),
+            deadline_at: Some(None),
+            ..DeployWrite::default()
+        }));
     }
     let rollout = seen.rollout.as_ref();
     match decide::verify(deploy, rollout, &seen.measured, now) {
@@ -394,14 +403,15 @@ pub fn apply_failed(
     now: Timestamp,
 ) -> (DeployWrite, Option<SignedDuration>) {
     if !transient || is_past(deploy, now) {
-        let Next::Write(write) = fail(cause, message, hint, None) else {
+        let failed = waves::within(deploy, now, |_| fail(cause, message, hint, None));
+        let Next::Write(write) = failed else {
             unreachable!("fail always writes")
         };
         return (*write, None);
     }
     let wait = SignedDuration::from_secs(1 << deploy.retries.clamp(0, 5));
     let write = DeployWrite {
-        message: Some(format!("{message}; trying again")),
+        message: Some(waves::said(deploy, &format!("{message}; trying again"))),
         note: deploy.retries == 0,
         retries: Some(deploy.retries + 1),
         ..DeployWrite::default()

@@ -8,9 +8,10 @@ use hermez_source::forge::Gitea;
 use hermez_source::{CommitId, Credential, RepositoryUrl, SourceError};
 use hermez_store::{
     BuildRecord, DeployFilter, Engine, NewBuild, NewRepository, NewWorkload, PageRequest,
-    PushRecord, RepositoryRecord, StoreError, Together, WorkloadRecord,
+    PushRecord, RepositoryRecord, StoreError, Together, WorkloadRecord, WorkloadRow,
 };
 use jiff::Timestamp;
+use serde::Serialize;
 use url::Url;
 
 use hermez_cluster::WorkloadKey;
@@ -32,11 +33,13 @@ impl Road {
     }
 
     /// Plans and creates the workload, installs the webhook where the forge is known, and asks for
-    /// the build of the branch's newest commit. Leaves nothing behind when it fails.
-    pub async fn create_workload(
+    /// the build of the branch's newest commit. Leaves nothing behind when it fails. `answer` is what
+    /// the key is answered under which it was asked for, should this process not live to say more.
+    pub async fn create_workload<A: Serialize>(
         &self,
         ask: &CreateWorkload,
         by: &str,
+        answer: impl FnOnce(&WorkloadRow) -> A + Send,
     ) -> Result<WorkloadRecord, RoadError> {
         let alone = self
             .alone_on(&RepositoryUrl::parse(ask.repository.trim())?)
@@ -79,7 +82,17 @@ impl Road {
             config_path: plan.config.clone(),
             created_by: by.to_owned(),
         };
-        let workload = match store.create_workload(&workload, now).await {
+        let answer = |workload: &WorkloadRecord| {
+            answer(&WorkloadRow {
+                workload: workload.clone(),
+                repository: repository.clone(),
+                current: None,
+                latest: None,
+                bad: None,
+            })
+        };
+        let created = store.create_answered_workload(&workload, now, answer);
+        let workload = match created.await {
             Ok(workload) => workload,
             Err(error) => {
                 store.delete_repository_if_unused(repository.id).await?;
@@ -238,6 +251,24 @@ impl Road {
         };
         for name in self.clusters_of_workload(workload.id).await? {
             self.cluster_called(&name)?.delete(kind, &key).await?;
+        }
+        Ok(())
+    }
+
+    /// Installs the webhook of a repository that has none: its forge was away, or the process died that
+    /// was about to.
+    pub async fn complete_webhook(&self, repository: &RepositoryRecord) -> Result<(), RoadError> {
+        if repository.webhook == WebhookState::Installed {
+            return Ok(());
+        }
+        let url = RepositoryUrl::parse(&repository.url)?;
+        self.install_webhook(repository, &url).await
+    }
+
+    /// Forgets the repositories whose last workload was deleted by a process that died just then.
+    pub async fn forget_abandoned_repositories(&self) -> Result<(), RoadError> {
+        for repository in self.parts().store.abandoned_repositories().await? {
+            self.forget_repository(repository.id).await?;
         }
         Ok(())
     }

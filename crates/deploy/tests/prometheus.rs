@@ -69,6 +69,10 @@ async fn a_query_has_one_value_or_says_why_not() {
     }
     assert_eq!(prometheus.value("up").await, Ok(1.0));
     assert_eq!(prometheus.value("scalar(up) * 2").await, Ok(2.0));
+    // As many pods have names too long for a URL.
+    let names = "|itself-5d8f-abcde".repeat(500);
+    let long = format!("up{{job=~\"(?:itself{names})\"}}");
+    assert_eq!(prometheus.value(&long).await, Ok(1.0));
     let says = async |query: &str| {
         let error = prometheus.value(query).await.expect_err("no value");
         error.to_string()

@@ -18,6 +18,9 @@ const AT_ONCE: usize = 2;
 /// once; where a branch that matters has a head that nobody has built, that is a push that was missed.
 /// Then asks the forge what became of pull requests.
 pub async fn catch_up(state: AppState) {
+    if let Err(error) = state.road.forget_abandoned_repositories().await {
+        tracing::warn!(%error, "a repository without workloads could not be forgotten");
+    }
     let repositories = match repositories(&state).await {
         Ok(repositories) => repositories,
         Err(error) => {
@@ -64,6 +67,9 @@ pub async fn catch_up(state: AppState) {
 
 async fn one(state: &AppState, repository: RepositoryRecord) {
     let id = repository.id;
+    if let Err(error) = state.road.complete_webhook(&repository).await {
+        tracing::warn!(%error, repository = repository.url, "the webhook could not be noted");
+    }
     let missed = match state.road.missed_pushes(id).await {
         Ok(missed) => missed,
         Err(error) => {

@@ -28,6 +28,7 @@ mod origin;
 mod paging;
 mod problem;
 mod profile_file;
+mod query;
 mod refresh;
 mod request_id;
 mod routes;

@@ -82,6 +82,7 @@ struct Gathered {
     records: HashSet<String>,
     builds: HashSet<i64>,
     deploys: HashSet<i64>,
+    marked: HashSet<i64>,
     everything: bool,
 }
 
@@ -91,6 +92,7 @@ impl Gathered {
             && self.records.is_empty()
             && self.builds.is_empty()
             && self.deploys.is_empty()
+            && self.marked.is_empty()
             && !self.everything
     }
 
@@ -99,6 +101,7 @@ impl Gathered {
             Ok(Change::Build(id)) => self.builds.insert(id),
             Ok(Change::Deploy(id)) => self.deploys.insert(id),
             Ok(Change::Workload(name)) => self.records.insert(name),
+            Ok(Change::Marked(id)) => self.marked.insert(id),
             // What it means for a deploy is told by the deploy's own change.
             // Its deploys and pods tell the rest.
             Ok(Change::Rules | Change::Preview(_)) => true,
@@ -175,6 +178,13 @@ impl Teller {
             if let Ok(Some(deploy)) = self.store.deploy(id).await {
                 gathered.workloads.insert(deploy.workload.clone());
                 self.say(LiveEvent::Deploy(Box::new(deploy.summary())));
+            }
+        }
+        for id in gathered.marked.drain() {
+            // Whoever runs the same artifact shows its mark, too.
+            match self.store.workloads_with_artifact_of(id).await {
+                Ok(names) => gathered.workloads.extend(names),
+                Err(error) => tracing::debug!(%error, "who runs a marked artifact cannot be read"),
             }
         }
         for name in gathered.records.drain() {

@@ -62,6 +62,7 @@ fn summary(row: &WorkloadRow, status: &WorkloadStatus) -> WorkloadSummary {
             .as_ref()
             .map(hermez_store::DeployRecord::summary),
         latest_deploy: row.latest.as_ref().map(hermez_store::DeployRecord::summary),
+        bad: row.bad.clone(),
         pin: workload.pin.clone(),
     }
 }

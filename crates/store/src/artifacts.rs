@@ -1,8 +1,12 @@
 //! Artifacts: written once, with the build that published them.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{
+    ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef,
+};
 
 use crate::entity::artifact::{Column, Entity, Model};
+use crate::entity::deploy;
 use crate::words::{at, from_json};
 use crate::{ArtifactRecord, Store, StoreError};
 
@@ -44,6 +48,28 @@ impl Store {
             .filter(Column::WorkloadId.eq(workload_id))
             .filter(Column::CommitId.is_in(commits));
         let models = find.order_by_desc(Column::Id).all(&self.read).await?;
+        models.into_iter().map(ArtifactRecord::from_model).collect()
+    }
+
+    /// The artifacts that these deploys brought out; one query.
+    pub(crate) async fn artifacts_of_deploys(
+        &self,
+        deploys: &[i64],
+    ) -> Result<Vec<ArtifactRecord>, StoreError> {
+        if deploys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let join: RelationDef = Entity::belongs_to(deploy::Entity)
+            .from(Column::WorkloadId)
+            .to(deploy::Column::WorkloadId)
+            .into();
+        let same_commit = Expr::col((deploy::Entity, deploy::Column::CommitId))
+            .equals((Entity, Column::CommitId));
+        let find = Entity::find()
+            .join(JoinType::InnerJoin, join)
+            .filter(deploy::Column::Id.is_in(deploys.iter().copied()))
+            .filter(same_commit);
+        let models = find.all(&self.read).await?;
         models.into_iter().map(ArtifactRecord::from_model).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! Artifacts that are not to be deployed again, by the digests of their manifests and images.
 
+use std::collections::HashMap;
+
 use hermez_api::BadArtifact;
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
@@ -8,9 +10,9 @@ use sea_orm::{
 };
 
 use crate::entity::bad_artifact::{ActiveModel, Column, Entity};
-use crate::entity::workload;
+use crate::entity::{artifact, workload};
 use crate::words::{at, ms};
-use crate::{DeployRecord, Store, StoreError};
+use crate::{ArtifactRecord, DeployRecord, Store, StoreError};
 
 /// Most digests of one question.
 const MAX_DIGESTS: usize = 5_000;
@@ -40,6 +42,12 @@ pub(crate) async fn mark(
             .await?;
     }
     Ok(())
+}
+
+/// The mark that an artifact bears, of these.
+pub fn mark_of<'a>(artifact: &ArtifactRecord, marks: &'a [BadArtifact]) -> Option<&'a BadArtifact> {
+    let digests = artifact.digests();
+    marks.iter().find(|mark| digests.contains(&mark.digest))
 }
 
 impl Store {
@@ -73,5 +81,43 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// The marks that artifacts of these deploys bear, by workload: two queries, whatever the number.
+    pub(crate) async fn marks_of_deploys(
+        &self,
+        deploys: &[i64],
+    ) -> Result<HashMap<i64, BadArtifact>, StoreError> {
+        let artifacts = self.artifacts_of_deploys(deploys).await?;
+        let digests: Vec<String> = artifacts.iter().flat_map(ArtifactRecord::digests).collect();
+        let marks = self.bad_artifacts(&digests).await?;
+        let marked = artifacts.iter().filter_map(|artifact| {
+            let mark = mark_of(artifact, &marks)?;
+            Some((artifact.workload_id, mark.clone()))
+        });
+        Ok(marked.collect())
+    }
+
+    /// Names of the workloads that have an artifact of this deploy's commit, the deploy's own among
+    /// them. An image has the commit that it was built from among its labels, so that others can have
+    /// the very same one by that commit alone.
+    pub async fn workloads_with_artifact_of(
+        &self,
+        deploy_id: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        let Some(deploy) = self.deploy(deploy_id).await? else {
+            return Ok(Vec::new());
+        };
+        let join: sea_orm::RelationDef = workload::Entity::belongs_to(artifact::Entity)
+            .from(workload::Column::Id)
+            .to(artifact::Column::WorkloadId)
+            .into();
+        let find = workload::Entity::find()
+            .select_only()
+            .column(workload::Column::Name)
+            .join(sea_orm::JoinType::InnerJoin, join)
+            .filter(workload::Column::DeletedAtMs.is_null())
+            .filter(artifact::Column::CommitId.eq(deploy.commit));
+        Ok(find.into_tuple().all(&self.read).await?)
     }
 }

@@ -49,6 +49,8 @@ pub enum Change {
     Rules,
     /// A preview's row.
     Preview(i64),
+    /// The artifact of this deploy was marked as bad, wherever it runs.
+    Marked(i64),
 }
 
 /// The database. Cheap to clone.

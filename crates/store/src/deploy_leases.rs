@@ -15,6 +15,7 @@ use crate::entity::preview::{self, Column as PreviewColumn};
 use crate::words::{json, ms, value, word};
 use crate::{
     Change, DeployRecord, Engine, FailedRollback, Lease, Store, StoreError, Together, receipts,
+    witnesses,
 };
 
 /// What a leased deploy becomes. Absent fields stay.
@@ -54,6 +55,8 @@ pub struct DeployWrite {
     pub rollback: Option<Box<FailedRollback>>,
     /// What was found, when it ends in failure; kept in the same transaction.
     pub evidence: Option<Box<Evidence>>,
+    /// Whether what was kept of its failing containers ([`Store::keep_containers`]) goes with this.
+    pub forget_containers: bool,
 }
 
 /// What a deploy has written to the cluster.
@@ -341,6 +344,9 @@ impl Store {
         }
         if let Some(evidence) = &write.evidence {
             receipts::keep(&transaction, lease.id, evidence).await?;
+        }
+        if write.forget_containers {
+            witnesses::forget(&transaction, lease.id).await?;
         }
         if !columns.is_empty() {
             let update = columns

@@ -395,6 +395,7 @@ impl Store {
         if let With::Aftermath(aftermath) = with {
             self.announce(Change::Deploy(aftermath.left.id));
             self.announce(Change::Workload(record.workload.clone()));
+            self.announce(Change::Marked(aftermath.left.id));
         }
     }
 

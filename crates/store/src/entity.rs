@@ -407,6 +407,24 @@ pub mod deploy_receipt {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// What is kept of containers that failed, while their deploy goes on.
+pub mod deploy_witness {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "deploy_witness")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub deploy_id: i64,
+        pub containers: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// Reverts that were proposed after rollbacks.
 pub mod deploy_revert {
     use sea_orm::entity::prelude::*;

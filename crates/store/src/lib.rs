@@ -46,10 +46,12 @@ mod sessions;
 mod strategies;
 mod together;
 mod tokens;
+mod witnesses;
 mod words;
 mod workloads;
 
 pub use audit::{AuditFilter, NewAuditEntry};
+pub use bad_artifacts::mark_of;
 pub use build_leases::BuildOutcome;
 pub use builds::{BuildFilter, NewBuild, RequestedBuild};
 pub use connect::{Change, Engine, Store};

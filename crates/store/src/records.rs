@@ -1,9 +1,9 @@
 //! Rows as the rest of Hermez sees them, and their way into the API's shape.
 
 use hermez_api::{
-    ArtifactImage, ArtifactSummary, BuildState, BuildSummary, Category, DeployKind, DeployPlan,
-    DeployState, DeploySummary, HeldDeploy, MirrorStatus, Pin, PreviewSettings, ScaleBounds,
-    WebhookState,
+    ArtifactImage, ArtifactSummary, BadArtifact, BuildState, BuildSummary, Category, DeployKind,
+    DeployPlan, DeployState, DeploySummary, HeldDeploy, MirrorStatus, Pin, PreviewSettings,
+    ScaleBounds, WebhookState,
 };
 use jiff::Timestamp;
 
@@ -127,6 +127,8 @@ pub struct WorkloadRow {
     pub current: Option<DeployRecord>,
     /// The newest deploy, whatever its state.
     pub latest: Option<DeployRecord>,
+    /// The mark that what the last deploy brought out which succeeded bears.
+    pub bad: Option<BadArtifact>,
 }
 
 /// A lease on a build or deploy. Give it to every write.

@@ -3,8 +3,8 @@
 use hermez_api::WebhookState;
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, OnConflict, Query};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::entity::repository::{ActiveModel, Column, Entity, Model};
 use crate::entity::workload;
@@ -125,6 +125,29 @@ impl Store {
             .exec(&self.write)
             .await?;
         self.announce_workloads_of(id).await
+    }
+
+    /// Repositories whose forge calls on each push although no workload is left of them: their last
+    /// workload was deleted by a process that did not live to say so.
+    pub async fn abandoned_repositories(&self) -> Result<Vec<RepositoryRecord>, StoreError> {
+        let living = Query::select()
+            .expr(Expr::val(1))
+            .from(workload::Entity)
+            .and_where(
+                Expr::col((workload::Entity, workload::Column::RepositoryId))
+                    .equals((Entity, Column::Id)),
+            )
+            .and_where(workload::Column::DeletedAtMs.is_null())
+            .to_owned();
+        let find = Entity::find()
+            .filter(Column::Webhook.eq(word(&WebhookState::Installed)))
+            .filter(Expr::not_exists(living))
+            .order_by_asc(Column::Id);
+        let models = find.all(&self.read).await?;
+        models
+            .into_iter()
+            .map(RepositoryRecord::from_model)
+            .collect()
     }
 
     /// Forgets a repository that no workload (not even a deleted one) refers to; `false` when one

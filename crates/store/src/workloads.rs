@@ -12,6 +12,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect, Select, UpdateMany,
 };
+use serde::Serialize;
 
 use crate::entity::repository;
 use crate::entity::workload::{ActiveModel, Column, Entity, Model};
@@ -20,6 +21,9 @@ use crate::{
     Change, DeployRecord, PageRequest, RepositoryRecord, Store, StoreError, WorkloadRecord,
     WorkloadRow, builds, deploys, previews, scales,
 };
+
+/// Status of the answer to who makes one.
+const CREATED: u16 = 201;
 
 /// A workload to create.
 #[derive(Debug, Clone)]
@@ -157,6 +161,16 @@ impl Store {
         new: &NewWorkload,
         now: Timestamp,
     ) -> Result<WorkloadRecord, StoreError> {
+        self.create_answered_workload(new, now, |_| ()).await
+    }
+
+    /// The same, with what is answered to the key under which it was asked for.
+    pub async fn create_answered_workload<A: Serialize>(
+        &self,
+        new: &NewWorkload,
+        now: Timestamp,
+        answer: impl FnOnce(&WorkloadRecord) -> A + Send,
+    ) -> Result<WorkloadRecord, StoreError> {
         let row = ActiveModel {
             name: Set(new.name.clone()),
             kind: Set(new.kind.clone()),
@@ -182,9 +196,11 @@ impl Store {
                 error.into()
             }
         })?;
-        self.commit_recorded(transaction).await?;
+        let record = WorkloadRecord::from_model(model)?;
+        self.commit_answered(transaction, CREATED, &answer(&record))
+            .await?;
         self.announce(Change::Workload(new.name.clone()));
-        WorkloadRecord::from_model(model)
+        Ok(record)
     }
 
     /// The workload with this name that is not deleted.
@@ -210,7 +226,8 @@ impl Store {
         Ok(self.rows_of(vec![workload]).await?.pop())
     }
 
-    /// Workloads by name, with their repositories and deploys: three queries whatever the length.
+    /// Workloads by name, with their repositories, deploys and marks: five queries whatever the
+    /// length.
     pub async fn workloads(
         &self,
         filter: &WorkloadFilter,
@@ -352,7 +369,7 @@ impl Store {
         Ok(deleted)
     }
 
-    /// Adds repositories and deploys to workloads, in the same order, by two queries.
+    /// Adds repositories, deploys and marks to workloads, in the same order, by four queries.
     async fn rows_of(
         &self,
         workloads: Vec<WorkloadRecord>,
@@ -384,7 +401,16 @@ impl Store {
                 repository,
                 current,
                 latest,
+                bad: None,
             });
+        }
+        let current: Vec<i64> = rows
+            .iter()
+            .filter_map(|row| Some(row.current.as_ref()?.id))
+            .collect();
+        let mut marks = self.marks_of_deploys(&current).await?;
+        for row in &mut rows {
+            row.bad = marks.remove(&row.workload.id);
         }
         Ok(rows)
     }

@@ -1,6 +1,8 @@
 //! What the journeys of workloads that come to an end share: their road to the cluster, and what
 //! their resource and its pods say there.
 
+mod pull_request;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -14,6 +16,8 @@ use crate::forge::{Clone, Forge};
 use crate::hermez::{Hermez, ask};
 use crate::sandbox::Sandbox;
 use crate::wait::until;
+
+pub use pull_request::Pull;
 
 /// Longest time for a build, a rollout or a run.
 pub const LIMIT: Duration = Duration::from_mins(3);
@@ -84,14 +88,28 @@ impl Batch {
     /// # Errors
     /// When it does not in time; the error holds the last status.
     pub async fn status(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        self.status_of(&self.name, what, wanted).await
+    }
+
+    /// The resources of its kind in its namespace.
+    fn resources(&self) -> Api<DynamicObject> {
         let kind = GroupVersionKind::gvk("pinterest.com", "v1", self.kind);
         let plural = format!("{}s", self.kind.to_lowercase());
         let native = ApiResource::from_gvk_with_plural(&kind, &plural);
-        let api: Api<DynamicObject> = Api::namespaced_with(self.kube.clone(), &self.name, &native);
+        Api::namespaced_with(self.kube.clone(), &self.name, &native)
+    }
+
+    async fn status_of(
+        &self,
+        name: &str,
+        what: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let api = self.resources();
         let last = std::sync::Mutex::new(Value::Null);
         let found = until(what, LIMIT, || async {
             let status = api
-                .get_opt(&self.name)
+                .get_opt(name)
                 .await?
                 .map(|object| object.data["status"].clone());
             let status = status.unwrap_or_default();

@@ -17,6 +17,8 @@ use crate::sample::Sample;
 use crate::sandbox::Sandbox;
 use crate::wait::until;
 
+mod killed;
+mod waits;
 mod ways;
 
 use ways::{FAILURES, Failure, SECRET, VOLUMES, shows};
@@ -44,8 +46,10 @@ pub async fn run(sandbox: &Sandbox) -> Result<Value> {
     };
     let figures = road.travel().await;
     let cleaned = road.clean_up().await;
-    let figures = figures?;
+    let mut figures = figures?;
     cleaned?;
+    let kept = killed::run(sandbox).await;
+    figures["lines_kept_over_a_kill"] = kept.context("the server is killed")?;
     Ok(figures)
 }
 
@@ -82,6 +86,8 @@ impl Road {
             self.a_volume_that_is_missing(source).await?;
         }
         good = self.a_namespace_that_denies().await?;
+        self.an_image_that_is_forbidden(&good).await?;
+        good = self.a_condition_that_nobody_sets().await?;
         self.an_image_that_is_gone(&good, &mut figures).await?;
         self.a_pod_that_is_gone(&mut figures).await?;
         self.a_build_that_fails().await?;

@@ -150,6 +150,17 @@ impl Hermez {
         Ok(())
     }
 
+    /// DELETE `path` (below `/api/v1`) under an `Idempotency-Key`.
+    ///
+    /// # Errors
+    /// [`Refused`] for any status but success.
+    pub async fn delete_once(&self, path: &str, key: &str) -> Result<()> {
+        let request = self.http.delete(self.url(path));
+        let request = request.header("Idempotency-Key", key);
+        self.taken(request).await?;
+        Ok(())
+    }
+
     /// The status that `path` (from the server's root) answers with, without any credentials.
     ///
     /// # Errors
@@ -164,21 +175,23 @@ impl Hermez {
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T> {
+        let (what, body) = self.taken(request).await?;
+        serde_json::from_slice(&body)
+            .with_context(|| format!("{what} with {}", String::from_utf8_lossy(&body)))
+    }
+
+    /// What answered, and how, with the body of a success.
+    async fn taken(&self, request: reqwest::RequestBuilder) -> Result<(String, Vec<u8>)> {
         let response = request.bearer_auth(&self.token).send().await?;
         let status = response.status();
-        let url = response.url().clone();
+        let what = format!("{} answered {status}", response.url());
         let body = response.bytes().await?;
         if status.is_success() {
-            return serde_json::from_slice(&body).with_context(|| {
-                format!(
-                    "{url} answered {status} with {}",
-                    String::from_utf8_lossy(&body)
-                )
-            });
+            return Ok((what, body.to_vec()));
         }
         let problem: Problem = serde_json::from_slice(&body).with_context(|| {
             format!(
-                "{url} answered {status} without a problem document: {}",
+                "{what} without a problem document: {}",
                 String::from_utf8_lossy(&body)
             )
         })?;

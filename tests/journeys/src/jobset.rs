@@ -1,5 +1,6 @@
 //! Job set: words are counted by a set of groups that meet by name and wait for each other; the set
-//! starts again when a job fails, and groups in a circle are refused with their place.
+//! starts again when a job fails, and groups in a circle are refused with their place. One of a pull
+//! request runs once, when somebody asks for it.
 
 use std::time::Instant;
 
@@ -7,7 +8,7 @@ use anyhow::{Context, Result};
 use hermez_api::DeployState;
 use serde_json::{Value, json};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Pull};
 use crate::hermez::{Refused, ask};
 use crate::sandbox::Sandbox;
 
@@ -81,6 +82,8 @@ async fn travel(batch: &Batch) -> Result<Value> {
     let first = batch.clone.commit_and_push("Count words").await?;
     refuses_a_circle(batch).await?;
     batch.create("jobset.yaml").await?;
+    let more = format!("{text}three words more\n");
+    let pull = batch.open_pull_request("text.txt", &more).await?;
 
     let begun = Instant::now();
     let deploy = batch.deploy(&first).await?;
@@ -101,6 +104,8 @@ async fn travel(batch: &Batch) -> Result<Value> {
     );
     batch.logged(&format!("{words} words")).await?;
     let revision = status["revision"].clone();
+    let run = of_a_pull_request(&pull, words + 3).await?;
+    pull.push("text.txt", "nobody counts these\n").await?;
 
     batch
         .clone
@@ -122,6 +127,8 @@ async fn travel(batch: &Batch) -> Result<Value> {
     let why = status["lastFailure"].as_str().context("a reason")?;
     anyhow::ensure!(why.contains(&format!("the job {name}-count-")), "{why}");
     batch.logged(&format!("{words} words")).await?;
+    pull.ran_once(&run).await?;
+    pull.close().await?;
     Ok(json!({
         "journey": "jobset",
         "words": words,
@@ -130,6 +137,18 @@ async fn travel(batch: &Batch) -> Result<Value> {
         "completed_with_a_restart_ms": restarted.as_millis() as u64,
         "restarts": status["restarts"],
     }))
+}
+
+/// The set of a pull request has not run by itself; it does when it is asked for, and counts that many
+/// words, which only the pull request has. Gives its status.
+async fn of_a_pull_request(pull: &Pull<'_>, words: usize) -> Result<Value> {
+    pull.nothing_runs().await?;
+    let status = pull.runs_when_asked().await?;
+    anyhow::ensure!(status["groups"][1]["succeeded"] == 4, "{status:#}");
+    let counters = pull.pods("count").await?;
+    anyhow::ensure!(counters.len() == 4, "{counters:#?}");
+    pull.says("merge", &format!("{words} words")).await?;
+    Ok(status)
 }
 
 async fn refuses_a_circle(batch: &Batch) -> Result<()> {

@@ -2,11 +2,13 @@
 //!
 //! A journey runs against a local cluster that is up (`cargo xtask up`), talks to Hermez through
 //! its API alone, and returns its figures. The tests in `tests/` assert on the same journeys.
-//! Nothing here looks into the server's database or calls its functions.
+//! Nothing here calls the server's functions, or looks into its database: but for
+//! [`pull_request::unused`], since seven days cannot be waited for.
 
 pub mod batch;
 pub mod burst;
 pub mod canary;
+pub mod command_line;
 pub mod crash;
 pub mod crash_matrix;
 pub mod cronjob;
@@ -54,15 +56,15 @@ pub const JOURNEYS: &[(&str, &str)] = &[
     ),
     (
         "crash-matrix",
-        "the server is killed before and after every transaction and every write of builds, deploys, rollbacks, canaries, hotfixes, previews and scaling (HERMEZ_PLAYS names some); all ends as undisturbed",
+        "the server is killed before and after every transaction and every write of builds, deploys, rollbacks and their reverts, approvals, canaries, waves, hotfixes, previews and their sleep, scaling and its autoscaler, a workload made and deleted (HERMEZ_PLAYS names some); all ends as undisturbed",
     ),
     (
         "jobset",
-        "groups of jobs meet by name, wait for each other and start again after a failure; a circle is refused at its place",
+        "groups of jobs meet by name, wait for each other and start again after a failure; a circle is refused at its place; a pull request's runs once, on request",
     ),
     (
         "training",
-        "four workers meet and reduce, lose one, and end right from their checkpoint; a gang that cannot fit starts nothing",
+        "four workers meet and reduce, lose one, and end right from their checkpoint; a gang that cannot fit starts nothing; a pull request's runs once, on request",
     ),
     (
         "cronjob",
@@ -105,6 +107,10 @@ pub const JOURNEYS: &[(&str, &str)] = &[
         "a pull request gets a preview with a URL, a comment and a status; it follows pushes, sleeps, wakes, is shared and goes; a fork's waits for a word",
     ),
     (
+        "unused-preview",
+        "behind TLS a preview is https all the way; nobody uses it for seven days, and it goes",
+    ),
+    (
         "failure-receipt",
         "deploys fail in nine ways; each receipt names the cause, shows last lines without secrets and what came, and brings back what ran",
     ),
@@ -123,6 +129,10 @@ pub const JOURNEYS: &[(&str, &str)] = &[
     (
         "hotfix",
         "a fix is picked onto exactly what runs, pushed, built and deployed, and nothing else comes along; a conflict names files and places",
+    ),
+    (
+        "command-line",
+        "the program as people type it: deploys, rollbacks, hotfixes, previews, rules, scaling, and what is wrong; words, exit codes, JSON, no token",
     ),
     (
         "scale",
@@ -153,10 +163,12 @@ pub async fn run(name: &str) -> anyhow::Result<Value> {
         "canary" => canary::run(&sandbox).await,
         "waves" => waves::run(&sandbox).await,
         "hotfix" => hotfix::run(&sandbox).await,
+        "command-line" => command_line::run(&sandbox).await,
         "scale" => scale::run(&sandbox).await,
         "rules" => rules::run(&sandbox).await,
         "gates" => gates::run(&sandbox).await,
         "pull-request" => pull_request::run(&sandbox).await,
+        "unused-preview" => pull_request::unused::run(&sandbox).await,
         "failure-receipt" => failure_receipt::run(&sandbox).await,
         other => anyhow::bail!(
             "there is no journey called {other:?}; there are: {}",

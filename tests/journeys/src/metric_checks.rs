@@ -1,6 +1,8 @@
 //! A version whose pods are well and whose metrics are not is no success: checks of metrics, against
-//! a number and against the version before, through whole deploys and canaries, with a real Prometheus.
+//! a number, against the version before, and of a canary's pods against those beside it, through whole
+//! deploys and canaries, with a real Prometheus.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -62,6 +64,7 @@ struct Prometheus {
 const SETTINGS: &str = "
 global:
   scrape_interval: 1s
+  query_log_file: queries.log
 scrape_configs:
   - job_name: pods
     scheme: https
@@ -167,6 +170,24 @@ impl Prometheus {
         })
         .await
     }
+
+    /// The pods of each query that was asked about the errors of some pods.
+    fn asked_about(&self) -> Result<Vec<BTreeSet<String>>> {
+        let log = std::fs::read_to_string(self.folder.path().join("queries.log"))?;
+        let before = BESIDE.split_once("$pods").map(|(before, _)| before);
+        let before = format!("{}(?:", before.context("it is about pods")?);
+        let mut asked = Vec::new();
+        for line in log.lines() {
+            let entry: Value = serde_json::from_str(line)?;
+            let query = entry.pointer("/params/query").and_then(Value::as_str);
+            let query = query.with_context(|| format!("it has no query: {line}"))?;
+            let names = query.strip_prefix(before.as_str());
+            if let Some((names, _)) = names.and_then(|names| names.split_once(')')) {
+                asked.push(names.split('|').map(str::to_owned).collect());
+            }
+        }
+        Ok(asked)
+    }
 }
 
 /// Whether a pod runs and is not about to go.
@@ -197,6 +218,8 @@ struct MetricChecks {
 
 /// The share of requests that fail, in the worst pod.
 const ERRORS: &str = "max(page_error_ratio)";
+/// The same in the worst pod of one version.
+const BESIDE: &str = "max(page_error_ratio{pod=~\"$pods\"})";
 /// How long a request takes, in the slowest pod.
 const LATENCY: &str = "max(page_seconds)";
 
@@ -223,6 +246,7 @@ impl MetricChecks {
         self.pass().await?;
         self.outlast_prometheus().await?;
         self.fail_as_a_canary().await?;
+        self.fail_beside_the_old().await?;
         self.pass_as_a_canary().await?;
         Ok(json!({
             "journey": "metric-checks",
@@ -232,7 +256,12 @@ impl MetricChecks {
 
     /// Pushes a version with these metrics for its page.
     async fn push(&self, errors: f64, seconds: f64) -> Result<String> {
-        let page = format!("page_error_ratio {errors}\npage_seconds {seconds}\n");
+        self.push_with(errors, seconds, "").await
+    }
+
+    /// The same with more of them.
+    async fn push_with(&self, errors: f64, seconds: f64, more: &str) -> Result<String> {
+        let page = format!("page_error_ratio {errors}\npage_seconds {seconds}\n{more}");
         self.stage.clone.write("message.txt", page)?;
         let message = format!("Errors {errors}, {seconds} s");
         self.stage.clone.commit_and_push(&message).await
@@ -338,7 +367,8 @@ impl MetricChecks {
         Ok(deployments.get(name).await?.metadata.generation)
     }
 
-    async fn as_a_canary(&self, errors: f64, state: DeployState) -> Result<Deploy> {
+    /// Deploys a version with these metrics as a canary, until it ends in this state.
+    async fn as_a_canary(&self, errors: f64, more: &str, state: DeployState) -> Result<Deploy> {
         let strategy = RolloutStrategy {
             canary: vec![CanaryStep {
                 percent: 50,
@@ -349,7 +379,7 @@ impl MetricChecks {
         };
         let path = format!("/workloads/{}/strategy", self.stage.name);
         let _: WorkloadStrategy = self.stage.hermez.put(&path, &strategy).await?;
-        let commit = self.push(errors, 0.11).await?;
+        let commit = self.push_with(errors, 0.11, more).await?;
         let asked = self.stage.deploy(&commit).await?;
         self.stage.ends(asked.id, state).await
     }
@@ -357,7 +387,7 @@ impl MetricChecks {
     /// A canary with wrong metrics goes, and what runs was left alone: there is nothing to roll back.
     async fn fail_as_a_canary(&self) -> Result<()> {
         let before = self.generation().await?;
-        let failed = self.as_a_canary(0.8, DeployState::Failed).await?;
+        let failed = self.as_a_canary(0.8, "", DeployState::Failed).await?;
         let words = "the canary failed: check errors failed: 0.8 is not < 0.5";
         anyhow::ensure!(
             failed.failure_cause.as_deref() == Some("health_gate")
@@ -375,13 +405,85 @@ impl MetricChecks {
         self.measured(0.03, 0.11).await
     }
 
-    async fn pass_as_a_canary(&self) -> Result<()> {
-        let deploy = self.as_a_canary(0.04, DeployState::Succeeded).await?;
-        let says = |words: &str| deploy.timeline.iter().any(|it| it.message.contains(words));
+    /// What the names of a canary's pods begin with.
+    fn of_canary(&self) -> String {
+        format!("{}-canary-", self.stage.name)
+    }
+
+    /// The workload's own pods.
+    async fn own_pods(&self) -> Result<BTreeSet<String>> {
+        let pods: Api<Pod> = Api::namespaced(self.stage.kube.clone(), &self.stage.name);
+        let list = pods.list(&ListParams::default()).await?;
+        let names = list.items.iter().filter(|pod| is_asked(pod));
+        let names = names.map(ResourceExt::name_any);
+        Ok(names
+            .filter(|name| !name.starts_with(&self.of_canary()))
+            .collect())
+    }
+
+    /// A canary whose pods are worse than those beside them fails, though all together are well enough.
+    async fn fail_beside_the_old(&self) -> Result<()> {
+        let path = format!("/workloads/{}/gates", self.stage.name);
+        let mut errors = check("errors", ERRORS);
+        errors.threshold = Some(0.5);
+        let mut beside = check("beside", &BESIDE.replace('~', ""));
+        let mut fresh = check("fresh", "count(page_fresh{pod=~\"$pods\"})");
+        for relative in [&mut beside, &mut fresh] {
+            relative.comparison = Comparison::AtMost;
+            relative.relative_to_old_percent = Some(200.0);
+        }
+        let mut gates = HealthGates {
+            ready_seconds: 0,
+            max_restarts: None,
+            checks: vec![errors, beside, fresh],
+            auto_rollback: true,
+        };
+        let problem = self.stage.put_refused(&path, &gates, 422).await?;
+        let said = serde_json::to_string(&problem)?;
+        anyhow::ensure!(said.contains("no regular expression"), "{said}");
+        BESIDE.clone_into(&mut gates.checks[1].query);
+        let _: WorkloadGates = self.stage.hermez.put(&path, &gates).await?;
+
+        let old = self.own_pods().await?;
+        let failed = self.as_a_canary(0.3, "", DeployState::Failed).await?;
+        let words = "the canary failed: check beside failed: 0.3 is not <= 0.06 (200 % of the 0.03 that the old version has now)";
         anyhow::ensure!(
-            says("the canary did well") && deploy.summary.message.contains("errors 0.04 < 0.5"),
+            failed.failure_cause.as_deref() == Some("health_gate")
+                && failed.summary.message.contains(words),
+            "{failed:#?}"
+        );
+        let (asked, of_canary) = (self.prometheus.asked_about()?, self.of_canary());
+        let is_canary = |pod: &String| pod.starts_with(&of_canary);
+        let canary = asked.iter().filter(|pods| pods.iter().any(is_canary));
+        let canary: Vec<_> = canary.collect();
+        anyhow::ensure!(
+            !canary.is_empty() && canary.iter().all(|pods| pods.iter().all(is_canary)),
+            "the canary's pods alone: {asked:?}"
+        );
+        // Before the rollout, and beside the canary.
+        let times = asked.iter().filter(|pods| **pods == old).count();
+        anyhow::ensure!(times >= 2, "not twice {old:?}: {asked:?}");
+        self.measured(0.03, 0.11).await
+    }
+
+    /// One that is no worse than the pods beside it goes on; what the old version has no value for is
+    /// left out, and said.
+    async fn pass_as_a_canary(&self) -> Result<()> {
+        let passed = DeployState::Succeeded;
+        let deploy = self.as_a_canary(0.04, "page_fresh 1\n", passed).await?;
+        let says = |words: &str| deploy.timeline.iter().any(|it| it.message.contains(words));
+        let fresh = "check fresh was left out: it has no value of the old version to compare with: the query finds no series";
+        let beside = "beside 0.04 <= 0.06 (200 % of the 0.03";
+        let did_well = format!(
+            "the canary did well; errors 0.04 < 0.5; {beside} that the old version has now); {fresh}"
+        );
+        let verified = format!("errors 0.04 < 0.5; {beside} before); {fresh}");
+        anyhow::ensure!(
+            says(&did_well) && deploy.summary.message.contains(&verified),
             "{deploy:#?}"
         );
+        let (asked, new) = (self.prometheus.asked_about()?, self.own_pods().await?);
+        anyhow::ensure!(asked.contains(&new), "not {new:?}: {asked:?}");
         self.measured(0.04, 0.11).await
     }
 }

@@ -144,6 +144,24 @@ impl Postgres {
         );
         Ok(())
     }
+
+    /// Carries out a statement in a database, and gives what PostgreSQL says of it, such as `UPDATE 1`.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn execute(&self, database: &str, statement: &str) -> Result<String> {
+        let mut psql = Self::program("psql");
+        psql.arg("-h").arg(self.folder.path());
+        psql.args(["-U", "hermez", "--no-psqlrc", "-v", "ON_ERROR_STOP=1"]);
+        psql.args(["--dbname", database, "--command", statement]);
+        let done = psql.stdout(Stdio::piped()).output().await?;
+        anyhow::ensure!(
+            done.status.success(),
+            "{statement}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        Ok(String::from_utf8(done.stdout)?.trim().to_owned())
+    }
 }
 
 fn signal(child: &Child, signal: Signal) -> Result<()> {

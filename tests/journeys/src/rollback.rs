@@ -1,7 +1,10 @@
 //! A bad version comes by itself with a push, and goes with one action: rollback, revert, pin, mark,
-//! override, restart, hold. Commits that cannot be had, and two people who ask at once.
+//! override, restart, hold. What history, comparisons and figures say of all that. Commits that cannot
+//! be had, and two people who ask at once.
 
 mod asked;
+mod figures;
+mod history;
 mod revert;
 
 use std::time::Instant;
@@ -47,6 +50,9 @@ impl Back {
         self.propose_in_conflict(again).await?;
         self.compare(&good, &bad).await?;
         let restart_ms = self.restart(&first).await?;
+        self.fail_and_mend().await?;
+        self.measure().await?;
+        self.look_back().await?;
         self.hold(&first).await?;
         let topic = self.ask_for_commits().await?;
         self.ask_at_once(&first, &topic).await?;
@@ -60,7 +66,7 @@ impl Back {
 
     /// Without history a rollback and a restart say so; then the first version runs.
     async fn bring_out_the_first(&self) -> Result<(String, Deploy)> {
-        self.stage.sample(2).write(&self.stage.clone, "first\n")?;
+        self.write(2, "first\n")?;
         let first = self.stage.clone.commit_and_push("First page").await?;
         self.stage.create().await?;
         for (path, body) in [("rollback", json!({})), ("restart", json!({}))] {
@@ -100,22 +106,31 @@ impl Back {
             .await;
         anyhow::ensure!(refused.is_err(), "a branch that is not there is refused");
 
-        self.stage.clone.write("message.txt", "second\n")?;
-        self.stage.clone.write(
-            "service.yaml",
-            self.stage
-                .sample(2)
-                .config()
-                .replace("replicas: 2", "replicas: 3"),
-        )?;
-        let second = self.stage.clone.commit_and_push("Second page").await?;
+        self.write(3, "second\n")?;
+        let asked = self.push("Second page").await?;
+        Ok((asked.commit, self.succeeds(asked.id).await?))
+    }
+
+    /// The sample with so many pods and this page, in a project of its own.
+    fn write(&self, replicas: u32, page: &str) -> Result<()> {
+        let sample = self.stage.sample(replicas);
+        sample.write(&self.stage.clone, page)?;
+        let project = format!("project: {}", self.stage.name);
+        let config = sample.config().replace("project: journeys", &project);
+        self.stage.clone.write("service.yaml", config)?;
+        Ok(())
+    }
+
+    /// Pushes what was written; gives the deploy that comes of it by itself.
+    async fn push(&self, title: &str) -> Result<DeploySummary> {
+        let commit = self.stage.clone.commit_and_push(title).await?;
         let asked = until("the push is deployed", LIMIT, || async {
             let newest = self.newest().await?;
-            Ok((newest.commit == second).then_some(newest))
+            Ok((newest.commit == commit).then_some(newest))
         })
         .await?;
         anyhow::ensure!(asked.requested_by == "push", "{asked:?}");
-        Ok((second, self.succeeds(asked.id).await?))
+        Ok(asked)
     }
 
     /// The plan says what changes; the rollback does it, without a build.

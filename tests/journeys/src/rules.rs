@@ -1,5 +1,10 @@
 //! Rules hold deploys back and let them go by themselves: a window, a freeze with an exception,
-//! approvals, locks. It has a server of its own: others are not to be frozen.
+//! approvals, locks; of a workload and of its project, for what people and what pushes ask for. It
+//! has a server of its own: others are not to be frozen.
+
+mod people;
+mod project;
+mod push;
 
 use anyhow::{Context, Result};
 use hermez_api::{
@@ -27,6 +32,30 @@ const WEEK: [Weekday; 7] = [
     Weekday::Sat,
     Weekday::Sun,
 ];
+
+/// A window between these times of every day, by the clocks of UTC.
+fn every_day(from: Timestamp, to: Timestamp) -> DeployWindows {
+    let time = |at: Timestamp| at.strftime("%H:%M").to_string();
+    DeployWindows {
+        time_zone: "UTC".to_owned(),
+        windows: vec![DeployWindow {
+            days: WEEK.to_vec(),
+            from: time(from),
+            to: time(to),
+        }],
+    }
+}
+
+/// Milliseconds from when a rule let go until the deploy began, which is not before, and at once.
+fn begun_after(deploy: &Deploy, let_go: Timestamp) -> Result<i64> {
+    let begun = deploy.summary.started_at.context("it began")?;
+    let late = begun.as_millisecond() - let_go.as_millisecond();
+    anyhow::ensure!(
+        late >= 0 && i128::from(late) < AT_ONCE.as_millis(),
+        "begun at {begun}, the rule let go at {let_go}"
+    );
+    Ok(late)
+}
 
 /// Runs the journey with a server of its own; its figures are in milliseconds.
 ///
@@ -56,10 +85,15 @@ impl Rules {
         self.lock(&first).await?;
         self.freeze_everything(&first).await?;
         self.break_a_lock(&first).await?;
+        let project_ms = self.hold_by_the_project().await?;
+        let thawed_ms = self.push_while_frozen().await?;
+        self.ask_two(&first).await?;
         Ok(json!({
             "journey": "rules",
             "window_open_to_begun_ms": window_ms,
             "approved_to_begun_ms": approval_ms,
+            "window_changed_to_begun_ms": project_ms,
+            "freeze_ended_to_begun_ms": thawed_ms,
         }))
     }
 
@@ -83,16 +117,7 @@ impl Rules {
         // Between 30 and 90 seconds from now, to the minute as windows are.
         let opens = Timestamp::now() + SignedDuration::from_secs(60);
         let opens = opens.round(Unit::Minute)?;
-        let time = |at: Timestamp| at.strftime("%H:%M").to_string();
-        let windows = |zone: &str, to: Timestamp| DeployWindows {
-            time_zone: zone.to_owned(),
-            windows: vec![DeployWindow {
-                days: WEEK.to_vec(),
-                from: time(opens),
-                to: time(to),
-            }],
-        };
-        let empty = windows("UTC", opens);
+        let empty = every_day(opens, opens);
         let never = self.put::<_, ScopeRules>("rules/windows", &empty);
         let never = never.await.map_err(anyhow::Error::downcast::<Refused>);
         anyhow::ensure!(
@@ -100,7 +125,7 @@ impl Rules {
             "a window that never opens is refused: {never:?}"
         );
         let closes = opens + SignedDuration::from_hours(1);
-        let set: ScopeRules = self.put("rules/windows", &windows("UTC", closes)).await?;
+        let set: ScopeRules = self.put("rules/windows", &every_day(opens, closes)).await?;
         anyhow::ensure!(set.changed_by.as_deref() == Some("owner"), "{set:?}");
         let seen: WorkloadRules = self.get("rules").await?;
         let held = seen.verdict.held.context("it is outside of the window")?;

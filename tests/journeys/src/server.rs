@@ -32,6 +32,7 @@ pub struct Server {
     binary: PathBuf,
     arguments: Vec<String>,
     base: String,
+    port: u16,
     child: Option<Child>,
 }
 
@@ -107,6 +108,7 @@ impl Server {
             binary: status.hermez.clone(),
             arguments,
             base: format!("http://127.0.0.1:{port}"),
+            port,
             child: None,
         })
     }
@@ -154,7 +156,22 @@ impl Server {
     /// # Errors
     /// When its token file cannot be read.
     pub fn hermez(&self) -> Result<Hermez> {
-        Hermez::with_token_file(&self.base, &self.directory.path().join("token"))
+        Hermez::with_token_file(&self.base, &self.token_file())
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.base
+    }
+
+    /// The file with its owner's token.
+    pub fn token_file(&self) -> PathBuf {
+        self.directory.path().join("token")
+    }
+
+    /// The port that its API and its pages are at, on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Its data folder.

@@ -74,11 +74,10 @@ impl Stage {
         Ok(())
     }
 
-    /// Commits everything with this message for the page, pushes it, and waits until the server
-    /// knows it.
+    /// Commits everything with this message for the page, and pushes it.
     ///
     /// # Errors
-    /// When it does not arrive.
+    /// When git or the forge refuses.
     pub async fn push(&self, message: &str) -> Result<String> {
         self.clone.write("message.txt", format!("{message}\n"))?;
         self.clone.commit_and_push(message).await

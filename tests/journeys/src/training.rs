@@ -1,5 +1,6 @@
 //! Training: four workers meet through their variables and reduce, lose one of them, and end with
-//! the right result from their checkpoint; a gang that cannot fit starts nothing.
+//! the right result from their checkpoint; a gang that cannot fit starts nothing. One of a pull request
+//! runs once, when somebody asks for it.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::batch::{Batch, LIMIT};
+use crate::batch::{Batch, LIMIT, Pull};
 use crate::sandbox::Sandbox;
 use crate::wait::until;
 
@@ -21,6 +22,8 @@ const PROGRAM: &str = include_str!("../fixtures/allreduce.pl");
 const WORKERS: u64 = 4;
 /// Steps of the training, 0.2 s each.
 const STEPS: u64 = 60;
+/// Steps of the pull request's training, which goes on from the same checkpoint.
+const MORE_STEPS: u64 = 65;
 
 /// Runs the journey; its figures are in milliseconds.
 ///
@@ -37,7 +40,7 @@ pub async fn run(sandbox: &Sandbox) -> Result<Value> {
     Ok(figures)
 }
 
-fn config(name: &str, cpu: &str) -> String {
+fn config(name: &str, cpu: &str, steps: u64) -> String {
     format!(
         "apiVersion: pinterest.com/v1
 kind: PinterestTrainingJob
@@ -51,7 +54,7 @@ spec:
   checkpoint:
     claim: checkpoint
     mountpath: /checkpoint
-  configs: {{STEPS: \"{STEPS}\"}}
+  configs: {{STEPS: \"{steps}\"}}
   members:
     - role: worker
       replicas: {WORKERS}
@@ -72,9 +75,13 @@ async fn travel(batch: &Batch, disk: &Disk) -> Result<Value> {
         "Dockerfile",
         "FROM debian:bookworm-slim\nCOPY allreduce.pl /\nCMD [\"perl\", \"/allreduce.pl\"]\n",
     )?;
-    batch.clone.write("training.yaml", config(name, "10m"))?;
+    batch
+        .clone
+        .write("training.yaml", config(name, "10m", STEPS))?;
     let first = batch.clone.commit_and_push("Train").await?;
     batch.create("training.yaml").await?;
+    let more = config(name, "10m", MORE_STEPS);
+    let pull = batch.open_pull_request("training.yaml", &more).await?;
 
     let begun = Instant::now();
     let deploy = batch.deploy(&first).await?;
@@ -109,18 +116,19 @@ async fn travel(batch: &Batch, disk: &Disk) -> Result<Value> {
         (lost_at..STEPS).contains(&resumed),
         "lost after step {lost_at}, went on after step {resumed}"
     );
-    let right = STEPS * (STEPS + 1) / 2 * WORKERS * (WORKERS + 1) / 2;
-    anyhow::ensure!(
-        disk.first_number("result") == Some(right),
-        "the result should be {right}: {:?}",
-        disk.read("result")
-    );
+    let right = result_of(STEPS);
+    disk.has_result(right)?;
     for rank in 0..WORKERS {
         batch
             .logged(&format!("rank {rank} ends with {right}"))
             .await?;
     }
+    let run = of_a_pull_request(&pull, disk).await?;
+    pull.push("training.yaml", &config(name, "10m", 1_000_000))
+        .await?;
     let words = does_not_fit(batch).await?;
+    pull.ran_once(&run).await?;
+    pull.close().await?;
     Ok(json!({
         "journey": "training",
         "workers": WORKERS,
@@ -131,6 +139,30 @@ async fn travel(batch: &Batch, disk: &Disk) -> Result<Value> {
         "result": right,
         "too_large": words,
     }))
+}
+
+/// What a training of so many steps ends with.
+fn result_of(steps: u64) -> u64 {
+    steps * (steps + 1) / 2 * WORKERS * (WORKERS + 1) / 2
+}
+
+/// The training of a pull request has not run by itself; it does when it is asked for, with its own
+/// number of steps and the claim that its file names. Gives its status.
+async fn of_a_pull_request(pull: &Pull<'_>, disk: &Disk) -> Result<Value> {
+    pull.nothing_runs().await?;
+    let status = pull.runs_when_asked().await?;
+    let workers = pull.pods("worker").await?;
+    anyhow::ensure!(
+        workers.len() as u64 == WORKERS && status["readyPods"] == WORKERS,
+        "{status:#} {workers:#?}"
+    );
+    let right = result_of(MORE_STEPS);
+    disk.has_result(right)?;
+    for rank in 0..WORKERS {
+        pull.says("worker", &format!("rank {rank} ends with {right}"))
+            .await?;
+    }
+    Ok(status)
 }
 
 async fn lose_a_worker(batch: &Batch) -> Result<()> {
@@ -149,7 +181,7 @@ async fn lose_a_worker(batch: &Batch) -> Result<()> {
 async fn does_not_fit(batch: &Batch) -> Result<String> {
     batch
         .clone
-        .write("training.yaml", config(&batch.name, "64"))?;
+        .write("training.yaml", config(&batch.name, "64", STEPS))?;
     let large = batch.clone.commit_and_push("Ask for too much").await?;
     batch
         .hermez
@@ -248,6 +280,15 @@ impl Disk {
     /// Steps that the checkpoint has.
     fn steps(&self) -> u64 {
         self.first_number("checkpoint").unwrap_or(0)
+    }
+
+    fn has_result(&self, right: u64) -> Result<()> {
+        anyhow::ensure!(
+            self.first_number("result") == Some(right),
+            "the result should be {right}: {:?}",
+            self.read("result")
+        );
+        Ok(())
     }
 
     async fn remove(&self, batch: &Batch) -> Result<()> {

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use reqwest::header::{ACCEPT, AUTHORIZATION, COOKIE, LOCATION, SET_COOKIE};
+use reqwest::RequestBuilder;
+use reqwest::header::{ACCEPT, AUTHORIZATION, COOKIE, HOST, LOCATION, SET_COOKIE};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::Url;
@@ -12,6 +13,9 @@ use url::Url;
 /// Key of RFC 6455's own example, and the answer to it.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPTED: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// Who came, as whatever ends TLS says: an address of RFC 5737, for documentation.
+pub const VISITOR: &str = "192.0.2.7";
 
 /// What a visitor shows.
 #[derive(Clone, Copy)]
@@ -33,6 +37,8 @@ pub struct Answer {
     pub location: Option<String>,
     /// The first cookie that it sets, as `name=value`.
     pub cookie: Option<String>,
+    /// How that cookie is set, with all its attributes.
+    pub set_cookie: Option<String>,
     /// The body.
     pub text: String,
 }
@@ -56,8 +62,37 @@ fn client(url: &Url) -> Result<(reqwest::Client, String)> {
 /// When nothing answers.
 pub async fn visit(url: &Url, shows: Shows<'_>, html: bool) -> Result<Answer> {
     let (client, _) = client(url)?;
+    ask(client.get(url.clone()), shows, html).await
+}
+
+/// Asks for a page of an `https` URL as whatever ends TLS in front passes it on: without TLS, to the
+/// server's own port on this machine, for the same host, with the words about where it came from.
+///
+/// # Errors
+/// When nothing answers.
+pub async fn visit_behind_tls(
+    url: &Url,
+    port: u16,
+    shows: Shows<'_>,
+    html: bool,
+) -> Result<Answer> {
+    anyhow::ensure!(url.scheme() == "https", "{url} is not for TLS");
+    let host = url.host_str().context("a URL without a host")?;
+    let mut inside: Url = format!("http://127.0.0.1:{port}").parse()?;
+    inside.set_path(url.path());
+    inside.set_query(url.query());
+    let (client, _) = client(&inside)?;
+    let request = client
+        .get(inside)
+        .header(HOST, host)
+        .header("X-Forwarded-For", VISITOR)
+        .header("X-Forwarded-Proto", "https");
+    ask(request, shows, html).await
+}
+
+async fn ask(request: RequestBuilder, shows: Shows<'_>, html: bool) -> Result<Answer> {
     let accept = if html { "text/html,*/*" } else { "*/*" };
-    let mut request = client.get(url.clone()).header(ACCEPT, accept);
+    let mut request = request.header(ACCEPT, accept);
     request = match shows {
         Shows::Nothing => request,
         Shows::Token(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),
@@ -70,11 +105,13 @@ pub async fn visit(url: &Url, shows: Shows<'_>, html: bool) -> Result<Answer> {
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned)
     };
-    let cookie = header(SET_COOKIE).and_then(|cookie| Some(cookie.split(';').next()?.to_owned()));
+    let set_cookie = header(SET_COOKIE);
+    let cookie = set_cookie.as_deref().and_then(|it| it.split(';').next());
     Ok(Answer {
         status: response.status().as_u16(),
         location: header(LOCATION),
-        cookie,
+        cookie: cookie.map(str::to_owned),
+        set_cookie,
         text: response.text().await?,
     })
 }
@@ -83,13 +120,18 @@ pub async fn visit(url: &Url, shows: Shows<'_>, html: bool) -> Result<Answer> {
 ///
 /// # Errors
 /// When the handshake or a frame is not as RFC 6455 says.
-pub async fn echo(url: &Url, token: &str, text: &str) -> Result<String> {
+pub async fn echo(url: &Url, shows: Shows<'_>, text: &str) -> Result<String> {
     let (_, host) = client(url)?;
+    let shown = match shows {
+        Shows::Nothing => String::new(),
+        Shows::Token(token) => format!("Authorization: Bearer {token}\r\n"),
+        Shows::Cookie(cookie) => format!("Cookie: {cookie}\r\n"),
+    };
     let port = url.port_or_known_default().unwrap_or(80);
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     let request = format!(
         "GET /socket HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\nAuthorization: Bearer {token}\r\n\r\n"
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{shown}\r\n"
     );
     stream.write_all(request.as_bytes()).await?;
     let mut head = Vec::new();

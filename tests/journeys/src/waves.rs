@@ -1,22 +1,34 @@
 //! A new version goes through two clusters in waves: the second is reached only when the first has
 //! baked, with the number of pods that a person said before; one that fails holds or brings all waves
-//! back; a killed server and a cluster that is away change nothing of it.
+//! back; a killed server and a cluster that is away change nothing of it. Checks of metrics are asked
+//! in each wave, a canary comes before the first, and between two a deploy is stopped or held.
+
+mod checks;
+mod held;
+mod pair;
+mod prometheus;
+mod set;
+mod tried;
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hermez_api::{
-    DeployKind, DeployState, DeploySummary, Health, HealthGates, Page, PlacementStatus,
+    Deploy, DeployKind, DeployState, DeploySummary, Health, HealthGates, Page, PlacementStatus,
     RolloutStrategy, ScaleChange, ScaleChangeState, Wave, WorkloadGates, WorkloadStrategy,
 };
 use hermez_kinds::PinterestService;
+use hermez_kinds::names::DEPLOY_ANNOTATION;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, PostParams};
+use kube::core::NamespaceResourceScope;
 use nix::sys::signal::Signal;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use self::prometheus::Prometheus;
 use crate::sandbox::Sandbox;
 use crate::second::Second;
 use crate::server::{Options, Server};
@@ -25,6 +37,8 @@ use crate::wait::until;
 
 /// Seconds that the first wave bakes.
 const BAKE_SECONDS: u32 = 4;
+/// The same where it is looked at but once.
+const SHORT_BAKE_SECONDS: u32 = 2;
 /// Pods that the config file says.
 const PODS: i32 = 2;
 /// Pods that a person says before the second cluster is entered.
@@ -44,18 +58,26 @@ pub async fn run(sandbox: &Sandbox) -> Result<Value> {
 
 async fn with(sandbox: &Sandbox, second: &Second) -> Result<Value> {
     let kubeconfig = second.sandbox.status.kubeconfig.display();
+    let prometheus = Prometheus::start().await?;
     let options = Options {
-        arguments: vec!["--cluster".to_owned(), format!("east={kubeconfig}")],
+        arguments: vec![
+            "--cluster".to_owned(),
+            format!("east={kubeconfig}"),
+            "--prometheus-url".to_owned(),
+            prometheus.url.clone(),
+        ],
         ..Options::default()
     };
     let server = Server::start(sandbox, options).await?;
     let stage = Stage::open(sandbox, server.hermez()?, "waves").await?;
     let east = second.sandbox.kube().await?;
     let mut waves = Waves {
+        sandbox,
         server,
         stage,
         second,
         east,
+        prometheus,
     };
     let figures = waves.travel().await;
     let figures = figures.with_context(|| waves.server.last_words());
@@ -72,21 +94,110 @@ async fn with(sandbox: &Sandbox, second: &Second) -> Result<Value> {
 }
 
 struct Waves<'a> {
+    sandbox: &'a Sandbox,
     server: Server,
     stage: Stage,
     second: &'a Second,
     /// The second cluster.
     east: kube::Client,
+    prometheus: Prometheus,
+}
+
+fn wave(clusters: &[&str], bake_seconds: u32) -> Wave {
+    Wave {
+        clusters: clusters.iter().map(|&name| name.to_owned()).collect(),
+        bake_seconds,
+    }
+}
+
+/// The first cluster, for so long, then the second.
+fn one_after_the_other(bake_seconds: u32) -> RolloutStrategy {
+    RolloutStrategy {
+        canary: Vec::new(),
+        waves: vec![wave(&["local"], bake_seconds), wave(&["east"], 0)],
+    }
+}
+
+async fn set_strategy(stage: &Stage, strategy: &RolloutStrategy) -> Result<()> {
+    let path = format!("/workloads/{}/strategy", stage.name);
+    let set: WorkloadStrategy = stage.hermez.put(&path, strategy).await?;
+    anyhow::ensure!(
+        set.strategy == *strategy && set.known_clusters == ["local", "east"],
+        "{set:?}"
+    );
+    Ok(())
+}
+
+/// The sample's config file for pods that may be on played nodes, which are tainted.
+fn tolerant(stage: &Stage) -> String {
+    let tolerant = "    spec:\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n";
+    let config = stage.sample(2).config();
+    config.replace("    spec:\n      containers:\n", tolerant)
+}
+
+/// That the timeline has entries in these states with these words, in this order.
+fn in_order(deploy: &Deploy, expected: &[(DeployState, &str)]) -> Result<()> {
+    let mut entries = deploy.timeline.iter();
+    for (state, words) in expected {
+        anyhow::ensure!(
+            entries.any(|it| it.state == *state && it.message.contains(*words)),
+            "no {state:?} `{words}` at its place: {deploy:#?}"
+        );
+    }
+    Ok(())
+}
+
+async fn placements(stage: &Stage) -> Result<Vec<PlacementStatus>> {
+    let path = format!("/workloads/{}/placements", stage.name);
+    stage.hermez.get(&path).await
+}
+
+/// Waits until both clusters run this commit, well, with so many pods.
+async fn run_in_both(stage: &Stage, commit: &str, pods: i32) -> Result<bool> {
+    let both = until("both clusters run it", Duration::from_secs(30), || async {
+        let placements = placements(stage).await?;
+        let well = placements.iter().filter(|it| {
+            it.commit.as_deref() == Some(commit)
+                && it.health == Health::Healthy
+                && it.pods_ready == pods
+        });
+        Ok((well.count() == 2).then_some(()))
+    });
+    Ok(both.await.is_ok())
+}
+
+/// An object of a cluster, where it is there.
+async fn found<K>(client: &kube::Client, namespace: &str, name: &str) -> Result<Option<K>>
+where
+    K: kube::Resource<Scope = NamespaceResourceScope> + Clone + std::fmt::Debug + DeserializeOwned,
+    K::DynamicType: Default,
+{
+    let objects: Api<K> = Api::namespaced(client.clone(), namespace);
+    // The definition itself comes with the first deploy.
+    match objects.get_opt(name).await {
+        Ok(found) => Ok(found),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl Waves<'_> {
     async fn travel(&mut self) -> Result<Value> {
         self.scale_in_one().await?;
+        // It takes some seconds until it asks there.
+        self.prometheus.ask(&self.address().await?)?;
         self.set().await?;
         let first = self.reach_both().await?;
         self.release_in_both().await?;
         self.survive().await?;
         let away_ms = self.wait_for_the_cluster().await?;
+        self.judge_each_wave().await?;
+        self.reach_both_at_once().await?;
+        self.fail_in_one_of_both().await?;
+        self.try_before_the_waves().await?;
+        let stopped = self.stop_between().await?;
+        self.hold_between(&stopped).await?;
+        self.bring_out_a_set().await?;
         self.hold().await?;
         self.bring_all_back().await?;
         Ok(json!({
@@ -100,11 +211,7 @@ impl Waves<'_> {
     async fn scale_in_one(&self) -> Result<()> {
         let stage = &self.stage;
         stage.sample(2).write(&stage.clone, "first\n")?;
-        let config = stage.sample(2).config();
-        // Played nodes are tainted.
-        let tolerant = "    spec:\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n";
-        let config = config.replace("    spec:\n      containers:\n", tolerant);
-        stage.clone.write("service.yaml", config)?;
+        stage.clone.write("service.yaml", tolerant(stage))?;
         let commit = stage.push("zeroth").await?;
         stage.create().await?;
         let asked = stage.deploy(&commit).await?;
@@ -122,9 +229,9 @@ impl Waves<'_> {
         let path = format!("/workloads/{}/scale?reason=over", self.stage.name);
         self.stage.hermez.delete(&path).await?;
         anyhow::ensure!(
-            self.runs_in_both(commit.trim(), PODS).await?,
+            run_in_both(&self.stage, commit.trim(), PODS).await?,
             "both have {PODS} pods again: {:#?}",
-            self.placements().await?
+            placements(&self.stage).await?
         );
         Ok(())
     }
@@ -148,17 +255,7 @@ impl Waves<'_> {
             let said = serde_json::to_string(&problem)?;
             anyhow::ensure!(said.contains(words), "{said} does not say {words}");
         }
-        let wave = |cluster: &str, bake_seconds| Wave {
-            clusters: vec![cluster.to_owned()],
-            bake_seconds,
-        };
-        let strategy = RolloutStrategy {
-            canary: Vec::new(),
-            waves: vec![wave("local", BAKE_SECONDS), wave("east", 0)],
-        };
-        let set: WorkloadStrategy = stage.hermez.put(&path, &strategy).await?;
-        anyhow::ensure!(set.known_clusters == ["local", "east"], "{set:?}");
-        Ok(())
+        set_strategy(stage, &one_after_the_other(BAKE_SECONDS)).await
     }
 
     /// The second cluster is reached when the first has baked, and not before.
@@ -189,9 +286,9 @@ impl Waves<'_> {
             "{took:#}"
         );
         anyhow::ensure!(
-            self.runs_in_both(&commit, BY_HAND).await?,
+            run_in_both(&self.stage, &commit, BY_HAND).await?,
             "both run it with {BY_HAND} pods: {:#?}",
-            self.placements().await?
+            placements(&self.stage).await?
         );
         let ended = deploy.summary.finished_at.context("it ended")?;
         let took = ended.duration_since(deploy.summary.created_at);
@@ -212,7 +309,10 @@ impl Waves<'_> {
         let ends = deploy.timeline.iter();
         let ends = ends.filter(|it| it.state == DeployState::Succeeded).count();
         anyhow::ensure!(ends == 1, "{deploy:#?}");
-        anyhow::ensure!(self.runs_in_both(&commit, PODS).await?, "both run it");
+        anyhow::ensure!(
+            run_in_both(&self.stage, &commit, PODS).await?,
+            "both run it"
+        );
         Ok(())
     }
 
@@ -232,7 +332,10 @@ impl Waves<'_> {
         self.second.signal_api_server(Signal::SIGCONT)?;
         let begun = jiff::Timestamp::now();
         let deploy = self.stage.ends(waited?, DeployState::Succeeded).await?;
-        anyhow::ensure!(self.runs_in_both(&commit, PODS).await?, "both run it");
+        anyhow::ensure!(
+            run_in_both(&self.stage, &commit, PODS).await?,
+            "both run it"
+        );
         let ended = deploy.summary.finished_at.context("it ended")?;
         Ok(i64::try_from(ended.duration_since(begun).as_millis())?)
     }
@@ -248,7 +351,7 @@ impl Waves<'_> {
                 && failed.summary.message.starts_with("wave 2 of 2 (east)"),
             "{failed:#?}"
         );
-        let placements = self.placements().await?;
+        let placements = placements(&self.stage).await?;
         let local = &placements[0];
         anyhow::ensure!(
             local.commit.as_deref() == Some(&*commit) && local.health == Health::Healthy,
@@ -289,40 +392,22 @@ impl Waves<'_> {
             "{rollback:#?}"
         );
         anyhow::ensure!(
-            self.runs_in_both(&rollback.summary.commit, PODS).await?,
+            run_in_both(&self.stage, &rollback.summary.commit, PODS).await?,
             "both run what ran before: {:#?}",
-            self.placements().await?
+            placements(&self.stage).await?
         );
         Ok(())
     }
 
-    async fn placements(&self) -> Result<Vec<PlacementStatus>> {
-        let path = format!("/workloads/{}/placements", self.stage.name);
-        self.stage.hermez.get(&path).await
-    }
-
-    /// Waits until both clusters run this commit, well, with so many pods.
-    async fn runs_in_both(&self, commit: &str, pods: i32) -> Result<bool> {
-        let both = until("both clusters run it", Duration::from_secs(30), || async {
-            let placements = self.placements().await?;
-            let well = placements.iter().filter(|it| {
-                it.commit.as_deref() == Some(commit)
-                    && it.health == Health::Healthy
-                    && it.pods_ready == pods
-            });
-            Ok((well.count() == 2).then_some(()))
-        });
-        Ok(both.await.is_ok())
-    }
-
     async fn in_east(&self) -> Result<Option<PinterestService>> {
-        let services: Api<PinterestService> = Api::namespaced(self.east.clone(), &self.stage.name);
-        // The definition itself comes with the first deploy.
-        match services.get_opt(&self.stage.name).await {
-            Ok(found) => Ok(found),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        found(&self.east, &self.stage.name, &self.stage.name).await
+    }
+
+    /// What the second cluster was told last: by which deploy, and in which version.
+    async fn told_east(&self) -> Result<(Option<String>, Option<i64>)> {
+        let service = self.in_east().await?.context("it is in the second")?;
+        let deploy = service.annotations().get(DEPLOY_ANNOTATION).cloned();
+        Ok((deploy, service.metadata.generation))
     }
 
     fn quotas(&self) -> Api<ResourceQuota> {

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use hermez_api::{BuildState, Deploy, DeployState, Health, WorkloadStatus};
-use hermez_journeys::hermez::{Hermez, ask};
+use hermez_api::{
+    BuildState, CreateHotfix, CreatePullRequestDeploy, Deploy, DeployState, DeploySummary, Health,
+    PullRequest, Revert, WorkloadStatus,
+};
+use hermez_journeys::hermez::{Hermez, Refused, ask};
 use hermez_journeys::played::{Played, config};
 use hermez_journeys::proxy::Wire;
 use hermez_journeys::sample::Sample;
@@ -237,9 +240,8 @@ async fn a_cluster_that_is_away_in_the_middle_of_a_rollout() {
     stage.clean_up().await.expect("clean up");
 }
 
-#[tokio::test]
-async fn a_forge_that_is_away_when_a_push_and_a_deploy_come() {
-    let sandbox = Sandbox::find().expect("a local cluster");
+/// A server whose forge is behind a wire, and a workload whose repository is read through it.
+async fn forge_behind_a_wire(sandbox: &Sandbox, prefix: &str) -> (Wire, Server, Stage, String) {
     let base = sandbox.status.forge.trim_end_matches('/').to_owned();
     let address = base.trim_start_matches("http://").to_owned();
     let wire = Wire::to(address).await.expect("wire");
@@ -248,15 +250,23 @@ async fn a_forge_that_is_away_when_a_push_and_a_deploy_come() {
         forge: Some(through.clone()),
         ..Options::default()
     };
-    let server = Server::start(&sandbox, options).await.expect("server");
+    let server = Server::start(sandbox, options).await.expect("server");
     let hermez = server.hermez().expect("token");
-    let (stage, first) = opened(&sandbox, hermez, "away", 0).await;
-    let (hermez, name) = (&stage.hermez, &stage.name);
+    let (stage, first) = opened(sandbox, hermez, prefix, 0).await;
     let url = stage.url.replace(&base, &through);
-    hermez
+    stage
+        .hermez
         .create_workload(&ask(&url, "service.yaml"))
         .await
         .expect("created");
+    (wire, server, stage, first)
+}
+
+#[tokio::test]
+async fn a_forge_that_is_away_when_a_push_and_a_deploy_come() {
+    let sandbox = Sandbox::find().expect("a local cluster");
+    let (wire, _server, stage, first) = forge_behind_a_wire(&sandbox, "away").await;
+    let (hermez, name) = (&stage.hermez, &stage.name);
     hermez
         .artifact_available(name, &first, LIMIT)
         .await
@@ -278,6 +288,143 @@ async fn a_forge_that_is_away_when_a_push_and_a_deploy_come() {
         .artifact_available(name, &second, LIMIT)
         .await
         .expect("the push is not lost");
+    stage.clean_up().await.expect("clean up");
+}
+
+/// What the forge has of a repository.
+async fn of_forge(stage: &Stage, path: &str) -> anyhow::Result<Vec<serde_json::Value>> {
+    let path = format!("/repos/{}/{}/{path}", stage.forge.user(), stage.name);
+    let answer = stage.forge.call(reqwest::Method::GET, &path, None).await?;
+    Ok(answer.as_array().cloned().unwrap_or_default())
+}
+
+/// Asks for what must be pushed to the forge, which is away: it is refused, and says why.
+async fn needs_the_forge(stage: &Stage, path: &str, body: &impl serde::Serialize) {
+    let body = serde_json::to_value(body).expect("a body");
+    let answer = stage.hermez.post::<_, serde_json::Value>(path, &body).await;
+    let error = answer.expect_err("the forge is away");
+    let refused = error.downcast_ref::<Refused>().expect("a refusal");
+    let said = serde_json::to_string(&refused.problem).expect("words");
+    assert!(
+        [422, 502, 503].contains(&refused.status),
+        "{} {said}",
+        refused.status
+    );
+    assert!(
+        said.contains("127.0.0.1") && refused.problem.hint.is_some(),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_forge_that_is_away_when_it_is_to_be_told_and_pushed_to() {
+    let sandbox = Sandbox::find().expect("a local cluster");
+    let (wire, _server, stage, first) = forge_behind_a_wire(&sandbox, "untold").await;
+    let (hermez, name) = (&stage.hermez, &stage.name);
+    let asked = hermez.deploy(name, &first).await.expect("deploy");
+    stage
+        .ends(asked.id, DeployState::Succeeded)
+        .await
+        .expect("the first runs");
+
+    // A preview becomes ready while nobody can be told of it.
+    stage.clone.write("message.txt", "topic\n").expect("write");
+    let head = stage.clone.commit("A topic").await.expect("commit");
+    let push = ["push", "--quiet", &stage.url, "HEAD:refs/heads/topic"];
+    stage.clone.git(&push).await.expect("push");
+    let path = format!("/repos/{}/{name}/pulls", stage.forge.user());
+    let body = serde_json::json!({ "head": "topic", "base": "main", "title": "A topic" });
+    let made = stage.forge.call(reqwest::Method::POST, &path, Some(body));
+    let number = made.await.expect("pull request")["number"]
+        .as_i64()
+        .expect("its number");
+    let pull = format!("/workloads/{name}/pull-requests/{number}");
+    until("the pull request is known", LIMIT, || async {
+        let known: anyhow::Result<PullRequest> = hermez.get(&pull).await;
+        Ok(known.is_ok_and(|it| it.head == head).then_some(()))
+    })
+    .await
+    .expect("known");
+    let ask = CreatePullRequestDeploy::default();
+    let asked: DeploySummary = hermez
+        .post(&format!("{pull}/deploys"), &ask)
+        .await
+        .expect("a preview");
+    wire.cut();
+    let preview = stage.ends(asked.id, DeployState::Succeeded).await;
+    let comments = format!("issues/{number}/comments");
+    let is_told = |all: &[serde_json::Value]| {
+        let bodies = all.iter().filter_map(|it| it["body"].as_str());
+        bodies.filter(|body| body.contains(": ready")).count()
+    };
+    let told = of_forge(&stage, &comments).await.expect("comments");
+    assert_eq!(is_told(&told), 0, "the forge was away: {told:?}");
+
+    // What must be pushed is refused, with nothing left behind.
+    let fix = CreateHotfix {
+        commits: vec![head.clone()],
+        branch: None,
+        reason: Some("it is broken".to_owned()),
+    };
+    let hotfixes = format!("/workloads/{name}/hotfixes");
+    needs_the_forge(&stage, &hotfixes, &fix).await;
+    wire.mend();
+    preview.expect("the preview is ready without the forge");
+
+    // Back: it is told once, by itself, and what was refused is taken.
+    until("the forge is told", LIMIT, || async {
+        let statuses = of_forge(&stage, &format!("statuses/{head}")).await?;
+        let is_good = |it: &serde_json::Value| it["status"] == "success";
+        let told = of_forge(&stage, &comments).await?;
+        Ok((statuses.iter().any(is_good) && is_told(&told) == 1).then_some(()))
+    })
+    .await
+    .expect("comment and status");
+    let asked: DeploySummary = hermez.post(&hotfixes, &fix).await.expect("a hotfix");
+    stage
+        .ends(asked.id, DeployState::Succeeded)
+        .await
+        .expect("the hotfix runs");
+    let branches = of_forge(&stage, "branches").await.expect("branches");
+    let fixes = branches.iter().filter_map(|it| it["name"].as_str());
+    let fixes = fixes.filter(|name| name.starts_with("hotfix/")).count();
+    assert_eq!(fixes, 1, "{branches:?}");
+
+    // A rollback needs no forge; its revert does.
+    let second = stage.push("second").await.expect("push");
+    hermez
+        .commit_arrives(name, &second, LIMIT)
+        .await
+        .expect("arrives");
+    let asked = stage.deploy(&second).await.expect("deploy");
+    stage
+        .ends(asked.id, DeployState::Succeeded)
+        .await
+        .expect("the second runs");
+    wire.cut();
+    let rollback: DeploySummary = hermez
+        .post(
+            &format!("/workloads/{name}/rollback"),
+            &serde_json::json!({}),
+        )
+        .await
+        .expect("a rollback");
+    stage
+        .ends(rollback.id, DeployState::Succeeded)
+        .await
+        .expect("it needs no forge");
+    let revert = format!("/deploys/{}/revert", rollback.id);
+    needs_the_forge(&stage, &revert, &serde_json::json!({})).await;
+    wire.mend();
+    let proposed: Revert = hermez
+        .post(&revert, &serde_json::json!({}))
+        .await
+        .expect("a revert");
+    let open = of_forge(&stage, "pulls?state=open").await.expect("pulls");
+    let reverts = open
+        .iter()
+        .filter(|it| it["number"] == proposed.pull_request);
+    assert_eq!(reverts.count(), 1, "{open:?}");
     stage.clean_up().await.expect("clean up");
 }
 

@@ -1,6 +1,14 @@
 import { QueryClient } from "@tanstack/react-query";
 import { beforeEach, describe, expect, it } from "vitest";
-import { mkBuild, mkCommit, mkDeploy, mkFullWorkload, mkSha, mkWorkload } from "@/test/make";
+import {
+  mkBad,
+  mkBuild,
+  mkCommit,
+  mkDeploy,
+  mkFullWorkload,
+  mkSha,
+  mkWorkload,
+} from "@/test/make";
 import {
   applyBuild,
   applyDeploy,
@@ -33,6 +41,18 @@ describe("workloads", () => {
       "other healthy",
       "new healthy",
     ]);
+  });
+
+  it("shows a mark everywhere, and reads its previews anew", () => {
+    client.setQueryData(keys.workload("hello"), mkFullWorkload());
+    client.setQueryData(keys.pulls("hello"), []);
+    const pulls = () => client.getQueryState(keys.pulls("hello"))?.isInvalidated;
+    applyWorkload(client, mkWorkload({ health: "degraded" }));
+    expect(pulls()).toBe(false);
+    applyWorkload(client, mkWorkload({ bad: mkBad() }));
+    expect(workloads()[0]?.bad?.by).toBe("grace");
+    expect(client.getQueryData<Workload>(keys.workload("hello"))?.bad?.by).toBe("grace");
+    expect(pulls()).toBe(true);
   });
 
   it("reads nothing into a list that was never read", () => {

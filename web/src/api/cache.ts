@@ -21,6 +21,11 @@ type Pages<T> = InfiniteData<Page<T>, string | undefined>;
 
 /** A change of the workloads table; a workload that is not in it yet comes in. */
 export function applyWorkload(client: QueryClient, summary: WorkloadSummary) {
+  const before = client.getQueryData<Workload>(keys.workload(summary.name));
+  if (before && before.bad?.digest !== summary.bad?.digest) {
+    // Previews of the same commit bear the same mark.
+    void client.invalidateQueries({ queryKey: keys.pulls(summary.name) });
+  }
   client.setQueryData<WorkloadSummary[]>(keys.workloads, (list) =>
     list === undefined ? undefined : upsert(list, summary, (it) => it.name === summary.name),
   );

@@ -14,7 +14,7 @@ import { streams } from "./client";
 import { keys } from "./queries";
 import type { ServerEvent } from "./sse";
 import { openStream } from "./stream";
-import type { DeploySummary } from "./types";
+import type { DeployState, DeploySummary } from "./types";
 
 const lost = new Set<string>();
 const listeners = new Set<() => void>();
@@ -119,15 +119,23 @@ export function useWatchDeploy(id: number, active: boolean) {
   useEffect(() => {
     if (!active) return;
     const refresh = () => void client.invalidateQueries({ queryKey: keys.deploy(id) });
+    let before: DeployState | null = null;
     const handlers = {
       event: (data: unknown) => applyDeployEvent(client, id, data as never),
       deploy: (data: unknown) => {
         const deploy = data as DeploySummary;
         applyDeploy(client, deploy);
-        // The cause, the hint and the images stand only in the deploy itself.
-        if (deploy.finished_at) refresh();
+        // Its way, its build, its images and the cause stand only in the deploy itself; a canary
+        // goes from step to step in one state.
+        if (deploy.state !== before || deploy.state === "canary") refresh();
+        before = deploy.state;
       },
     };
-    return connect(streams.deploy(id), handlers, refresh);
+    const close = connect(streams.deploy(id), handlers, refresh);
+    return () => {
+      close();
+      // The stream of everything may have told of the end first.
+      refresh();
+    };
   }, [client, id, active]);
 }

@@ -1168,7 +1168,7 @@ export interface paths {
          * Deploy a pull request
          * @description Its newest commit, as an instance of its own beside the workload. Builds it first where it has no
          *     artifact yet. A pull request from a fork is built without secrets, as all are, and deployed only
-         *     when somebody has allowed its newest commit.
+         *     when somebody has allowed its newest commit. One whose artifact is marked as bad needs `override_bad`.
          */
         post: operations["deployPullRequest"];
         delete?: never;
@@ -2151,6 +2151,8 @@ export interface components {
         };
         /** @description Asks for a deploy of a pull request's newest commit. */
         CreatePullRequestDeploy: {
+            /** @description Why an artifact that is marked as bad is deployed all the same (1 to 1,000 characters). */
+            override_bad?: string | null;
             /** @description Why (at most 1,000 characters). */
             reason?: string | null;
             /**
@@ -2806,11 +2808,18 @@ export interface components {
             for_seconds?: number;
             /** @description A name for people, unique among the workload's checks (1 to 60 characters). */
             name: string;
-            /** @description A Prometheus query with one value for its answer (1 to 2,000 characters). */
+            /**
+             * @description A Prometheus query with one value for its answer (1 to 2,000 characters). In it, `$pods`
+             *     stands for a regular expression of the names of the version's pods that is asked about:
+             *     `{pod=~"$pods"}`. While a canary is tried these are the canary's. `$namespace` stands for
+             *     their namespace.
+             */
             query: string;
             /**
              * Format: double
-             * @description The limit in percent of what the query gave before the rollout.
+             * @description The limit in percent of what the query gave before the rollout; while a canary is tried and
+             *     the query has `$pods`, of what it gives at the same moment for the old version's pods. Where
+             *     the old version has no value, the check is left out, and the deploy's message says so.
              */
             relative_to_old_percent?: number | null;
             /**
@@ -3289,6 +3298,7 @@ export interface components {
         Page_WorkloadSummary: {
             /** @description The items of this page; at most the `limit` asked for (1 to 200, default 50). */
             items: {
+                bad?: components["schemas"]["BadArtifact"] | null;
                 /** @description Production or not. */
                 category: components["schemas"]["Category"];
                 /** @description Path of the config file. */
@@ -3442,6 +3452,7 @@ export interface components {
         PodVersion: "old" | "new";
         /** @description A pull request's own instance of a workload. */
         Preview: {
+            bad?: components["schemas"]["BadArtifact"] | null;
             /** @description The commit that was asked for last (40 hexadecimal digits). */
             commit: string;
             /**
@@ -4271,6 +4282,7 @@ export interface components {
         };
         /** @description A workload as lists show it. */
         WorkloadSummary: {
+            bad?: components["schemas"]["BadArtifact"] | null;
             /** @description Production or not. */
             category: components["schemas"]["Category"];
             /** @description Path of the config file. */
@@ -8687,7 +8699,9 @@ export interface operations {
     getWorkloadLog: {
         parameters: {
             query?: {
-                /** @description One pod; all of the workload's when absent. */
+                /** @description The number of a pull request: the log is that of its preview. */
+                pull_request?: number;
+                /** @description One pod; all of the workload's (or the preview's) when absent. */
                 pod?: string;
                 /** @description One container; all when absent. */
                 container?: string;

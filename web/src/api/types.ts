@@ -18,6 +18,7 @@ export type ArtifactStatus = Schemas["ArtifactStatus"];
 export type ArtifactSummary = Schemas["ArtifactSummary"];
 export type AuditEntry = Schemas["AuditEntry"];
 export type AutoscalingSettings = Schemas["AutoscalingSettings"];
+export type BadArtifact = Schemas["BadArtifact"];
 export type Branch = Schemas["Branch"];
 export type Build = Schemas["Build"];
 export type BuildState = Schemas["BuildState"];

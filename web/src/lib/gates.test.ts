@@ -13,7 +13,7 @@ it("reads limits as they are written", () => {
 
 it("says what must be true", () => {
   expect(checkWords({ ...check, relative_to_old_percent: 120, for_seconds: 60 })).toBe(
-    "<= 120% of before for 60 s",
+    "<= 120% of the old version's for 60 s",
   );
   expect(gateWords({ ready_seconds: 30, max_restarts: 0, auto_rollback: true })).toEqual([
     "All pods stay ready for 30 s",

@@ -2,7 +2,7 @@
 import type { HealthGates, MetricCheck } from "@/api/types";
 import { plural } from "./format";
 
-/** "0.5", or "120%" of what it was before. */
+/** "0.5", or "120%" of what the old version has. */
 export const limitText = (check: MetricCheck): string =>
   check.relative_to_old_percent != null
     ? `${check.relative_to_old_percent}%`
@@ -19,7 +19,7 @@ export function parseLimit(
 }
 
 export const checkWords = (check: MetricCheck): string =>
-  `${check.comparison} ${limitText(check)}${check.relative_to_old_percent == null ? "" : " of before"} for ${check.for_seconds ?? 0} s`;
+  `${check.comparison} ${limitText(check)}${check.relative_to_old_percent == null ? "" : " of the old version's"} for ${check.for_seconds ?? 0} s`;
 
 /** What a deploy must pass, in a few sentences. */
 export function gateWords(gates: HealthGates & { is_default?: boolean }): string[] {

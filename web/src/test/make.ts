@@ -1,5 +1,6 @@
 /** Small makers of the API's shapes for tests: say only what the test is about. */
 import type {
+  BadArtifact,
   BuildSummary,
   Commit,
   DeployEvent,
@@ -33,6 +34,17 @@ export const mkDeploy = (own: Partial<DeploySummary> = {}): DeploySummary => ({
   pods_ready: 0,
   pods_desired: 0,
   paused_by: null,
+  ...own,
+});
+
+export const mkBad = (own: Partial<BadArtifact> = {}): BadArtifact => ({
+  digest: "sha256:0",
+  workload: "other",
+  deploy_id: 9,
+  commit: mkSha("95f6178"),
+  reason: "it crashes",
+  by: "grace",
+  at: "2026-01-01T11:00:00Z",
   ...own,
 });
 

@@ -26,7 +26,7 @@ pub struct DeployArgs {
     /// Commit id (4 to 40 digits), branch, tag, or HEAD for the current folder's commit
     commit: Option<String>,
     /// The newest commit of this pull request, as a preview beside what runs
-    #[arg(long, value_name = "NUMBER", conflicts_with = "override_bad")]
+    #[arg(long, value_name = "NUMBER")]
     pr: Option<i64>,
     /// Pods of the preview [default: 1, or what the workload's settings say]
     #[arg(long, value_name = "N", requires = "pr", conflicts_with_all = ["commit", "latest"])]
@@ -242,6 +242,7 @@ pub async fn start(app: &App, args: DeployArgs) -> Result<(), CliError> {
         let body = CreatePullRequestDeploy {
             reason: args.reason,
             replicas: args.replicas,
+            override_bad: args.override_bad,
         };
         return super::preview::deploy(app, &workload, number, &body, args.watch).await;
     }

@@ -38,7 +38,9 @@ pub struct SetArgs {
     #[arg(long, value_name = "N")]
     max_restarts: Option<u32>,
     /// A metric that must be right: "NAME: QUERY < LIMIT for 60s"; with a limit like 120% it is
-    /// compared with what the old version had; may be given several times
+    /// compared with what the old version had; $pods in the query stands for the pods of the version
+    /// that is asked about, such as a canary's ('up{pod=~"$pods"}', in single quotes, which the
+    /// shell leaves alone); may be given several times
     #[arg(long = "check", value_name = "CHECK", value_parser = check)]
     checks: Vec<MetricCheck>,
     /// Roll a deploy that fails back by itself

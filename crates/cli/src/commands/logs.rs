@@ -26,6 +26,9 @@ pub struct Args {
     /// Keep printing lines as they are written; new pods join by themselves
     #[arg(long, short)]
     follow: bool,
+    /// Of the preview of this pull request
+    #[arg(long, value_name = "NUMBER")]
+    pr: Option<i64>,
     /// Only this pod
     #[arg(long, value_name = "NAME")]
     pod: Option<String>,
@@ -56,6 +59,7 @@ pub async fn run(app: &App, args: Args) -> Result<(), CliError> {
     let name = choose::workload(app, args.workload.clone()).await?;
     let path = ["workloads", name.as_str(), "log"];
     let mut query = vec![("tail_lines", args.tail.to_string())];
+    query.extend(args.pr.map(|number| ("pull_request", number.to_string())));
     query.extend(args.pod.clone().map(|pod| ("pod", pod)));
     query.extend(
         args.container

@@ -158,11 +158,7 @@ pub fn show(deploy: &Deploy, page: &Page) -> String {
         facts.push(("Held by", by.clone()));
     }
     if let Some(bad) = &deploy.bad {
-        let since = page.ago(bad.at);
-        facts.push((
-            "Bad",
-            format!("marked by {} {since}: {}", bad.by, bad.reason),
-        ));
+        facts.push(("Bad", super::rollouts::bad(bad, page)));
     }
     if let Some(why) = &deploy.override_reason {
         facts.push(("Bad overridden", why.clone()));
@@ -274,6 +270,18 @@ pub(crate) mod tests {
             paused_by: None,
             held: None,
             pull_request: None,
+        }
+    }
+
+    pub fn bad() -> hermez_api::BadArtifact {
+        hermez_api::BadArtifact {
+            digest: "sha256:00".to_owned(),
+            workload: "other".to_owned(),
+            deploy_id: 9,
+            commit: "95f6178".repeat(6).chars().take(40).collect(),
+            reason: "it crashes".to_owned(),
+            by: "ada".to_owned(),
+            at: at("2026-11-23T11:30:00Z"),
         }
     }
 

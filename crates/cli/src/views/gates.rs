@@ -13,7 +13,7 @@ fn check(check: &MetricCheck) -> String {
     };
     let limit = match (check.threshold, check.relative_to_old_percent) {
         (Some(threshold), _) => threshold.to_string(),
-        (None, Some(percent)) => format!("{percent} % of before"),
+        (None, Some(percent)) => format!("{percent} % of the old version's"),
         (None, None) => dash(),
     };
     format!(

@@ -2,7 +2,7 @@
 
 use hermez_api::{Page as List, Preview, PreviewState, PullRequest, PullRequestState};
 
-use super::{Page, cut, dash, deploy, duration, more, short};
+use super::{Page, cut, dash, deploy, duration, more, rollouts, short};
 use crate::print::cell;
 
 /// A state in words.
@@ -18,11 +18,15 @@ pub fn state(state: PreviewState) -> &'static str {
 
 /// How a preview does, in a few words: its deploy first, where that has not ended well.
 fn stands(preview: &Preview) -> String {
-    match &preview.deploy {
+    let stands = match &preview.deploy {
         Some(newest) if newest.state != hermez_api::DeployState::Succeeded => {
-            deploy::state(newest.state).to_owned()
+            deploy::state(newest.state)
         }
-        _ => state(preview.state).to_owned(),
+        _ => state(preview.state),
+    };
+    match &preview.bad {
+        Some(_) => format!("{stands} (bad)"),
+        None => stands.to_owned(),
     }
 }
 
@@ -108,6 +112,9 @@ pub fn show(pull: &PullRequest, page: &Page) -> String {
             newest.message
         );
         facts.push(("Deploy", cut(&text, 100)));
+    }
+    if let Some(bad) = &preview.bad {
+        facts.push(("Bad", rollouts::bad(bad, page)));
     }
     let pods = format!("{} of {} ready", preview.pods_ready, preview.replicas);
     facts.push(("Pods", pods));

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use hermez_api::{
-    ChangedCommit, DeployComparison, DeploySummary, HotfixPlan, Pin, Revert, RollbackPlan,
+    BadArtifact, ChangedCommit, DeployComparison, DeploySummary, HotfixPlan, Pin, Revert,
+    RollbackPlan,
 };
 
 use super::{Page, cut, dash, deploy, short};
@@ -16,6 +17,18 @@ pub fn pin(pin: &Pin, page: &Page) -> String {
         cell(&pin.by),
         page.ago(pin.at),
         cell(&pin.reason)
+    )
+}
+
+/// A mark in one sentence.
+pub fn bad(bad: &BadArtifact, page: &Page) -> String {
+    format!(
+        "marked by {} {}, with the rollback from deploy {} of {}: {}",
+        cell(&bad.by),
+        page.ago(bad.at),
+        bad.deploy_id,
+        cell(&bad.workload),
+        cell(&bad.reason)
     )
 }
 

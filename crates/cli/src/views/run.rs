@@ -158,7 +158,7 @@ mod tests {
         };
         assert_eq!(
             schedule(&when, &page()),
-            "runs by \"@daily\" Etc/UTC, next at 2026-11-24 00:00:00"
+            "runs by \"@daily\" Etc/UTC, next at 2026-11-24 00:00:00 UTC"
         );
         when.suspended = true;
         assert!(schedule(&when, &page()).starts_with("suspended; "));

@@ -118,6 +118,9 @@ fn rollout(
             facts.push(("Last run", name));
         }
     }
+    if let Some(bad) = &summary.bad {
+        facts.push(("Bad", rollouts::bad(bad, page)));
+    }
     if let Some(pin) = &summary.pin {
         facts.push(("Pinned", rollouts::pin(pin, page)));
     }
@@ -308,7 +311,7 @@ pub(super) mod tests {
         WorkloadSummary,
     };
 
-    use super::super::deploy::tests::deploy;
+    use super::super::deploy::tests::{bad, deploy};
     use super::super::tests::{at, page};
     use super::*;
 
@@ -328,6 +331,7 @@ pub(super) mod tests {
                 pods_desired: 2,
                 current: Some(deploy(12)),
                 latest_deploy: Some(deploy(13)),
+                bad: None,
                 pin: None,
             },
             default_branch: "main".to_owned(),
@@ -399,6 +403,18 @@ pub(super) mod tests {
     fn a_status_shows_pods_containers_rollout_and_events() {
         let status = status();
         insta::assert_snapshot!(show(&workload(), &status, None, 10, &page()));
+    }
+
+    #[test]
+    fn a_status_says_that_what_runs_is_marked_as_bad() {
+        let mut workload = workload();
+        workload.summary.bad = Some(bad());
+        let text = show(&workload, &status(), None, 0, &page());
+        let line = text.lines().find(|line| line.starts_with("Bad")).unwrap();
+        assert!(
+            line.contains("marked by ada 30 min ago") && line.ends_with("it crashes"),
+            "{text}"
+        );
     }
 
     #[test]

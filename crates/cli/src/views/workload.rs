@@ -32,9 +32,7 @@ pub fn list(workloads: &List<WorkloadSummary>, page: &Page) -> String {
             cell(&w.project),
             health(w.health).to_owned(),
             format!("{}/{}", w.pods_ready, w.pods_desired),
-            w.current
-                .as_ref()
-                .map_or_else(dash, |deploy| short(&deploy.commit)),
+            runs(w),
             page.ago_or_dash(w.latest_deploy.as_ref().map(|deploy| deploy.created_at)),
         ]
     });
@@ -49,6 +47,16 @@ pub fn list(workloads: &List<WorkloadSummary>, page: &Page) -> String {
         "last deploy",
     ];
     page.table(&header, rows.collect()) + &more(workloads)
+}
+
+/// The commit that runs, and whether it is marked as bad.
+fn runs(workload: &WorkloadSummary) -> String {
+    let current = workload.current.as_ref();
+    let commit = current.map_or_else(dash, |deploy| short(&deploy.commit));
+    match &workload.bad {
+        Some(_) => format!("{commit} (bad)"),
+        None => commit,
+    }
 }
 
 /// One workload.
@@ -112,6 +120,9 @@ pub fn show(workload: &Workload, page: &Page) -> String {
     }
     if let Some(pin) = &summary.pin {
         facts.push(("Pinned", rollouts::pin(pin, page)));
+    }
+    if let Some(bad) = &summary.bad {
+        facts.push(("Bad", rollouts::bad(bad, page)));
     }
     if let Some(error) = &mirror.error {
         facts.push(("Fetch failed", error.clone()));
@@ -236,7 +247,7 @@ fn artifact(commit: &Commit) -> &'static str {
 mod tests {
     use hermez_api::{Health, PlannedImage};
 
-    use super::super::deploy::tests::deploy;
+    use super::super::deploy::tests::{bad, deploy};
     use super::super::status::tests::workload;
     use super::super::tests::{at, page};
     use super::*;
@@ -256,6 +267,7 @@ mod tests {
             pods_desired: 3,
             current: Some(deploy(12)),
             latest_deploy: Some(deploy(12)),
+            bad: None,
             pin: None,
         }
     }
@@ -271,6 +283,27 @@ mod tests {
             next_cursor: Some("x".to_owned()),
         };
         insta::assert_snapshot!(list(&workloads, &page()));
+    }
+
+    #[test]
+    fn what_is_marked_as_bad_shows_it() {
+        let mut marked = summary("hello");
+        marked.bad = Some(bad());
+        let workloads = List {
+            items: vec![marked],
+            next_cursor: None,
+        };
+        let text = list(&workloads, &page());
+        assert!(text.contains("95f6178 (bad)"), "{text}");
+        let mut workload = workload();
+        workload.summary.bad = Some(bad());
+        let text = show(&workload, &page());
+        assert!(
+            text.contains(
+                "marked by ada 30 min ago, with the rollback from deploy 9 of other: it crashes"
+            ),
+            "{text}"
+        );
     }
 
     #[test]

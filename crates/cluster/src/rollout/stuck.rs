@@ -132,7 +132,9 @@ fn waits_for_its_node(look: Look<'_>) -> Option<Trouble> {
 /// A pod whose containers run.
 fn runs_and_is_not_ready(pod: &PodView) -> Option<Trouble> {
     let mut own = pod.containers.iter().filter(|it| !it.init && !it.ready);
-    let container = own.find(|it| it.state == ContainerState::Running)?;
+    let Some(container) = own.find(|it| it.state == ContainerState::Running) else {
+        return waits_for_a_readiness_gate(pod);
+    };
     let (text, hint) = if container.started {
         (
             format!(
@@ -151,6 +153,18 @@ fn runs_and_is_not_ready(pod: &PodView) -> Option<Trouble> {
         )
     };
     Some(mk(FailureCause::Probe, &text, hint))
+}
+
+/// A pod whose containers are all ready, and which is not: somebody else has a say in it.
+fn waits_for_a_readiness_gate(pod: &PodView) -> Option<Trouble> {
+    let mut own = pod.containers.iter().filter(|it| !it.init);
+    let gate = pod.unmet_readiness_gates.first()?;
+    if !own.all(|it| it.ready) {
+        return None;
+    }
+    let text = format!("runs, and its readiness gate {gate} is not true");
+    let hint = "Look at what sets this condition of pods: a load balancer's controller, mostly.";
+    Some(mk(FailureCause::Deadline, &text, hint))
 }
 
 fn mk(cause: FailureCause, predicate: &str, hint: &str) -> Trouble {

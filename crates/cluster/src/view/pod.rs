@@ -37,6 +37,8 @@ pub struct PodView {
     pub initialized: bool,
     /// Whether something keeps it from being scheduled on purpose.
     pub gated: bool,
+    /// Conditions that its `readinessGates` want to be true and that are not.
+    pub unmet_readiness_gates: Vec<String>,
     /// Node that it runs on.
     pub node: Option<String>,
     /// Since when no node takes it, and why.
@@ -133,6 +135,18 @@ impl From<&Pod> for PodView {
             initialized: condition("Initialized").is_some_and(|c| c.status == "True"),
             gated: condition("PodScheduled")
                 .is_some_and(|c| c.reason.as_deref() == Some("SchedulingGated")),
+            unmet_readiness_gates: {
+                let wanted = pod
+                    .spec
+                    .as_ref()
+                    .and_then(|spec| spec.readiness_gates.as_ref());
+                let kinds = wanted
+                    .into_iter()
+                    .flatten()
+                    .map(|gate| &gate.condition_type);
+                let unmet = kinds.filter(|kind| condition(kind).is_none_or(|c| c.status != "True"));
+                unmet.map(|kind| cut(kind)).collect()
+            },
             node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
             unschedulable: unschedulable.map(|c| {
                 let message = cut(c.message.as_deref().unwrap_or_default());

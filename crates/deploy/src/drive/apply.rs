@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::{AFTER_ERROR, Looked, Work, end, write_down};
 use crate::receipt::mask::mask;
 use crate::strategy::canary;
-use crate::strategy::place::canary_key;
+use crate::strategy::place::{Place, canary_key};
 use crate::witness::Witness;
 use crate::{Road, gates, scale, state};
 
@@ -23,6 +23,16 @@ struct NotApplied {
     message: String,
     hint: Option<String>,
     transient: bool,
+}
+
+impl NotApplied {
+    /// The same, said of one cluster of several.
+    fn named(self, cluster: &str) -> Self {
+        NotApplied {
+            message: format!("{cluster}: {}", self.message),
+            ..self
+        }
+    }
 }
 
 impl From<ArtifactError> for NotApplied {
@@ -183,6 +193,22 @@ async fn scale_like_the_others(
     Ok(())
 }
 
+/// Writes what a deploy brings out to one of its clusters.
+async fn write_in(
+    road: &Road,
+    work: &Work,
+    place: &Place,
+    (config, mark): (&Config, &DeployMark),
+) -> Result<(), NotApplied> {
+    let cluster = road.cluster_called(&place.name)?;
+    cluster.apply(&config.resource, mark.clone()).await?;
+    let is_own = place.name == road.parts().cluster_name;
+    if let Some(workload) = work.workload.as_ref().filter(|_| !is_own) {
+        scale_like_the_others(road, &cluster, workload, &place.key).await?;
+    }
+    Ok(())
+}
+
 /// Writes the commit's manifest to the clusters of its wave. Doing it twice changes nothing more.
 pub(super) async fn apply(
     road: &Road,
@@ -190,29 +216,41 @@ pub(super) async fn apply(
     deploy: &DeployRecord,
     witness: &mut Witness,
 ) -> Result<Looked, StoreError> {
+    let (store, lease) = (&road.parts().store, work.lease);
+    let mut in_part = None;
     let written = async {
         let (manifest, config, mark) = prepared(road, work, deploy, witness).await?;
         let applied = Applied {
             manifest,
             paused: mark.paused,
         };
-        for place in road.places(deploy, &work.key) {
-            let cluster = road.cluster_called(&place.name)?;
-            cluster.apply(&config.resource, mark.clone()).await?;
-            let is_own = place.name == road.parts().cluster_name;
-            if let Some(workload) = work.workload.as_ref().filter(|_| !is_own) {
-                scale_like_the_others(road, &cluster, workload, &place.key).await?;
+        let places = road.places(deploy, &work.key);
+        let several = places.len() > 1;
+        for (number, place) in places.iter().enumerate() {
+            let wrote = write_in(road, work, place, (&config, &mark)).await;
+            wrote.map_err(|why| if several { why.named(&place.name) } else { why })?;
+            if several && number == 0 && deploy.applied_at.is_none() {
+                // Before the others: whoever ends the deploy knows that there is something of it.
+                let knows = DeployWrite {
+                    applied: Some(applied.clone()),
+                    ..DeployWrite::default()
+                };
+                in_part = store.write_deploy(lease, &knows, Timestamp::now()).await?;
             }
         }
         Ok::<_, NotApplied>((applied, config.resource.progress_deadline_seconds()))
     };
-    match written.await {
+    let written = written.await;
+    match written {
         Ok((applied, progress_deadline_seconds)) => {
             let now = Timestamp::now();
             let write = state::applied(deploy, applied, progress_deadline_seconds, now);
-            write_down(&road.parts().store, work.lease, &write, now).await
+            write_down(store, lease, &write, now).await
         }
-        Err(why) => not_applied(road, work, deploy, witness, why).await,
+        Err(why) => {
+            let deploy = in_part.as_ref().unwrap_or(deploy);
+            not_applied(road, work, deploy, witness, why).await
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use hermez_store::{DeployRecord, DeployWrite};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::prometheus::QueryError;
 use crate::strategy::waves::bake_seconds;
 
 /// How much longer than its gates ask for a deploy may be verified.
@@ -40,6 +41,9 @@ pub struct Measured {
     pub restarts: BTreeMap<String, i32>,
     /// What the checks' queries gave last, by the check's name, and when.
     pub values: BTreeMap<String, (Timestamp, Result<f64, String>)>,
+    /// What the queries of relative checks gave at the same moment for the old version's pods, while
+    /// a canary is tried beside them; of checks that speak of pods.
+    pub beside: BTreeMap<String, Result<f64, QueryError>>,
 }
 
 impl Gate {
@@ -109,26 +113,31 @@ fn holds(value: f64, comparison: Comparison, limit: f64) -> bool {
     }
 }
 
+/// That the old version has no value for a check, where it has none.
+fn without_old(why: Option<&str>) -> String {
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    format!("it has no value of the old version to compare with{why}")
+}
+
 /// What a value is to be compared with, and how that is said.
-fn limit(check: &MetricCheck, gate: &Gate) -> Result<(f64, String), String> {
+fn limit(check: &MetricCheck, gate: &Gate, measured: &Measured) -> Result<(f64, String), String> {
     if let Some(threshold) = check.threshold {
         return Ok((threshold, number(threshold)));
     }
+    let (old, when) = match measured.beside.get(&check.name) {
+        Some(Ok(old)) => (*old, "that the old version has now"),
+        Some(Err(why)) => return Err(without_old(Some(&why.to_string()))),
+        None => match gate.old.get(&check.name) {
+            Some(Ok(old)) => (*old, "before"),
+            Some(Err(why)) => return Err(without_old(Some(why))),
+            None => return Err(without_old(None)),
+        },
+    };
     let percent = check.relative_to_old_percent.unwrap_or(100.0);
-    match gate.old.get(&check.name) {
-        Some(Ok(old)) => {
-            let limit = old * percent / 100.0;
-            let said = format!(
-                "{} ({} % of the {} before)",
-                number(limit),
-                number(percent),
-                number(*old)
-            );
-            Ok((limit, said))
-        }
-        Some(Err(why)) => Err(format!("it was not measured before the rollout: {why}")),
-        None => Err("it was not measured before the rollout".to_owned()),
-    }
+    let limit = old * percent / 100.0;
+    let (percent, old) = (number(percent), number(old));
+    let said = format!("{} ({percent} % of the {old} {when})", number(limit));
+    Ok((limit, said))
 }
 
 /// How a check does.
@@ -139,15 +148,20 @@ enum Checked {
     Wrong(String),
     /// Not known, and why.
     Unknown(String),
+    /// There is nothing to compare with, and why.
+    LeftOut(String),
 }
 
 fn check(check: &MetricCheck, gate: &Gate, measured: &Measured, from: Timestamp) -> Checked {
     let name = &check.name;
     let unknown = |why: &str| Checked::Unknown(format!("check {name} cannot be measured: {why}"));
-    let (limit, said) = match limit(check, gate) {
+    if let Some(Err(why @ QueryError::Away(_))) = measured.beside.get(name) {
+        // What was not answered may still be.
+        return unknown(&why.to_string());
+    }
+    let (limit, said) = match limit(check, gate, measured) {
         Ok(limit) => limit,
-        // There is nothing to compare with, and there never will be.
-        Err(why) => return Checked::Right(format!("check {name} was left out: {why}")),
+        Err(why) => return Checked::LeftOut(format!("check {name} was left out: {why}")),
     };
     match measured.values.get(name) {
         Some((_, Ok(value))) if !holds(*value, check.comparison, limit) => Checked::Wrong(format!(
@@ -177,6 +191,8 @@ pub(crate) struct Judged {
     pub unknown: Option<String>,
     /// What is right.
     pub right: Vec<String>,
+    /// What was left out, because there is nothing to compare with.
+    pub left_out: Vec<String>,
 }
 
 /// How a version does by its restarts and its metrics, of which those measured from `from` on count.
@@ -194,6 +210,7 @@ pub(crate) fn judge(gate: &Gate, measured: &Measured, from: Timestamp) -> Judged
                 return judged;
             }
             Checked::Right(said) => judged.right.push(said),
+            Checked::LeftOut(said) => judged.left_out.push(said),
             Checked::Unknown(said) => judged.unknown = judged.unknown.or(Some(said)),
         }
     }
@@ -278,6 +295,12 @@ fn looks(gate: &Gate) -> String {
     if !names.is_empty() {
         parts.push(format!("checks: {}", names.join(", ")));
     }
+    let nothing = Measured::default();
+    for check in &gate.gates.checks {
+        if let Err(why) = limit(check, gate, &nothing) {
+            parts.push(format!("check {} is left out: {why}", check.name));
+        }
+    }
     if parts.is_empty() {
         parts.push("their restarts are counted".to_owned());
     }
@@ -324,9 +347,15 @@ pub fn verify(
         return Some(fail(message, RESTARTS_HINT, pods_now));
     }
     let Some(until) = deploy.verify_until else {
+        let until = now + gate.lasts();
         return Some(DeployWrite {
             pods: Some(pods_now),
-            verify_until: Some(Some(now + gate.lasts())),
+            verify_until: Some(Some(until)),
+            // One that was held has none: it gets a new one.
+            deadline_at: deploy
+                .deadline_at
+                .is_none()
+                .then_some(Some(until + PATIENCE)),
             ..write(format!("{} again; {}", pods(desired), looks(&gate)))
         });
     };
@@ -334,6 +363,7 @@ pub fn verify(
         wrong,
         unknown,
         mut right,
+        left_out,
     } = judge(&gate, measured, until);
     if let Some((message, hint)) = wrong {
         return Some(fail(message, hint, pods_now));
@@ -353,6 +383,7 @@ pub fn verify(
         right.insert(0, format!("ready for {seconds} s"));
     }
     right.insert(0, pods(desired));
+    right.extend(left_out);
     Some(DeployWrite {
         state: Some(DeployState::Succeeded),
         pods: Some(pods_now),

@@ -1,18 +1,19 @@
 //! Health gates: what must be true of a new version before its deploy has succeeded, and the
 //! rollback of one that fails.
 //!
-//! Whether a version passes is decided in [`decide`]. Here it is measured: restarts from the
+//! Whether a version passes is decided in [`decide`], by what the meter measures: restarts from the
 //! cluster's watches, metrics from Prometheus.
 
 pub mod decide;
+mod meter;
 pub mod prometheus;
+mod query;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use hermez_access::{Action, GateError, Principal, Target};
-use hermez_api::{DeployKind, HealthGates, MetricCheck, WorkloadGates};
-use hermez_cluster::{Cluster, WorkloadKey};
+use hermez_api::{DeployKind, HealthGates, WorkloadGates};
+use hermez_cluster::WorkloadKey;
 use hermez_kinds::Kind;
 use hermez_store::{
     Aftermath, DeployRecord, DeployWrite, FailedRollback, Lease, NewDeploy, StoreError,
@@ -22,18 +23,18 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::requests::invalid;
-use crate::strategy::place::Place;
 use crate::{Road, RoadError};
-use decide::{Gate, Measured};
+use decide::Gate;
+pub(crate) use meter::Meter;
+use meter::{about, restarts, values};
 use prometheus::QueryError;
+use query::About;
 
 /// Who asks for the rollbacks of failed deploys.
 pub const AUTOMATIC: &str = "hermez";
 /// Seconds that pods must stay ready where no probe says that they are: a container that has only
 /// been started counts as ready, and one that cannot work ends in its first seconds.
 pub const WITHOUT_PROBE_SECONDS: u32 = 5;
-/// How often metrics are asked for.
-const MEASURE_EVERY: Duration = Duration::from_secs(2);
 /// Most checks of a workload.
 const CHECKS_MAX: usize = 10;
 /// Most seconds of a gate.
@@ -42,60 +43,6 @@ const SECONDS_MAX: u32 = 3_600;
 const NAME_MAX: usize = 60;
 /// Most characters of a query.
 const QUERY_MAX: usize = 2_000;
-/// Most pods whose restarts are kept.
-const PODS_MAX: usize = 500;
-
-/// What is measured while one deploy is driven. A server that takes it over measures anew.
-#[derive(Default)]
-pub(crate) struct Meter {
-    measured: Measured,
-    at: Option<Instant>,
-}
-
-impl Meter {
-    /// Measures what the gate of a deploy asks for, if it is time.
-    pub async fn look(&mut self, road: &Road, deploy: &DeployRecord, places: &[Place]) -> Measured {
-        let there = places
-            .iter()
-            .filter_map(|it| Some((it.cluster.as_ref()?, &it.key)));
-        let restarts = there.flat_map(|(cluster, key)| restarts(cluster, key, true));
-        self.measured.restarts = restarts.collect();
-        let Some(gate) = Gate::read(deploy) else {
-            return self.measured.clone();
-        };
-        if self.at.is_none_or(|at| at.elapsed() >= MEASURE_EVERY) {
-            self.measured.values = values(road, gate.gates.checks.iter()).await;
-            self.at = Some(Instant::now());
-        }
-        self.measured.clone()
-    }
-}
-
-/// What the queries of checks give now.
-async fn values<'a>(
-    road: &Road,
-    checks: impl Iterator<Item = &'a MetricCheck>,
-) -> BTreeMap<String, (Timestamp, Result<f64, String>)> {
-    let asked = checks.map(async |check| {
-        let at = Timestamp::now();
-        let value = match &road.parts().prometheus {
-            Some(prometheus) => {
-                let value = prometheus.value(&check.query).await;
-                value.map_err(|error| error.to_string())
-            }
-            None => Err("this server has no --prometheus-url".to_owned()),
-        };
-        (check.name.clone(), (at, value))
-    });
-    futures::future::join_all(asked).await.into_iter().collect()
-}
-
-/// Restarts of a workload's pods, of the newest version's or of all.
-fn restarts(cluster: &Cluster, key: &WorkloadKey, updated: bool) -> BTreeMap<String, i32> {
-    let pods = cluster.status(key).pods.into_iter();
-    let pods = pods.filter(|pod| pod.updated || !updated).take(PODS_MAX);
-    pods.map(|pod| (pod.name, pod.restarts)).collect()
-}
 
 /// Whether a container of the manifest has no readiness probe.
 fn lacks_a_probe(manifest: &Value) -> bool {
@@ -156,21 +103,25 @@ pub(crate) async fn prepare(
         gates.checks.clear();
         gates.auto_rollback = false;
     }
+    let clusters = clusters
+        .iter()
+        .filter_map(|name| road.cluster_called(name).ok());
+    let before: BTreeMap<String, i32> = clusters
+        .flat_map(|cluster| restarts(&cluster, key, false))
+        .collect();
+    let old = {
+        let checks = gates.checks.iter();
+        let relative = checks.filter(|check| check.relative_to_old_percent.is_some());
+        let values = values(road, relative, &about(key, &before)).await;
+        let values = values.into_iter().map(|(name, (_, value))| {
+            let value = value.map_err(|error| error.to_string());
+            (name, value)
+        });
+        values.collect()
+    };
     let gate = Gate {
-        restarts: {
-            let clusters = clusters
-                .iter()
-                .filter_map(|name| road.cluster_called(name).ok());
-            clusters
-                .flat_map(|cluster| restarts(&cluster, key, false))
-                .collect()
-        },
-        old: {
-            let checks = gates.checks.iter();
-            let relative = checks.filter(|check| check.relative_to_old_percent.is_some());
-            let values = values(road, relative).await.into_iter();
-            values.map(|(name, (_, value))| (name, value)).collect()
-        },
+        restarts: before,
+        old,
         gates,
     };
     if gate.is_open() && !gate.gates.auto_rollback {
@@ -353,8 +304,16 @@ impl Road {
             let message = "cannot be asked: this server knows no Prometheus";
             return Err(wrong("checks", message, hint));
         };
+        // Names for the placeholder: what is filled in later is parsed like these.
+        let names = [0, 1].map(|number| format!("{}-{number}", workload.name));
+        let about = About {
+            namespace: &workload.namespace,
+            pods: names.iter().map(String::as_str).collect(),
+        };
         for check in &gates.checks {
-            if let Err(QueryError::Refused(why)) = prometheus.value(&check.query).await {
+            let query = query::fill(&check.query, &about);
+            let query = query.as_deref().unwrap_or(&check.query);
+            if let Err(QueryError::Refused(why)) = prometheus.value(query).await {
                 let message = format!(
                     "`{}` has a query that Prometheus refuses: {why}",
                     check.name
@@ -410,6 +369,11 @@ fn check_settings(gates: &HealthGates) -> Result<(), RoadError> {
                 message,
                 "Write a Prometheus query with one value",
             ));
+        }
+        if !query::is_in_place(query) {
+            let message = format!("`{name}` has `$pods` where no regular expression is");
+            let hint = "Match a label with it: up{pod=~\"$pods\"}";
+            return Err(wrong("checks", message, hint));
         }
         match (check.threshold, check.relative_to_old_percent) {
             (Some(limit), None) if limit.is_finite() => {}

@@ -9,6 +9,9 @@ use url::Url;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Most bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// Most bytes of a query that is sent in the URL; whatever stands before a Prometheus may take no
+/// longer ones.
+const IN_URL_MAX: usize = 2_000;
 
 /// Why there is no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,8 +91,13 @@ impl Prometheus {
         let path = format!("{}/api/v1/query", url.path().trim_end_matches('/'));
         url.set_path(&path);
         let away = |error: reqwest::Error| QueryError::Away(error.without_url().to_string());
-        let sent = self.http.get(url).query(&[("query", query)]).send().await;
-        let mut response = sent.map_err(away)?;
+        let parameters = [("query", query)];
+        let request = if query.len() <= IN_URL_MAX {
+            self.http.get(url).query(&parameters)
+        } else {
+            self.http.post(url).form(&parameters)
+        };
+        let mut response = request.send().await.map_err(away)?;
         let status = response.status();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(away)? {

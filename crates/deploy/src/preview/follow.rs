@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::decide::{Pull, Wish, was_ended, wish};
-use super::{MAX_LISTED, Place, kind_of};
+use super::{Asked, MAX_LISTED, Place, kind_of};
 use crate::requests::PUSH;
 use crate::{Road, RoadError};
 
@@ -221,8 +221,13 @@ impl Road {
     ) -> Result<(), RoadError> {
         let target = Target::Workload(place.workload.name.clone());
         let detail = json!({ "pull_request": pull.number, "commit": pull.head.as_str() });
-        let reason = Some(format!("pull request {} has a new commit", pull.number));
-        let act = self.deploy_pull(place, pull, replicas, reason, PUSH);
+        let asked = Asked {
+            by: PUSH,
+            replicas,
+            reason: Some(format!("pull request {} has a new commit", pull.number)),
+            override_reason: None,
+        };
+        let act = self.deploy_pull(place, pull, asked);
         let gate = &self.parts().gate;
         let hermez = Principal::system();
         let asked = gate.change(&hermez, Action::PreviewDeploy, target, detail, act);

@@ -521,6 +521,41 @@ fn a_rollout_is_held_and_goes_on() {
 }
 
 #[test]
+fn what_is_held_while_it_is_verified_is_verified_anew() {
+    let seen = Seen {
+        connected: true,
+        rollout: Some(Rollout::Complete {
+            ready: 2,
+            desired: 2,
+        }),
+        ..Seen::default()
+    };
+    let mut deploy = mk_deploy(DeployState::Verifying);
+    deploy.gate = Some(r#"{"gates":{"ready_seconds":30}}"#.into());
+    deploy.verify_until = Some(at(30));
+    deploy.deadline_at = Some(at(330));
+    deploy.paused_by = Some("ada".into());
+    let Next::Write(held) = next(&deploy, &seen, at(10)) else {
+        panic!("it says that it is held")
+    };
+    assert_eq!(held.message.as_deref(), Some("held: ada paused it"));
+    assert_eq!(
+        (held.verify_until, held.deadline_at),
+        (Some(None), Some(None))
+    );
+    deploy.message = "held: ada paused it".into();
+    deploy.verify_until = None;
+    deploy.deadline_at = None;
+    assert_eq!(next(&deploy, &seen, at(9_999_999)), Next::Wait);
+    deploy.paused_by = None;
+    let Next::Write(on) = next(&deploy, &seen, at(1000)) else {
+        panic!("it is looked at again")
+    };
+    assert_eq!(on.verify_until, Some(Some(at(1030))));
+    assert_eq!(on.deadline_at, Some(Some(at(1330))));
+}
+
+#[test]
 fn a_held_deploy_does_not_begin() {
     let seen = Seen {
         artifact: true,
@@ -557,6 +592,10 @@ fn what_was_marked_while_it_waited_does_not_begin() {
     };
     assert_eq!(write.state, Some(DeployState::Failed));
     assert_eq!(write.failure_cause.as_deref(), Some("bad_artifact"));
+    // A pull request that mends it has another commit, and so another artifact.
+    deploy.pull_request = Some(12);
+    assert_eq!(after(&deploy, &seen), Some(DeployState::Failed));
+    deploy.pull_request = None;
     deploy.kind = DeployKind::Restart;
     assert_eq!(after(&deploy, &seen), Some(DeployState::Applying));
     deploy.kind = DeployKind::Regular;

@@ -57,6 +57,12 @@ fn beside(canary: i32, running: i32) -> String {
     format!("{canary} {pods} beside {running} ({share} % of the requests)")
 }
 
+/// A message, and what was found of the checks.
+fn with(message: String, found: &[String]) -> String {
+    let parts = std::iter::once(message).chain(found.iter().cloned());
+    parts.collect::<Vec<_>>().join("; ")
+}
+
 /// What a deploy in the state `canary` does next.
 pub(crate) fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     if !seen.connected {
@@ -116,13 +122,13 @@ pub(crate) fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
 fn unready(deploy: &DeployRecord, step: &CanaryStep, message: &str, now: Timestamp) -> Next {
     let Some(until) = deploy.verify_until else {
         if is_past(deploy, now) {
-            return late(deploy.retries, message);
+            return late(deploy.id, deploy.retries, message);
         }
         return say(deploy, message);
     };
     let (falls, deadline) = fall(deploy, step, until, now);
     if now >= deadline {
-        return late(falls, message);
+        return late(deploy.id, falls, message);
     }
     // It was well before, and is judged anew.
     Next::Write(Box::new(DeployWrite {
@@ -157,8 +163,10 @@ fn fall(
 }
 
 /// The end of a canary whose pods are not ready in time; `falls` tells how often they had been.
-fn late(falls: i32, message: &str) -> Next {
-    let hint = Some("look at the canary's pods: hermez deploys receipt".to_owned());
+fn late(id: i64, falls: i32, message: &str) -> Next {
+    let hint = Some(format!(
+        "read what the canary's pods say: hermez receipt {id}"
+    ));
     if falls == 0 {
         let message = format!("not well in time: {message}");
         return fail("deadline", &message, hint, None);
@@ -201,7 +209,7 @@ fn judged(
             ..DeployWrite::default()
         }));
     };
-    let judged = judge(
+    let mut judged = judge(
         &Gate::read(deploy).unwrap_or_default(),
         &seen.measured,
         until,
@@ -230,15 +238,23 @@ fn judged(
     let here = i64::try_from(plan.step).unwrap_or(i64::MAX);
     if step.wait && deploy.promoted.is_none_or(|promoted| promoted < here) {
         let id = deploy.id;
-        let message = format!(
-            "{}: {}; waits for somebody to promote it: hermez deploys promote {id}",
-            nth(plan),
-            beside(pods.1, running)
-        );
-        return say(deploy, &message);
+        let message = format!("{}: {}", nth(plan), beside(pods.1, running));
+        let waits = format!("waits for somebody to promote it: hermez deploys promote {id}");
+        let said = &deploy.message;
+        let mut left_out = judged.left_out.iter();
+        // The old version's values may come and go for hours: that is said once.
+        if said.starts_with(&message)
+            && said.ends_with(&waits)
+            && left_out.all(|it| said.contains(it))
+        {
+            return Next::Wait;
+        }
+        let message = with(message, &judged.left_out);
+        return say(deploy, &format!("{message}; {waits}"));
     }
     if plan.step + 1 >= plan.canary.len() {
-        return go_on("the canary did well", now);
+        judged.right.append(&mut judged.left_out);
+        return go_on(&with("the canary did well".to_owned(), &judged.right), now);
     }
     let plan = DeployPlan {
         step: plan.step + 1,
@@ -246,7 +262,7 @@ fn judged(
         ..plan.clone()
     };
     Next::Write(Box::new(DeployWrite {
-        message: Some(format!("{}: begins", nth(&plan))),
+        message: Some(with(format!("{}: begins", nth(&plan)), &judged.left_out)),
         note: true,
         verify_until: Some(None),
         deadline_at: Some(Some(now + APPLY_WITHIN)),

@@ -66,23 +66,21 @@ pub fn bake_seconds(deploy: &DeployRecord) -> u32 {
     wave(deploy).map_or(0, |wave| wave.bake_seconds)
 }
 
-/// What stands before all that is said of a wave.
-fn prefix(plan: &DeployPlan) -> Option<String> {
+/// The way of a deploy that is at one of several waves, and what stands before all that is said of it.
+fn several(deploy: &DeployRecord) -> Option<(&DeployPlan, String)> {
+    // A canary comes before all waves.
+    let is_canary = deploy.state == DeployState::Canary;
+    let plan = deploy.plan.as_ref().filter(|_| !is_canary)?;
     let wave = plan.waves.get(plan.wave)?;
-    let clusters = wave.clusters.join(", ");
-    (plan.waves.len() > 1).then(|| {
-        format!(
-            "wave {} of {} ({clusters}): ",
-            plan.wave + 1,
-            plan.waves.len()
-        )
-    })
+    let (clusters, count) = (wave.clusters.join(", "), plan.waves.len());
+    let prefix = format!("wave {} of {count} ({clusters}): ", plan.wave + 1);
+    (count > 1).then_some((plan, prefix))
 }
 
 /// A message of the wave that goes on.
 pub(crate) fn said(deploy: &DeployRecord, message: &str) -> String {
-    let prefix = deploy.plan.as_ref().and_then(prefix).unwrap_or_default();
-    format!("{prefix}{message}")
+    let prefix = several(deploy).map(|(_, prefix)| prefix);
+    format!("{}{message}", prefix.unwrap_or_default())
 }
 
 /// What a deploy does next that is at one of several waves: what a deploy of that wave alone would,
@@ -92,10 +90,7 @@ pub(crate) fn within(
     now: Timestamp,
     decide: impl FnOnce(&DeployRecord) -> Next,
 ) -> Next {
-    let Some(plan) = &deploy.plan else {
-        return decide(deploy);
-    };
-    let Some(prefix) = prefix(plan) else {
+    let Some((plan, prefix)) = several(deploy) else {
         return decide(deploy);
     };
     let message = deploy
@@ -139,7 +134,7 @@ pub(crate) fn within(
             write.message = Some(format!("all {count} waves run the new version"));
             Next::Write(write)
         }
-        Some(DeployState::Failed) if !is_last => {
+        Some(DeployState::Failed | DeployState::Canceled) if !is_last => {
             let left: Vec<&str> = plan.waves[plan.wave + 1..]
                 .iter()
                 .flat_map(|wave| wave.clusters.iter().map(String::as_str))

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hermez_access::VISIT_LIFE;
 use hermez_api::{DeployState, PreviewState};
 use hermez_store::{DeployRecord, PreviewRecord, WorkloadRecord};
-use http::{Request, Response, StatusCode, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use super::visits::Visit;
 use super::{Body, Gateway, connect, headers, pages};
 
-/// How long a request that is no page's waits for a pod.
+/// How long a request that is no page's waits for a pod; so does a WebSocket's handshake.
 const HOLD: Duration = Duration::from_secs(20);
 /// How long a page's request does: most wake within that, and nobody sees the waiting page.
 const HOLD_PAGE: Duration = Duration::from_millis(300);
@@ -53,13 +53,18 @@ pub async fn pass(
             return pages::unavailable(html);
         }
     };
-    let safe = request.method().is_safe();
-    let patience = if html && safe { HOLD_PAGE } else { HOLD };
+    let patience = patience(request.method(), request.headers());
     let (pod, port) = match find_pod(gateway, preview, &workload, patience, html).await {
         Ok(found) => found,
         Err(answer) => return answer,
     };
     forward(gateway, &workload, &pod, port, peer, visit, request).await
+}
+
+/// How long a request waits for a pod. A page looks again by itself; nothing else does.
+fn patience(method: &Method, sent: &HeaderMap) -> Duration {
+    let is_page = method.is_safe() && pages::wants_html(sent) && !headers::is_websocket(sent);
+    if is_page { HOLD_PAGE } else { HOLD }
 }
 
 /// A pod that takes traffic, and its port; waits for one for a while. Else what to say.
@@ -184,7 +189,7 @@ async fn forward(
             tracing::info!(pod, port, error = %chain(&error), "a preview does not answer");
             let text = format!(
                 "Pod {pod} did not answer on port {port}. Does the program listen there, on all \
-                 addresses? `hermez logs` shows what it says."
+                 addresses? `hermez logs --pr NUMBER` shows what it says."
             );
             return pages::bad_gateway(html, &text);
         }
@@ -263,4 +268,32 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = next.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn only_what_looks_again_by_itself_waits_for_a_moment_alone() {
+        let of = |method: Method, pairs: &[(&'static str, &'static str)]| {
+            let pair = |(name, value): &(&'static str, &'static str)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            };
+            patience(&method, &pairs.iter().map(pair).collect())
+        };
+        let page = ("accept", "text/html,*/*");
+        assert_eq!(of(Method::GET, &[page]), HOLD_PAGE);
+        assert_eq!(of(Method::POST, &[page]), HOLD, "a form is sent once");
+        assert_eq!(of(Method::GET, &[("accept", "*/*")]), HOLD);
+        let socket = [("connection", "Upgrade"), ("upgrade", "websocket")];
+        assert_eq!(of(Method::GET, &socket), HOLD);
+        let socket_with_page = [page, socket[0], socket[1]];
+        assert_eq!(of(Method::GET, &socket_with_page), HOLD);
+    }
 }

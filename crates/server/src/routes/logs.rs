@@ -38,7 +38,9 @@ pub fn router() -> OpenApiRouter<AppState> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct LogQuery {
-    /// One pod; all of the workload's when absent.
+    /// The number of a pull request: the log is that of its preview.
+    pull_request: Option<i64>,
+    /// One pod; all of the workload's (or the preview's) when absent.
     pod: Option<String>,
     /// One container; all when absent.
     container: Option<String>,
@@ -80,7 +82,11 @@ async fn log(
 ) -> Result<Response, ApiError> {
     let row = find(&state, &name).await?;
     let cluster = state.cluster.get()?;
-    let key = cluster_link::key(&row.workload.namespace, &row.workload.name);
+    let instance = match query.pull_request {
+        Some(number) => state.road.preview_of(&name, number).await?.1.instance,
+        None => row.workload.name,
+    };
+    let key = cluster_link::key(&row.workload.namespace, &instance);
     if let Some(pod) = &query.pod {
         let known = cluster
             .status(&key)
@@ -91,7 +97,7 @@ async fn log(
             let shown: String = pod.chars().take(253).collect();
             return Err(ApiError::new(
                 catalog::POD_NOT_FOUND,
-                format!("`{name}` has no pod `{shown}` (any more)."),
+                format!("`{instance}` has no pod `{shown}` (any more)."),
             )
             .hint("Leave the pod out to read all that there are."));
         }

@@ -47,7 +47,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::config::Limits;
 use crate::problem::{ApiError, catalog};
 use crate::state::AppState;
-use crate::{auth, headers, metrics, openapi as common, problem, request_id, trace, ui};
+use crate::{auth, headers, metrics, openapi as common, problem, query, request_id, trace, ui};
 
 /// How long a client may be silent in the midst of a body.
 const BODY_SILENCE: Duration = Duration::from_secs(30);
@@ -119,7 +119,9 @@ pub fn openapi_json() -> String {
 /// The whole application.
 pub fn app(state: AppState) -> Router {
     let (open, closed) = described(&state.limits);
+    let known = query::Known::of(closed.get_openapi());
     let closed = Router::from(closed)
+        .layer(from_fn_with_state(known, query::refuse_unknown))
         .route("/api/{*rest}", axum::routing::any(missing))
         .layer(from_fn_with_state(state.clone(), auth::require));
     Router::from(open)

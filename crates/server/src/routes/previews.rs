@@ -104,7 +104,7 @@ async fn get(
 ///
 /// Its newest commit, as an instance of its own beside the workload. Builds it first where it has no
 /// artifact yet. A pull request from a fork is built without secrets, as all are, and deployed only
-/// when somebody has allowed its newest commit.
+/// when somebody has allowed its newest commit. One whose artifact is marked as bad needs `override_bad`.
 #[utoipa::path(
     post, path = "/workloads/{name}/pull-requests/{number}/deploys", operation_id = "deployPullRequest", tag = "pull requests",
     params(
@@ -130,9 +130,15 @@ async fn deploy(
     let operation = format!("POST /workloads/{name}/pull-requests/{number}/deploys");
     let (at, who, asked) = (state.clone(), caller.clone(), ask.clone());
     let work = Box::pin(async move {
-        let reason = ask.reason.as_ref();
-        let reason = reason.map(|text| text.chars().take(1000).collect::<String>());
-        let detail = json!({ "pull_request": number, "reason": reason, "replicas": ask.replicas });
+        let recorded = |text: Option<&String>| -> Option<String> {
+            text.map(|text| text.chars().take(1000).collect())
+        };
+        let detail = json!({
+            "pull_request": number,
+            "reason": recorded(ask.reason.as_ref()),
+            "replicas": ask.replicas,
+            "override_bad": recorded(ask.override_bad.as_ref()),
+        });
         let (road, by, of) = (at.road.clone(), who.principal.name.clone(), name.clone());
         let work = async move { road.request_pull_deploy(&of, number, &ask, &by).await };
         let asked = act(&at, &who, Action::PreviewDeploy, (&name, detail), work);

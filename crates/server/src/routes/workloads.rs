@@ -113,13 +113,15 @@ async fn create(
             let target = Target::RepositoryUrl(harmless(&ask.repository));
             let (road, by) = (at.road.clone(), who.name.clone());
             let detail = detail(&ask);
+            let cluster = at.cluster.clone();
+            let answer = move |row: &WorkloadRow| views::workload(row, &cluster);
             let created = change(
                 &at,
                 &who,
                 Action::WorkloadCreate,
                 target,
                 detail,
-                async move { Ok(road.create_workload(&ask, &by).await?) },
+                async move { Ok(road.create_workload(&ask, &by, answer).await?) },
             )
             .await?;
             let row = find(&at, &created.name).await?;

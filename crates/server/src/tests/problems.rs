@@ -189,3 +189,23 @@ fn hmac_sha256(secret: &str, body: &str) -> String {
         .finalize();
     hex::encode(outer)
 }
+
+#[tokio::test]
+async fn a_misspelt_parameter_is_refused_with_those_that_there_are() {
+    let server = TestServer::start().await;
+    for path in [
+        "/api/v1/deploys?stat=failed",
+        "/api/v1/deploys?limit=5&stat=failed",
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.problem(), "bad-request");
+        let said = answer.json();
+        let (detail, hint) = (&said["detail"], said["hint"].as_str().unwrap_or_default());
+        assert_eq!(detail, "There is no parameter `stat` here.");
+        assert!(hint.contains("state") && hint.contains("limit"), "{hint}");
+    }
+    let fine = server.get("/api/v1/deploys?state=failed&limit=5").await;
+    assert_eq!(fine.status.as_u16(), 200);
+    let answer = server.get("/api/v1/me?x=1").await;
+    assert_eq!(answer.problem(), "bad-request");
+}

@@ -1,11 +1,13 @@
 //! Live streams of workloads and deploys.
 
 use axum::body::Body;
-use hermez_api::Category;
-use hermez_store::{DeployRecord, NewDeploy};
+use hermez_api::{ArtifactImage, Category};
+use hermez_store::{BuildOutcome, DeployRecord, NewBuild, NewDeploy};
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::builds::{COMMIT, running_build};
+use super::rollouts::ran;
 use super::{Stream, TestServer};
 
 async fn deploy(server: &TestServer, workload_id: i64) -> DeployRecord {
@@ -87,6 +89,65 @@ async fn the_stream_of_everything_begins_with_what_runs() {
         .unwrap();
     let told = stream.next_named("workload").await;
     assert_eq!(told.data["category"], "Non-Production");
+}
+
+/// Keeps the artifact of that version, with an image that every workload has alike.
+async fn publish(server: &TestServer, workload_id: i64, digit: &str) {
+    let (store, now) = (&server.state.store, Timestamp::now());
+    let new = NewBuild {
+        workload_id,
+        commit: digit.repeat(40),
+        title: "title".to_owned(),
+        requested_by: "push".to_owned(),
+        retry: false,
+    };
+    store.request_build(&new, now).await.unwrap();
+    let acquired = store.acquire_build("test", now, 60_000).await.unwrap();
+    let image = ArtifactImage {
+        name: "app".to_owned(),
+        reference: format!("r/app@sha256:app{digit}"),
+        built: true,
+    };
+    let outcome = BuildOutcome::Succeeded {
+        manifest: format!("r/m@sha256:{workload_id}{digit}"),
+        images: vec![image],
+        committed_at: now,
+    };
+    let (lease, _) = acquired.unwrap();
+    store.finish_build(lease, outcome, now).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_mark_is_told_of_every_workload_that_runs_the_artifact() {
+    let server = TestServer::start().await;
+    let hello = server.workload("hello").await;
+    let other = server.workload("other").await;
+    ran(&server, hello.id, "a").await;
+    for id in [hello.id, other.id] {
+        publish(&server, id, "b").await;
+        ran(&server, id, "b").await;
+    }
+    let before = server.get("/api/v1/workloads/other").await.json();
+    assert!(before["bad"].is_null(), "{before}");
+    let mut stream = open(&server, "/api/v1/watch").await;
+    let path = "/api/v1/workloads/hello/rollback";
+    let answer = server.post(path, &json!({ "reason": "it crashes" })).await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    let told = loop {
+        let told = stream.next_named("workload").await;
+        if told.data["name"] == "other" {
+            break told;
+        }
+    };
+    let bad = &told.data["bad"];
+    assert_eq!(
+        (bad["workload"].as_str(), bad["reason"].as_str()),
+        (Some("hello"), Some("it crashes"))
+    );
+    let listed = server.get("/api/v1/workloads").await.json();
+    for row in [0_usize, 1] {
+        assert_eq!(listed["items"][row]["bad"]["by"], "owner", "{listed}");
+    }
 }
 
 #[tokio::test]

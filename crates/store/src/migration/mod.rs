@@ -16,6 +16,7 @@ mod m0008_delivery;
 mod m0009_strategies;
 mod m0010_replicas;
 mod m0011_preview_leases;
+mod m0012_witness;
 
 use sea_orm::sea_query::{Alias, ColumnDef, Expr, Query, Table};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
@@ -75,6 +76,10 @@ const ALL: &[Migration] = &[
     Migration {
         name: "0011_preview_leases",
         up: m0011_preview_leases::up,
+    },
+    Migration {
+        name: "0012_witness",
+        up: m0012_witness::up,
     },
 ];
 

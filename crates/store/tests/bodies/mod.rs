@@ -28,7 +28,7 @@ macro_rules! tests {
         $crate::bodies::tests!(@ workloads: a_repository_is_one_row, a_name_is_unique_among_the_living,
             an_old_version_changes_nothing, lists_are_paged_by_name_with_their_deploys,
             lists_are_filtered, deleting_stops_what_runs, a_deleted_workload_gets_no_new_work,
-            a_push_is_kept_until_it_is_followed);
+            a_push_is_kept_until_it_is_followed, a_repository_that_lost_its_last_workload_is_found);
         $crate::bodies::tests!(@ builds: a_commit_has_one_build, a_failed_build_is_tried_again_on_request,
             a_build_is_leased_to_one, a_lost_lease_writes_nothing, a_build_that_waits_is_due_later,
             success_publishes_the_artifact_once, logs_continue_over_tries, cancel_is_heard,
@@ -37,7 +37,8 @@ macro_rules! tests {
             an_ended_deploy_stays, lanes_tell_what_else_goes_on, a_deploy_is_leased_to_one,
             deploys_are_paged, changes_are_announced, a_timeline_is_bounded, a_push_is_deployed_once, pods_are_told_of_once_and_bounded);
         $crate::bodies::tests!(@ receipts: a_receipt_is_written_once_with_the_state,
-            a_receipt_knows_when_something_newer_came, a_receipt_leads_to_its_rollback_and_revert);
+            a_receipt_knows_when_something_newer_came, a_receipt_leads_to_its_rollback_and_revert,
+            what_failed_is_kept_until_the_deploy_ends);
         $crate::bodies::tests!(@ scales: one_change_stands_at_a_time, what_is_due_is_found, what_stood_stands_again_when_the_cluster_refuses,
             a_deleted_workload_is_not_scaled, bounds_are_kept);
         $crate::bodies::tests!(@ delivery: what_delivery_is_measured_by_is_read_at_once);

@@ -1,6 +1,6 @@
-//! Receipts: once, with the state, kept.
+//! Receipts: once, with the state, kept; and what they are made of while a deploy goes on.
 
-use hermez_api::{DeployState, Evidence, ReceiptLine};
+use hermez_api::{DeployState, Evidence, FailedContainer, ReceiptLine};
 use hermez_store::{Aftermath, Applied, DeployWrite, StoreError};
 
 use super::deploys::mk_deploy;
@@ -172,4 +172,72 @@ pub async fn a_receipt_leads_to_its_rollback_and_revert(url: &str) {
     store.keep_revert(back.id, &revert).await.unwrap();
     let receipt = store.receipt(bad.id).await.unwrap().unwrap();
     assert_eq!(receipt.revert, Some(revert));
+}
+
+fn mk_container(pod: &str) -> FailedContainer {
+    FailedContainer {
+        pod: pod.to_owned(),
+        container: "app".to_owned(),
+        gone: false,
+        state: "CrashLoopBackOff".to_owned(),
+        message: None,
+        exit_code: Some(3),
+        restarts: 1,
+        // What PostgreSQL's text cannot hold as it is.
+        lines: vec![ReceiptLine {
+            at: Some(at(4)),
+            text: "a\0b \u{1b} 'quoted' ü".to_owned(),
+        }],
+    }
+}
+
+pub async fn what_failed_is_kept_until_the_deploy_ends(url: &str) {
+    let store = open(url).await;
+    let deploy = mk_deploy(&store, "hello", 1).await;
+    let other = mk_deploy(&store, "other", 2).await;
+    let acquire = async |id| {
+        let acquired = store.acquire_deploy(id, "me", at(1), LEASE_MS).await;
+        acquired.unwrap().unwrap().0
+    };
+    let kept = async |id| store.kept_containers(id).await.unwrap();
+    let (lost, beside) = (acquire(deploy.id).await, acquire(other.id).await);
+    assert!(kept(deploy.id).await.is_empty());
+    let one = [mk_container("a")];
+    store.keep_containers(lost, &one).await.unwrap();
+    store.keep_containers(beside, &one).await.unwrap();
+    assert_eq!(kept(deploy.id).await, one);
+
+    // The next server goes on with it, and the one before writes nothing any more.
+    store.release_deploy(lost).await.unwrap();
+    let held = acquire(deploy.id).await;
+    assert_eq!(kept(deploy.id).await, one);
+    let both = [mk_container("a"), mk_container("b")];
+    store.keep_containers(held, &both).await.unwrap();
+    let late = store.keep_containers(lost, &one).await;
+    assert!(
+        matches!(late, Err(StoreError::LeaseLost { .. })),
+        "{late:?}"
+    );
+    assert_eq!(kept(deploy.id).await, both);
+
+    let end = DeployWrite {
+        forget_containers: true,
+        ..failed(mk_evidence("The pod crashes"))
+    };
+    store.write_deploy(held, &end, at(3)).await.unwrap();
+    assert!(kept(deploy.id).await.is_empty(), "the receipt has it now");
+    let after = store.keep_containers(held, &both).await;
+    assert!(
+        matches!(after, Err(StoreError::LeaseLost { .. })),
+        "{after:?}"
+    );
+    assert!(kept(deploy.id).await.is_empty());
+    assert_eq!(kept(other.id).await, one, "another deploy's stays");
+    let canceled = DeployWrite {
+        state: Some(DeployState::Canceled),
+        forget_containers: true,
+        ..DeployWrite::default()
+    };
+    store.write_deploy(beside, &canceled, at(4)).await.unwrap();
+    assert!(kept(other.id).await.is_empty());
 }

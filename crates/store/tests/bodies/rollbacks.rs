@@ -3,8 +3,8 @@
 use futures::future::join;
 use hermez_api::{ArtifactImage, DeployKind, DeployState, Revert};
 use hermez_store::{
-    Aftermath, Applied, BuildOutcome, DeployFilter, DeployRecord, DeployWrite, NewBuild, NewDeploy,
-    PageRequest, Store, StoreError, WorkloadSettings,
+    Aftermath, Applied, BuildOutcome, Change, DeployFilter, DeployRecord, DeployWrite, NewBuild,
+    NewDeploy, PageRequest, Store, StoreError, WorkloadFilter, WorkloadSettings,
 };
 
 use super::deploys::mk_deploy;
@@ -178,12 +178,28 @@ pub async fn a_rollback_pins_marks_and_stops_in_one(url: &str) {
     assert!(store.bad_artifacts(&fresh.bad).await.unwrap().is_empty());
 }
 
+/// Names of the workloads that run what is marked as bad.
+async fn marked(store: &Store) -> Vec<String> {
+    let page = PageRequest::default();
+    let found = store.workloads(&WorkloadFilter::default(), &page).await;
+    let rows = found.unwrap().items.into_iter();
+    let marked = rows.filter(|row| row.bad.is_some());
+    marked.map(|row| row.workload.name).collect()
+}
+
 pub async fn a_mark_finds_every_workload(url: &str) {
     let store = open(url).await;
     let hello = mk_workload(&store, "hello").await;
     let other = mk_workload(&store, "other").await;
+    let third = mk_workload(&store, "third").await;
+    mk_workload(&store, "unused").await;
     mk_artifact(&store, hello.id, 2).await;
     mk_artifact(&store, other.id, 2).await;
+    mk_artifact(&store, third.id, 1).await;
+    for (name, n) in [("other", 2), ("third", 1)] {
+        let deploy = mk_deploy(&store, name, n).await;
+        apply(&store, deploy.id, DeployState::Succeeded).await;
+    }
     let left = mk_deploy(&store, "hello", 2).await;
     let left = apply(&store, left.id, DeployState::Succeeded).await;
     let artifact = store
@@ -201,10 +217,31 @@ pub async fn a_mark_finds_every_workload(url: &str) {
         bad: artifact.digests(),
         reason: "it crashes".to_owned(),
     };
+    assert!(marked(&store).await.is_empty());
+    let mut changes = store.changes();
     store
         .request_rollback(&mk_rollback(&left), &aftermath, at(10))
         .await
         .unwrap();
+    // What runs shows it, whoever was rolled back, until the rollback has come to its end.
+    assert_eq!(marked(&store).await, ["hello", "other"]);
+    let row = store.workload_row("other").await.unwrap().unwrap();
+    let bad = row.bad.unwrap();
+    assert_eq!((bad.workload.as_str(), bad.deploy_id), ("hello", left.id));
+    let mut announced = Vec::new();
+    while let Ok(change) = changes.try_recv() {
+        announced.push(change);
+    }
+    assert!(
+        announced.contains(&Change::Marked(left.id)),
+        "{announced:?}"
+    );
+    let mut names = store.workloads_with_artifact_of(left.id).await.unwrap();
+    names.sort();
+    assert_eq!(names, ["hello", "other"]);
+    let mended = mk_deploy(&store, "other", 3).await;
+    apply(&store, mended.id, DeployState::Succeeded).await;
+    assert_eq!(marked(&store).await, ["hello"]);
     // The same image runs in the other workload.
     let elsewhere = store
         .artifact(other.id, &mk_commit(2))

@@ -364,3 +364,24 @@ pub async fn a_push_is_kept_until_it_is_followed(url: &str) {
     store.end_push(&push("main", 3)).await.unwrap();
     assert_eq!(store.open_pushes().await.unwrap(), []);
 }
+
+pub async fn a_repository_that_lost_its_last_workload_is_found(url: &str) {
+    let store = open(url).await;
+    let one = mk_workload(&store, "one").await;
+    let id = one.repository_id;
+    let abandoned = async || {
+        let all = store.abandoned_repositories().await.unwrap();
+        all.into_iter().map(|it| it.id).collect::<Vec<_>>()
+    };
+    let installed = WebhookState::Installed;
+    store.set_webhook(id, installed, None).await.unwrap();
+    assert!(abandoned().await.is_empty(), "it has a workload");
+    store
+        .delete_workload("one", None, "ada", at(3))
+        .await
+        .unwrap();
+    assert_eq!(abandoned().await, [id]);
+    let missing = WebhookState::Missing;
+    store.set_webhook(id, missing, None).await.unwrap();
+    assert!(abandoned().await.is_empty(), "it is forgotten");
+}

@@ -42,11 +42,12 @@ const STATES: [&str; 22] = [
     "waiting",
 ];
 /// Columns whose changes have a name of their own.
-const COLUMNS: [(&str, &str); 4] = [
+const COLUMNS: [(&str, &str); 5] = [
     ("lease_owner", "lease"),
     ("promoted", "promoted"),
     ("paused_by", "paused"),
     ("cancel_requested", "cancel"),
+    ("held", "held"),
 ];
 /// Tables whose changes are no effect of a deploy: how far the log of a build is, and who was seen.
 const QUIET: [&str; 6] = [
@@ -265,8 +266,12 @@ fn change(sql: &str, values: &[u8]) -> Option<String> {
     let column = COLUMNS
         .iter()
         .find(|(column, _)| set.contains(&format!("\"{column}\"")));
+    // A deploy that goes back to its beginning, with its plan, goes on to the next cluster.
+    let again = ["\"plan\"", "\"verify_until_ms\""];
+    let again = again.iter().all(|column| set.contains(column));
     let word = match (state, column) {
         _ if verb != "update" => String::new(),
+        (Some(state), _) if again && *state == "applying" => format!(" to {state} the next wave"),
         (Some(state), _) => format!(" to {state}"),
         (None, Some((_, word))) => format!(" {word}"),
         (None, None) => String::new(),

@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use hermez_api::{
     AuditEntry, BuildSummary, Deploy, DeployState, DeploySummary, Page, Receipt, ScaleChange,
+    WorkloadSummary,
 };
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::ResourceExt;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::{Api, DynamicObject, ListParams};
+use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
+use super::forged::Branches;
 use super::lane::Lane;
 use super::plays::Play;
 
@@ -20,9 +23,14 @@ const PAGE: usize = 100;
 
 /// Changes that a play asks for until there is an answer, without a key: each time is one.
 const AGAIN: &[&str] = &[
+    "build.create",
+    "deploy.approve",
     "deploy.cancel",
     "deploy.pause",
     "deploy.promote",
+    "deploy.revert",
+    "preview.sleep",
+    "rules.update",
     "strategy.update",
 ];
 
@@ -32,30 +40,47 @@ pub struct Mark {
     audit: i64,
     deploy: i64,
     build: i64,
-    resource: i64,
-    deployment: i64,
-    revision: i64,
+    own: Counters,
+    elsewhere: Option<Counters>,
     tags: usize,
     scale: i64,
-    hotfixes: i64,
+    branches: Branches,
 }
 
-/// The cluster's own counters of a workload: each write that changed something moved one.
-struct Counters {
+/// A cluster's own counters of a resource: each write that changed something moved one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counters {
     resource: i64,
     deployment: i64,
     revision: i64,
-    settled: bool,
+    /// Whether the cluster has done what it was told.
+    pub settled: bool,
+}
+
+impl Counters {
+    /// What was written since then.
+    fn since(self, before: Self) -> Value {
+        json!({
+            "writes_of_resource": self.resource - before.resource,
+            "writes_of_deployment": self.deployment - before.deployment,
+            "rollouts": self.revision - before.revision,
+        })
+    }
 }
 
 impl Lane {
-    async fn counters(&self) -> Result<Counters> {
+    /// The counters of a resource with this name.
+    pub(super) async fn counters(&self, cluster: &Client, name: &str) -> Result<Counters> {
         let kind = hermez_kinds::Kind::Service.api_resource();
         let resources: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), &self.namespace, &kind);
-        let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), &self.namespace);
-        let resource = resources.get_opt(&self.name).await?;
-        let deployment = deployments.get_opt(&self.name).await?;
+            Api::namespaced_with(cluster.clone(), &self.namespace, &kind);
+        let deployments: Api<Deployment> = Api::namespaced(cluster.clone(), &self.namespace);
+        let resource = match resources.get_opt(name).await {
+            // The definition itself comes with the server's first connection.
+            Err(kube::Error::Api(answer)) if answer.code == 404 => None,
+            found => found?,
+        };
+        let deployment = deployments.get_opt(name).await?;
         let generation = |meta: Option<i64>| meta.unwrap_or(0);
         let of_resource = generation(resource.as_ref().and_then(|it| it.metadata.generation));
         let of_deployment = generation(deployment.as_ref().and_then(|it| it.metadata.generation));
@@ -81,9 +106,30 @@ impl Lane {
         })
     }
 
-    async fn deployments(&self) -> Result<usize> {
+    /// The counters of what a play changes beside the workload's own resource in its own cluster.
+    async fn elsewhere(&self, play: Play) -> Result<Option<Counters>> {
+        match (play, &self.east, self.sleeper()) {
+            (Play::Waves, Some(east), _) => Ok(Some(self.counters(east, &self.name).await?)),
+            (Play::Sleep, _, Some(number)) => {
+                let preview = self.preview_of(number);
+                Ok(Some(self.counters(&self.client, &preview).await?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Names of the Deployments beside played pods.
+    pub(super) async fn deployments(&self) -> Result<Vec<String>> {
         let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), &self.namespace);
-        Ok(deployments.list(&ListParams::default()).await?.items.len())
+        let all = deployments.list(&ListParams::default()).await?;
+        Ok(all.into_iter().filter_map(|it| it.metadata.name).collect())
+    }
+
+    /// How many autoscalers there are.
+    pub(super) async fn autoscalers(&self) -> Result<usize> {
+        let scalers: Api<HorizontalPodAutoscaler> =
+            Api::namespaced(self.client.clone(), &self.namespace);
+        Ok(scalers.list(&ListParams::default()).await?.items.len())
     }
 
     async fn tags(&self) -> Result<usize> {
@@ -116,37 +162,34 @@ impl Lane {
         Ok(page.items)
     }
 
-    async fn hotfixes(&self) -> Result<i64> {
-        let shown = self.shown_in_the_forge().await?;
-        shown["hotfix_branches"].as_i64().context("a number")
-    }
-
     /// How things stand now.
     ///
     /// # Errors
     /// When anything does not answer.
-    pub async fn mark(&self) -> Result<Mark> {
-        let counters = self.counters().await?;
+    pub async fn mark(&self, play: Play) -> Result<Mark> {
         Ok(Mark {
             audit: self.audit().await?.first().map_or(0, |it| it.id),
             deploy: self.history().await?.first().map_or(0, |it| it.id),
             build: self.builds().await?.first().map_or(0, |it| it.id),
-            resource: counters.resource,
-            deployment: counters.deployment,
-            revision: counters.revision,
+            own: self.counters(&self.client, &self.name).await?,
+            elsewhere: self.elsewhere(play).await?,
             tags: self.tags().await?,
             scale: self.scales().await?.first().map_or(0, |it| it.id),
-            hotfixes: self.hotfixes().await?,
+            branches: self.branches().await?,
         })
     }
 
-    /// Waits until the cluster has done what it was told.
+    /// Waits until the clusters have done what they were told.
     ///
     /// # Errors
-    /// When it does not within the limit.
+    /// When they do not within the limit.
     pub async fn settles(&self) -> Result<()> {
-        self.until("the cluster has done what it was told", || async {
-            Ok(self.counters().await?.settled.then_some(()))
+        self.until("the clusters have done what they were told", || async {
+            let mut settled = true;
+            for cluster in self.clusters() {
+                settled &= self.counters(cluster, &self.name).await?.settled;
+            }
+            Ok(settled.then_some(()))
         })
         .await
     }
@@ -156,9 +199,41 @@ impl Lane {
     /// # Errors
     /// When anything does not answer, or a deploy has ended twice.
     pub async fn since(&self, mark: &Mark, play: Play) -> Result<Value> {
-        let counters = self.counters().await?;
-        let mut deploys = Vec::new();
-        let mut receipts = 0;
+        let builds = self.builds().await?;
+        let builds = builds.iter().filter(|it| it.id > mark.build);
+        let builds: Vec<_> = builds
+            .map(|it| format!("{:?}", it.state).to_lowercase())
+            .collect();
+        let scales = self.scales().await?;
+        let scales: Vec<_> = scales
+            .iter()
+            .filter(|it| it.id > mark.scale)
+            .map(|it| format!("{:?}", it.state).to_lowercase())
+            .collect();
+        let own = self.counters(&self.client, &self.name).await?;
+        let elsewhere = self.elsewhere(play).await?.zip(mark.elsewhere);
+        let mut forge = self.shown_in_the_forge().await?;
+        let branches = self.branches().await?;
+        forge["hotfix_branches"] = json!(branches.hotfixes - mark.branches.hotfixes);
+        forge["revert_branches"] = json!(branches.reverts - mark.branches.reverts);
+        let workload: Value = self.get(&format!("/workloads/{}", self.name)).await?;
+        Ok(json!({
+            "deploys": self.deploys_since(mark).await?,
+            "builds": builds,
+            "pinned": !workload["pin"].is_null(),
+            "record": self.record_since(mark, play).await?,
+            "own": own.since(mark.own),
+            "elsewhere": elsewhere.map(|(now, before)| now.since(before)),
+            "tags": self.tags().await? - mark.tags,
+            "scales": scales,
+            "forge": forge,
+            "there": self.there().await?,
+        }))
+    }
+
+    /// The deploys since `mark`, with what was told and kept of them.
+    async fn deploys_since(&self, mark: &Mark) -> Result<Value> {
+        let (mut deploys, mut receipts, mut approvals) = (Vec::new(), 0, 0);
         for summary in self.history().await?.into_iter().rev() {
             if summary.id <= mark.deploy {
                 continue;
@@ -166,17 +241,21 @@ impl Lane {
             let deploy: Deploy = self.get(&format!("/deploys/{}", summary.id)).await?;
             went_once(&deploy)?;
             deploys.push(format!("{:?} {:?}", summary.kind, summary.state).to_lowercase());
+            let told = deploy.timeline.iter();
+            approvals += told
+                .filter(|it| it.message.ends_with(" approved it"))
+                .count();
             if deploy.summary.state == DeployState::Failed {
                 let path = format!("/deploys/{}/receipt", summary.id);
                 let _: Receipt = self.get(&path).await.context("a failed deploy's receipt")?;
                 receipts += 1;
             }
         }
-        let builds = self.builds().await?;
-        let builds = builds.iter().filter(|it| it.id > mark.build);
-        let builds: Vec<_> = builds
-            .map(|it| format!("{:?}", it.state).to_lowercase())
-            .collect();
+        Ok(json!({ "all": deploys, "receipts": receipts, "approvals": approvals }))
+    }
+
+    /// How many lines of each action the record has since `mark`.
+    async fn record_since(&self, mark: &Mark, play: Play) -> Result<BTreeMap<String, usize>> {
         let mut record = BTreeMap::<String, usize>::new();
         for entry in self.audit().await? {
             let counts = entry.action != "push" || play.records_pushes();
@@ -188,42 +267,31 @@ impl Lane {
         for action in AGAIN {
             record.entry((*action).to_owned()).and_modify(|it| *it = 1);
         }
-        let scales = self.scales().await?;
-        let scales: Vec<_> = scales
-            .iter()
-            .filter(|it| it.id > mark.scale)
-            .map(|it| format!("{:?}", it.state).to_lowercase())
-            .collect();
-        let mut forge = self.shown_in_the_forge().await?;
-        forge["hotfix_branches"] = json!(self.hotfixes().await? - mark.hotfixes);
-        let workload: Value = self.get(&format!("/workloads/{}", self.name)).await?;
+        Ok(record)
+    }
+
+    /// How much there is of what comes and goes.
+    async fn there(&self) -> Result<Value> {
+        let workloads: Page<WorkloadSummary> =
+            self.get(&format!("/workloads?limit={PAGE}")).await?;
         Ok(json!({
-            "deploys": deploys,
-            "receipts": receipts,
-            "builds": builds,
-            "pinned": !workload["pin"].is_null(),
-            "record": record,
-            "writes_of_resource": counters.resource - mark.resource,
-            "writes_of_deployment": counters.deployment - mark.deployment,
-            "rollouts": counters.revision - mark.revision,
-            "tags": self.tags().await? - mark.tags,
-            "scales": scales,
+            "workloads": workloads.items.len(),
             "resources": self.resources().await?.len(),
-            "deployments": self.deployments().await?,
-            "forge": forge,
+            "deployments": self.deployments().await?.len(),
+            "autoscalers": self.autoscalers().await?,
             "webhooks": self.forge.webhooks(&self.repository).await?.len(),
+            "webhooks_of_other": self.webhooks_of_other().await?,
         }))
     }
 }
 
-/// A timeline goes through each state once, and ends once.
+/// A timeline goes through each state once for each wave, and ends once.
 fn went_once(deploy: &Deploy) -> Result<()> {
+    let waves = deploy.plan.as_ref().map_or(1, |plan| plan.waves.len());
     let mut states: Vec<DeployState> = deploy.timeline.iter().map(|event| event.state).collect();
     states.dedup();
-    let repeated = states
-        .iter()
-        .enumerate()
-        .any(|(at, state)| states[..at].contains(state));
+    let times = |state: &DeployState| states.iter().filter(|it| *it == state).count();
+    let repeated = states.iter().any(|state| times(state) > waves.max(1));
     let ends = states.iter().filter(|state| state.is_over()).count();
     anyhow::ensure!(
         !repeated && ends == 1,

@@ -8,7 +8,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::lane::{LIMIT, Lane};
+use crate::forge::Clone as Checkout;
 use crate::sandbox::unique;
+
+/// How the name of the other workload ends.
+pub(super) const OTHER: &str = "-other";
 
 /// What was done in the forge last.
 #[derive(Debug, Default, Clone)]
@@ -17,6 +21,34 @@ pub struct Forged {
     fix: String,
     /// The pull request and its newest commit.
     pull: Option<(i64, String)>,
+    /// Two commits of `main`, one on the other: the second is left by a rollback to the first.
+    pair: Option<[String; 2]>,
+    /// The rollback whose revert is proposed.
+    rollback: Option<i64>,
+    /// The pull request whose preview sleeps and wakes.
+    sleeper: Option<i64>,
+    /// The other workload's repository.
+    other: Option<Other>,
+}
+
+/// A repository for a workload beside.
+#[derive(Debug, Clone)]
+pub(super) struct Other {
+    /// Its name.
+    pub repository: String,
+    /// Its URL, as the server knows it.
+    pub url: String,
+    /// Its one commit.
+    pub commit: String,
+}
+
+/// How many branches there are of Hermez's own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Branches {
+    /// Of hotfixes.
+    pub hotfixes: usize,
+    /// Of reverts.
+    pub reverts: usize,
 }
 
 impl Lane {
@@ -27,6 +59,111 @@ impl Lane {
     /// The commit that is to be picked.
     pub(super) fn fix(&self) -> String {
         self.forged().fix.clone()
+    }
+
+    /// The rollback whose revert is proposed.
+    pub(super) fn rollback(&self) -> Option<i64> {
+        self.forged().rollback
+    }
+
+    /// The same is another one now.
+    pub(super) fn rolled_back(&self, rollback: i64) {
+        self.forged().rollback = Some(rollback);
+    }
+
+    /// The pull request whose preview sleeps and wakes.
+    pub(super) fn sleeper(&self) -> Option<i64> {
+        self.forged().sleeper
+    }
+
+    /// Name of the preview of a pull request.
+    pub(super) fn preview_of(&self, number: i64) -> String {
+        format!("{}-pr-{number}", self.name)
+    }
+
+    /// Two commits of `main` that were built, one on the other; made once, and not deployed by
+    /// themselves.
+    pub(super) async fn pair(&self) -> Result<[String; 2]> {
+        let known = self.forged().pair.clone();
+        if let Some(pair) = known {
+            return Ok(pair);
+        }
+        self.deploy_by_itself("").await?;
+        let kept = self.push(&unique("kept"), false).await?;
+        self.built(&kept).await?;
+        let left = self.push(&unique("left"), false).await?;
+        self.built(&left).await?;
+        self.deploy_by_itself("main").await?;
+        let pair = [kept, left];
+        self.forged().pair = Some(pair.clone());
+        Ok(pair)
+    }
+
+    /// Opens the pull request whose preview sleeps and wakes.
+    pub(super) async fn open_sleeper(&self) -> Result<i64> {
+        let number = self.open_pull().await?;
+        self.forged().sleeper = Some(number);
+        Ok(number)
+    }
+
+    /// Name of the other workload.
+    pub(super) fn other_name(&self) -> String {
+        format!("{}{OTHER}", self.name)
+    }
+
+    /// The other workload's repository, once there is one.
+    pub(super) fn known_other(&self) -> Option<Other> {
+        self.forged().other.clone()
+    }
+
+    /// The other workload's repository; made once.
+    pub(super) async fn other(&self) -> Result<Other> {
+        if let Some(other) = self.known_other() {
+            return Ok(other);
+        }
+        let (repository, _, clone) = Checkout::of_new(&self.forge, "crash-other").await?;
+        let config = self.config_of(&self.other_name(), "first", false);
+        clone.write("service.yaml", config)?;
+        clone.write("Dockerfile", "FROM scratch\nCOPY message.txt /\n")?;
+        clone.write("message.txt", "another\n")?;
+        let commit = clone.commit_and_push("The other workload").await?;
+        let other = Other {
+            url: self.url.replace(&self.repository, &repository),
+            repository,
+            commit,
+        };
+        self.forged().other = Some(other.clone());
+        Ok(other)
+    }
+
+    /// The webhooks of the other workload's repository.
+    pub(super) async fn webhooks_of_other(&self) -> Result<usize> {
+        match self.known_other() {
+            Some(other) => Ok(self.forge.webhooks(&other.repository).await?.len()),
+            None => Ok(0),
+        }
+    }
+
+    /// Takes the webhooks of the other workload's repository away, past Hermez.
+    pub(super) async fn clear_webhooks_of(&self, other: &Other) -> Result<()> {
+        for hook in self.forge.webhooks(&other.repository).await? {
+            let id = hook["id"].as_i64().context("its number")?;
+            let (user, repository) = (self.forge.user(), &other.repository);
+            let path = format!("/repos/{user}/{repository}/hooks/{id}");
+            self.forge.call(Method::DELETE, &path, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the other workload's repository away.
+    ///
+    /// # Errors
+    /// When the forge refuses.
+    pub async fn delete_other(&self) -> Result<()> {
+        match self.known_other() {
+            Some(other) => self.forge.delete_repository(&other.repository).await,
+            None => Ok(()),
+        }
     }
 
     /// A new commit beside the branch, on the version that runs; its own build has ended.
@@ -123,19 +260,33 @@ impl Lane {
         Ok(all.into_iter().filter_map(|it| it.metadata.name).collect())
     }
 
-    /// What the forge shows of the last pull request, and how many branches there are.
+    /// How many branches of Hermez's own there are, by git itself: the forge's lists come in pages.
+    pub(super) async fn branches(&self) -> Result<Branches> {
+        let all = ["refs/heads/hotfix/*", "refs/heads/revert/*"];
+        let list = ["ls-remote", self.clone.url(), all[0], all[1]];
+        let listed = self.clone.git(&list).await?;
+        let count = |below: &str| listed.lines().filter(|line| line.contains(below)).count();
+        Ok(Branches {
+            hotfixes: count("refs/heads/hotfix/"),
+            reverts: count("refs/heads/revert/"),
+        })
+    }
+
+    /// Pull requests that are open and take something back.
+    async fn open_reverts(&self) -> Result<usize> {
+        let path = self.in_forge("pulls?state=open");
+        let open = self.forge.call(Method::GET, &path, None).await?;
+        let heads = open.as_array().into_iter().flatten();
+        let heads = heads.filter_map(|pull| pull["head"]["ref"].as_str());
+        Ok(heads.filter(|head| head.starts_with("revert/")).count())
+    }
+
+    /// What the forge shows of the last pull request, and of reverts.
     pub(super) async fn shown_in_the_forge(&self) -> Result<Value> {
-        let branches = self.in_forge("branches?limit=100");
-        let branches = self.forge.call(Method::GET, &branches, None).await?;
-        let hotfixes = branches.as_array().into_iter().flatten();
-        let hotfixes = hotfixes.filter(|it| {
-            let name = it["name"].as_str();
-            name.is_some_and(|name| name.starts_with("hotfix/"))
-        });
-        let hotfixes = hotfixes.count();
+        let reverts = self.open_reverts().await?;
         let pull = self.forged().pull.clone();
         let Some((number, head)) = pull else {
-            return Ok(json!({ "hotfix_branches": hotfixes }));
+            return Ok(json!({ "open_reverts": reverts }));
         };
         let path = self.in_forge(&format!("statuses/{head}?limit=100"));
         let statuses = self.forge.call(Method::GET, &path, None).await?;
@@ -152,7 +303,7 @@ impl Lane {
             .filter(|two| (two[0].1, two[0].2) == (two[1].1, two[1].2))
             .count();
         Ok(json!({
-            "hotfix_branches": hotfixes,
+            "open_reverts": reverts,
             "comments": self.comments(number).await?.len(),
             "statuses_repeated": repeated,
             "statuses": !said.is_empty(),

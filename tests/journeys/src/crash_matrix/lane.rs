@@ -1,12 +1,15 @@
 //! The workload of the matrix, and what is done with it: by a client that asks again, under the same
 //! key, when the server has died.
 
+use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use hermez_api::{CreateDeploy, Deploy, DeployState, DeploySummary, Page};
+use hermez_api::{
+    CreateDeploy, CreatedToken, Deploy, DeployState, DeploySummary, Page, Principal, UpdateWorkload,
+};
 use kube::Client;
 use reqwest::Method;
 use serde::Serialize;
@@ -15,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::forged::Forged;
 use crate::forge::{Clone, Forge};
-use crate::hermez::{Hermez, ask};
+use crate::hermez::{Hermez, Refused, ask};
 use crate::sandbox::unique;
 use crate::wait::until;
 
@@ -32,6 +35,10 @@ pub struct Lane {
     pub clone: Clone,
     /// The cluster itself, past the proxy.
     pub client: Client,
+    /// The second cluster, where there is one.
+    pub east: Option<Client>,
+    /// Port of the preview gateway, where there is one.
+    pub gateway: u16,
     /// The registry itself, past the proxy.
     pub registry: String,
     /// Namespace of played pods.
@@ -46,11 +53,23 @@ pub struct Lane {
     pub versions: [String; 3],
     /// What the forge was told last.
     pub forged: Mutex<Forged>,
+    /// People beside the owner, with their tokens, by what they are for.
+    pub people: Mutex<BTreeMap<String, (Hermez, String)>>,
 }
 
 impl Lane {
+    /// The clusters in which the server runs controllers.
+    pub fn clusters(&self) -> impl Iterator<Item = &Client> {
+        std::iter::once(&self.client).chain(&self.east)
+    }
+
     /// The config file of a version.
     pub(super) fn config(&self, version: &str, fails: bool) -> String {
+        self.config_of(&self.name, version, fails)
+    }
+
+    /// The config file of a version of a workload with this name.
+    pub(super) fn config_of(&self, name: &str, version: &str, fails: bool) -> String {
         let namespace = &self.namespace;
         // More asked for than is allowed: the schema takes it, and the API server does not.
         let resources = if fails {
@@ -59,8 +78,7 @@ impl Lane {
             ""
         };
         format!(
-            "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: {}\n  namespace: {namespace}\n  project: crashes\nspec:\n  replicas: 1\n  configs:\n    VERSION: \"{version}\"\n  template:\n    spec:\n      nodeselector:\n        type: {namespace}\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n        - name: played\n          image: {}{resources}\n",
-            self.name, self.name
+            "apiVersion: pinterest.com/v1\nkind: PinterestService\nmetadata:\n  name: {name}\n  namespace: {namespace}\n  project: crashes\nspec:\n  replicas: 1\n  configs:\n    VERSION: \"{version}\"\n  template:\n    spec:\n      nodeselector:\n        type: {namespace}\n      tolerations:\n        - key: kwok.x-k8s.io/node\n          operator: Exists\n      containers:\n        - name: played\n          image: {name}{resources}\n"
         )
     }
 
@@ -90,30 +108,67 @@ impl Lane {
         let path = format!("/workloads/{}/gates", self.name);
         let _: Value = self.hermez.put(&path, &gates).await?;
         for version in &self.versions {
-            self.hermez
-                .commit_arrives(&self.name, version, LIMIT)
-                .await?;
-            let build = self.hermez.build(&self.name, version).await?;
-            self.hermez.build_ends(build.id, LIMIT).await?;
+            self.built(version).await?;
         }
         for version in [0, 1] {
             self.deployed(version).await?;
         }
-        let path = format!("/workloads/{}", self.name);
-        let by_itself = json!({ "auto_deploy": "main" });
-        let _: Value = self.hermez.patch(&path, &by_itself).await?;
+        self.deploy_by_itself("main").await
+    }
+
+    /// Waits for a commit of the default branch, and for its build.
+    pub(super) async fn built(&self, commit: &str) -> Result<()> {
+        self.hermez
+            .commit_arrives(&self.name, commit, LIMIT)
+            .await?;
+        let build = self.hermez.build(&self.name, commit).await?;
+        self.hermez.build_ends(build.id, LIMIT).await?;
         Ok(())
+    }
+
+    /// Which branch's pushes are deployed by themselves; none with an empty name.
+    pub(super) async fn deploy_by_itself(&self, branch: &str) -> Result<()> {
+        let path = format!("/workloads/{}", self.name);
+        let body = UpdateWorkload {
+            auto_deploy: Some(branch.to_owned()),
+            ..UpdateWorkload::default()
+        };
+        let _: Value = self.hermez.patch(&path, &body).await?;
+        Ok(())
+    }
+
+    /// Somebody with that role, signed in, and their token: the same each time.
+    pub(super) async fn somebody(&self, who: &str, role: &str) -> Result<(Hermez, String)> {
+        let people = || self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = people().get(who).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let name = format!("{who}-of-{}", self.name);
+        let body = json!({ "name": name, "role": role });
+        let _: Principal = self.hermez.post("/principals", &body).await?;
+        let path = format!("/principals/{name}/tokens");
+        let body = json!({ "name": "a journey" });
+        let token: CreatedToken = self.hermez.post(&path, &body).await?;
+        let made = (self.hermez.signed_in_with(&token.secret), token.secret);
+        people().insert(who.to_owned(), made.clone());
+        Ok(made)
     }
 
     /// Sees to it that a version runs.
     pub(super) async fn deployed(&self, version: usize) -> Result<()> {
+        self.runs(&self.versions[version]).await
+    }
+
+    /// Sees to it that a commit runs.
+    pub(super) async fn runs(&self, commit: &str) -> Result<()> {
         let path = format!("/workloads/{}/deploys?limit=1", self.name);
         let newest: Page<DeploySummary> = self.get(&path).await?;
         let runs = newest.items.first().is_some_and(|newest| {
-            newest.state == DeployState::Succeeded && newest.commit == self.versions[version]
+            newest.state == DeployState::Succeeded && newest.commit == commit
         });
         if !runs {
-            let asked = self.deploy(version).await?;
+            let asked: DeploySummary = self.ask("deploys", &of(commit)).await?;
             let deploy = self.ends(asked.id).await?;
             anyhow::ensure!(
                 deploy.summary.state == DeployState::Succeeded,
@@ -176,14 +231,39 @@ impl Lane {
         what: &str,
         body: &(impl Serialize + Sync),
     ) -> Result<T> {
-        let (path, key) = (self.path(what), unique("key"));
+        self.ask_at(&self.path(what), body).await
+    }
+
+    /// The same at any path.
+    pub(super) async fn ask_at<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T> {
+        let key = unique("key");
         let asked = || async {
-            match self.hermez.post_once(&path, body, &key).await {
+            match self.hermez.post_once(path, body, &key).await {
                 Ok(asked) => Ok(Some(asked)),
                 Err(error) => come_back(error),
             }
         };
-        until(&format!("an answer to {what}"), LIMIT, asked).await
+        until(&format!("an answer to {path}"), LIMIT, asked).await
+    }
+
+    /// Takes something away, under one key until there is an answer. What is not there is gone.
+    pub(super) async fn take_away(&self, path: &str) -> Result<()> {
+        let key = unique("key");
+        let asked = || async {
+            let Err(error) = self.hermez.delete_once(path, &key).await else {
+                return Ok(Some(()));
+            };
+            let refused = error.downcast_ref::<Refused>();
+            if refused.is_some_and(|it| it.status == 404) {
+                return Ok(Some(()));
+            }
+            come_back(error)
+        };
+        until(&format!("{path} is gone"), LIMIT, asked).await
     }
 
     /// Tells a deploy something that may be said any number of times.
@@ -194,11 +274,22 @@ impl Lane {
 
     /// Asks for what may be asked for any number of times.
     pub(super) async fn insist(&self, method: Method, path: &str, body: &Value) -> Result<()> {
+        self.insist_as(&self.hermez, method, path, body).await
+    }
+
+    /// The same for somebody.
+    pub(super) async fn insist_as(
+        &self,
+        hermez: &Hermez,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<()> {
         let asked = || async {
             let answer = match method {
-                Method::PUT => self.hermez.put::<_, Value>(path, body).await.map(drop),
-                Method::DELETE => self.hermez.delete(path).await,
-                _ => self.hermez.post::<_, Value>(path, body).await.map(drop),
+                Method::PUT => hermez.put::<_, Value>(path, body).await.map(drop),
+                Method::DELETE => hermez.delete(path).await,
+                _ => hermez.post::<_, Value>(path, body).await.map(drop),
             };
             match answer {
                 Ok(()) => Ok(Some(())),
@@ -236,7 +327,7 @@ impl Lane {
 }
 
 /// A deploy of that commit, whatever was said of it before.
-fn of(commit: &str) -> CreateDeploy {
+pub(super) fn of(commit: &str) -> CreateDeploy {
     CreateDeploy {
         commit: Some(commit.to_owned()),
         latest: false,
@@ -247,8 +338,7 @@ fn of(commit: &str) -> CreateDeploy {
 }
 
 /// Whether the request is to be made again: nobody answered, or not yet.
-fn come_back<T>(error: anyhow::Error) -> Result<Option<T>> {
-    use crate::hermez::Refused;
+pub(super) fn come_back<T>(error: anyhow::Error) -> Result<Option<T>> {
     let refused = error.downcast_ref::<Refused>().map(|it| it.status);
     match refused {
         None if error.downcast_ref::<reqwest::Error>().is_some() => Ok(None),

@@ -5,10 +5,13 @@
 //! registry and the forge. Each play is run undisturbed first, and what passes is noted: every
 //! transaction, every write. Those are the points; nobody has to think of them.
 
+mod behind;
 pub mod database;
 pub mod effects;
 pub mod forged;
+mod further;
 pub mod lane;
+mod playing;
 pub mod plays;
 pub mod tap;
 pub mod wires;
@@ -20,21 +23,21 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
+use kube::Client;
 use kube::api::{Api, DeleteParams, PostParams};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use self::database::DatabaseWire;
+use self::behind::Behind;
 use self::lane::Lane;
 use self::plays::Play;
 use self::tap::{Point, Side, Tap};
-use self::wires::{HttpWire, Upstream};
 use crate::forge::Clone;
 use crate::played::Played;
-use crate::postgres::Postgres;
 use crate::sandbox::{Sandbox, unique};
-use crate::server::{Options, Server};
+use crate::second::Second;
+use crate::server::{Server, free_port};
 
 /// Names of the plays to run, with commas between them; all without it.
 const ONLY: &str = "HERMEZ_PLAYS";
@@ -74,70 +77,74 @@ async fn run_of(sandbox: &Sandbox, plays: &[Play]) -> Result<Value> {
     let _alone = Stopped::if_any();
     let played = Played::start(sandbox, unique("crash-matrix")).await?;
     let own = format!("{}-system", played.namespace);
+    make_namespace(&played.client, &own).await?;
+    let result = in_its_clusters(sandbox, &played, &own, plays).await;
     let namespaces: Api<Namespace> = Api::all(played.client.clone());
-    let namespace = serde_json::from_value(json!({ "metadata": { "name": own } }))?;
+    namespaces.delete(&own, &DeleteParams::default()).await?;
+    played.clean_up().await?;
+    result
+}
+
+async fn make_namespace(cluster: &Client, name: &str) -> Result<()> {
+    let namespaces: Api<Namespace> = Api::all(cluster.clone());
+    let namespace = serde_json::from_value(json!({ "metadata": { "name": name } }))?;
     namespaces
         .create(&PostParams::default(), &namespace)
         .await?;
-    let result = prepare_and_play(sandbox, &played, &own, plays).await;
-    namespaces.delete(&own, &DeleteParams::default()).await?;
-    played.clean_up().await?;
+    Ok(())
+}
+
+/// Starts the second cluster where a play needs it, and takes it away again.
+async fn in_its_clusters(
+    sandbox: &Sandbox,
+    played: &Played,
+    own: &str,
+    plays: &[Play],
+) -> Result<Value> {
+    if !plays.contains(&Play::Waves) {
+        return Box::pin(prepare_and_play(sandbox, played, None, own, plays)).await;
+    }
+    let second = Second::start(sandbox, &played.namespace).await?;
+    let result = async {
+        let east = second.sandbox.kube().await?;
+        make_namespace(&east, own).await?;
+        Box::pin(prepare_and_play(sandbox, played, Some(east), own, plays)).await
+    };
+    let result = result.await;
+    second.clean_up().await?;
     result
 }
 
 async fn prepare_and_play(
     sandbox: &Sandbox,
     played: &Played,
+    east: Option<Client>,
     own: &str,
     plays: &[Play],
 ) -> Result<Value> {
     let forge = sandbox.forge()?;
     let (repository, url, clone) = Clone::of_new(&forge, "crash-matrix").await?;
     let tap = Arc::new(Tap::default());
-    let http = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()?;
-    let to = |base: &str| Upstream::Http(http.clone(), base.trim_end_matches('/').to_owned());
+    let behind = Behind::start(sandbox, &played.client, east.as_ref(), &tap).await?;
+    let gateway = free_port()?;
+    let listens = plays.contains(&Play::Sleep).then_some(gateway);
+    let server = Server::start(sandbox, behind.options(own, listens)?).await?;
     let status = &sandbox.status;
-    let cluster = Upstream::Cluster(played.client.clone());
-    let cluster = HttpWire::to(cluster, wires::in_cluster, tap.clone()).await?;
-    let registry = to(&format!("http://{}", status.registry));
-    let registry = HttpWire::to(registry, wires::in_registry, tap.clone()).await?;
-    let gitea = HttpWire::to(to(&status.forge), wires::in_forge, tap.clone()).await?;
-    let postgres = Postgres::start().await?;
-    postgres.create("matrix").await?;
-    let database = DatabaseWire::to(postgres.socket(), tap.clone()).await?;
-
-    let folder = tempfile::tempdir()?;
-    let kubeconfig = folder.path().join("kubeconfig");
-    std::fs::write(&kubeconfig, kubeconfig_of(cluster.port()))?;
-    let gitea = format!("http://127.0.0.1:{}", gitea.port());
-    let options = Options {
-        kubeconfig: Some(kubeconfig),
-        registry: Some(format!("127.0.0.1:{}", registry.port())),
-        forge: Some(gitea.clone()),
-        arguments: [
-            "--database",
-            &database.url("matrix"),
-            "--own-namespace",
-            own,
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-    };
-    let server = Server::start(sandbox, options).await?;
     let lane = Lane {
         hermez: server.hermez()?,
         forge: forge.clone(),
         clone,
         client: played.client.clone(),
+        east,
+        gateway,
         registry: status.registry.clone(),
         namespace: played.namespace.clone(),
         name: played.namespace.clone(),
-        url: url.replace(status.forge.trim_end_matches('/'), &gitea),
+        url: url.replace(status.forge.trim_end_matches('/'), &behind.forge()),
         repository,
         versions: Default::default(),
         forged: std::sync::Mutex::default(),
+        people: std::sync::Mutex::default(),
     };
     let mut matrix = Matrix {
         server,
@@ -151,21 +158,9 @@ async fn prepare_and_play(
     let words = matrix.server.last_words();
     // What is left of the workload goes with its namespace.
     forge.delete_repository(&matrix.lane.repository).await?;
+    matrix.lane.delete_other().await?;
     matrix.server.kill().await?;
     result.context(words)
-}
-
-/// A kubeconfig for the API server behind a proxy, which has the credentials.
-fn kubeconfig_of(port: u16) -> String {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "proxy", "cluster": {"server": format!("http://127.0.0.1:{port}")}}],
-        "users": [{"name": "proxy", "user": {}}],
-        "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}],
-        "current-context": "proxy",
-    })
-    .to_string()
 }
 
 /// One line of the table.
@@ -228,7 +223,7 @@ impl Matrix {
             self.lane.play(play).await?;
         }
         self.lane.before(play).await?;
-        let mark = self.lane.mark().await?;
+        let mark = self.lane.mark(play).await?;
         self.tap.arm(None, None);
         self.lane
             .play(play)
@@ -275,18 +270,18 @@ impl Matrix {
     async fn try_at(&mut self, play: Play, point: &Point) -> Result<Option<(Value, u64)>> {
         self.tap.arm(None, None);
         self.lane.before(play).await?;
-        let mark = self.lane.mark().await?;
+        let mark = self.lane.mark(play).await?;
         self.tap.arm(Some(point.clone()), self.server.process());
         let mut died = None;
         let played = {
             let playing = self.lane.play(play);
-            let (tap, server, client) = (&self.tap, &mut self.server, &self.lane.client);
+            let (tap, server, lane) = (&self.tap, &mut self.server, &self.lane);
             let own = &self.own;
             let died = &mut died;
             let reviving = async move {
                 tap.has_sprung().await;
                 *died = Some(Instant::now());
-                revive(server, client, own).await?;
+                revive(server, lane, own).await?;
                 std::future::pending::<Result<()>>().await
             };
             tokio::select! {
@@ -297,7 +292,7 @@ impl Matrix {
         if self.tap.is_sprung() {
             // In its very last moment, perhaps.
             if !self.server.runs() {
-                revive(&mut self.server, &self.lane.client, &self.own).await?;
+                revive(&mut self.server, &self.lane, &self.own).await?;
             }
         } else {
             played?;
@@ -354,15 +349,17 @@ fn figures_of<'a>(lines: impl IntoIterator<Item = &'a Line>) -> Value {
     })
 }
 
-/// Starts a server that was killed again. That its controllers lead no more is told to the cluster,
-/// so that not every point waits for the lease to run out.
-async fn revive(server: &mut Server, client: &kube::Client, own: &str) -> Result<()> {
+/// Starts a server that was killed again. That its controllers lead no more is told to the clusters,
+/// so that not every point waits for a lease to run out.
+async fn revive(server: &mut Server, lane: &Lane, own: &str) -> Result<()> {
     server.has_ended().await?;
-    let leases: Api<Lease> = Api::namespaced(client.clone(), own);
-    match leases.delete(LEASE, &DeleteParams::default()).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(answer)) if answer.code == 404 => {}
-        Err(error) => return Err(error.into()),
+    for cluster in lane.clusters() {
+        let leases: Api<Lease> = Api::namespaced(cluster.clone(), own);
+        match leases.delete(LEASE, &DeleteParams::default()).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(answer)) if answer.code == 404 => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     server.launch().await
 }

@@ -1,22 +1,4 @@
-//! What is played: what must be so before, what is done, and which effects must be seen of it.
-
-use anyhow::{Context, Result};
-use hermez_api::{
-    CanaryStep, CreateHotfix, DeployKind, DeployState, DeploySummary, Page, RolloutStrategy,
-    ScaleChange, ScaleChangeState, ScaleOwner, ScaleStatus, SetScale, UpdatePreviewSettings,
-    UpdateWorkload,
-};
-use jiff::{SignedDuration, Timestamp};
-use reqwest::Method;
-use serde_json::{Value, json};
-
-use super::lane::Lane;
-use crate::sandbox::unique;
-
-/// Which of the lane's versions fails.
-const BAD: usize = 2;
-/// How long a number of pods holds: longer than a server takes to come back.
-const HOLDS: SignedDuration = SignedDuration::from_secs(15);
+//! What is played, and which effects must be seen of it.
 
 /// What is played at each point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +25,18 @@ pub enum Play {
     Preview,
     /// A number of pods is asked for, with an end after which the file's comes back.
     Scale,
+    /// A rule holds a deploy, which goes on when two people have approved it, and the rule goes.
+    Held,
+    /// What a rollback left is taken back in the repository, as a pull request.
+    Revert,
+    /// A preview is put to sleep, and the next visit wakes it.
+    Sleep,
+    /// The number of pods follows their load, and is the file's again.
+    Autoscale,
+    /// A workload is created from another repository, deployed, and deleted.
+    Create,
+    /// A version goes through two clusters in waves, and the strategy goes.
+    Waves,
 }
 
 /// The write of the resource, which is another thing in each play.
@@ -50,9 +44,21 @@ const RESOURCE: &str = "PATCH pinterestservices by hermez";
 /// What is asked for, in one transaction with its line of the record.
 const ASKED: &str = "insert audit_entry, insert deploy";
 
+/// What is seen of another workload from its creation to its end.
+const ANOTHER: &[&str] = &[
+    "insert workload",
+    "forge: POST hooks",
+    "insert build",
+    ASKED,
+    "PATCH pinterestservices of another",
+    "DELETE pinterestservices of another",
+    "update workload",
+    "forge: DELETE hooks",
+];
+
 impl Play {
     /// All plays, in the order in which they are played.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 17] = [
         Self::Deploy,
         Self::Push,
         Self::Restart,
@@ -64,6 +70,12 @@ impl Play {
         Self::Hotfix,
         Self::Preview,
         Self::Scale,
+        Self::Held,
+        Self::Revert,
+        Self::Sleep,
+        Self::Autoscale,
+        Self::Create,
+        Self::Waves,
     ];
 
     /// The play of that name, as it is printed, in any letters.
@@ -81,6 +93,28 @@ impl Play {
             Self::Hotfix => &["insert deploy"],
             Self::Preview => &["preview", "insert deploy"],
             Self::Scale => &["scale", "PATCH pinterestservices"],
+            Self::Held => &[
+                "rule_set",
+                "insert deploy",
+                "update deploy held",
+                "update deploy to applying",
+            ],
+            Self::Revert => &["git push", "POST pulls", "deploy_revert"],
+            Self::Sleep => &["preview"],
+            Self::Autoscale => &[
+                "scale",
+                "PATCH pinterestservices",
+                "horizontalpodautoscalers",
+            ],
+            Self::Create => &[
+                "insert workload",
+                "update workload",
+                "insert build",
+                "insert deploy",
+                "hooks",
+                "of another",
+            ],
+            Self::Waves => &["cluster east", "the next wave"],
         }
     }
 
@@ -143,6 +177,41 @@ impl Play {
                 "update scale_change to active",
                 "update scale_change to ended",
             ],
+            Self::Held => &[
+                "rule_set",
+                ASKED,
+                "insert deploy_approval",
+                "update deploy held",
+                "update deploy to applying",
+                "update deploy to succeeded",
+            ],
+            Self::Revert => &[
+                "forge: git push",
+                "forge: POST pulls",
+                "insert deploy_revert",
+            ],
+            Self::Sleep => &[
+                "update preview to sleeping",
+                "update preview to waking",
+                "update preview to active",
+                "PATCH pinterestservices of a preview",
+                "PATCH deployments of a preview",
+            ],
+            Self::Autoscale => &[
+                "insert scale_change",
+                "PATCH pinterestservices",
+                "PATCH horizontalpodautoscalers",
+                "DELETE horizontalpodautoscalers",
+                "update scale_change to active",
+                "update scale_change to ended",
+            ],
+            Self::Create => ANOTHER,
+            Self::Waves => &[
+                "cluster east: PATCH pinterestservices by hermez",
+                "cluster east: PATCH deployments by hermez-controller",
+                "update deploy to applying the next wave",
+                "update deploy to succeeded",
+            ],
         }
     }
 
@@ -152,197 +221,9 @@ impl Play {
         self == Self::Push
     }
 
-    /// Whether what is kept of the first (marks, pins) is there at every further one.
+    /// Whether what is kept of the first (marks, pins, the resource in the second cluster) is there at
+    /// every further one.
     pub fn leaves_marks(self) -> bool {
-        matches!(self, Self::Rollback | Self::Fail)
-    }
-}
-
-impl Lane {
-    /// What must be so before a play.
-    ///
-    /// # Errors
-    /// When a deploy does not succeed.
-    pub async fn before(&self, play: Play) -> Result<()> {
-        match play {
-            Play::Rollback => self.deployed(1).await,
-            Play::Deploy | Play::Pause | Play::Cancel | Play::Fail => self.deployed(0).await,
-            Play::Push | Play::Restart => Ok(()),
-            Play::Canary => {
-                // One that failed may have left it.
-                self.insist(Method::DELETE, &self.path("strategy"), &json!({}))
-                    .await?;
-                self.deployed(0).await
-            }
-            Play::Hotfix => {
-                self.deployed(0).await?;
-                self.new_fix().await
-            }
-            Play::Preview => {
-                self.close_pulls().await?;
-                self.set_previews(true).await
-            }
-            Play::Scale => {
-                let path = self.path("scale");
-                let status: ScaleStatus = self.get(&path).await?;
-                if status.owner != ScaleOwner::File {
-                    self.insist(Method::DELETE, &path, &json!({})).await?;
-                }
-                self.owned_by_the_file().await?;
-                self.settles().await
-            }
-        }
-    }
-
-    /// Plays it to its end.
-    ///
-    /// # Errors
-    /// When anything is lost, refused or does not end.
-    pub async fn play(&self, play: Play) -> Result<()> {
-        match play {
-            Play::Push => {
-                let commit = self.push(&unique("version"), false).await?;
-                let what = "the pushed commit is deployed";
-                let asked = self.newest_is(what, |it| it.commit == commit).await?;
-                self.ends(asked.id).await?;
-            }
-            Play::Deploy => {
-                let asked = self.deploy(1).await?;
-                self.ends(asked.id).await?;
-            }
-            Play::Restart => {
-                let asked: DeploySummary = self.ask("restart", &json!({})).await?;
-                self.ends(asked.id).await?;
-            }
-            Play::Rollback => {
-                let asked: DeploySummary = self.ask("rollback", &json!({})).await?;
-                self.ends(asked.id).await?;
-            }
-            Play::Fail => {
-                let asked = self.deploy(BAD).await?;
-                self.ends(asked.id).await?;
-                let what = "the automatic rollback is asked for";
-                let is_it =
-                    |it: &DeploySummary| it.id > asked.id && it.kind == DeployKind::Rollback;
-                let rollback = self.newest_is(what, is_it).await?;
-                self.ends(rollback.id).await?;
-            }
-            Play::Pause => {
-                let id = self.verifying().await?;
-                self.tell(id, "pause").await?;
-                self.tell(id, "resume").await?;
-                self.ends(id).await?;
-            }
-            Play::Cancel => {
-                let id = self.verifying().await?;
-                self.tell(id, "cancel").await?;
-                self.ends(id).await?;
-            }
-            Play::Canary => self.try_a_canary().await?,
-            Play::Hotfix => {
-                let body = CreateHotfix {
-                    commits: vec![self.fix()],
-                    branch: None,
-                    reason: Some("it is broken".to_owned()),
-                };
-                let asked: DeploySummary = self.ask("hotfixes", &body).await?;
-                self.ends(asked.id).await?;
-            }
-            Play::Preview => self.preview_and_close().await?,
-            Play::Scale => self.scale_for_a_while().await?,
-        }
-        self.settles().await
-    }
-
-    async fn try_a_canary(&self) -> Result<()> {
-        let strategy = RolloutStrategy {
-            canary: vec![CanaryStep {
-                percent: 50,
-                seconds: 0,
-                wait: true,
-            }],
-            waves: Vec::new(),
-        };
-        let path = self.path("strategy");
-        self.insist(Method::PUT, &path, &json!(strategy)).await?;
-        let asked = self.deploy(1).await?;
-        let path_of_it = format!("/deploys/{}", asked.id);
-        self.until("the canary waits for a word", || async {
-            let deploy: hermez_api::Deploy = self.get(&path_of_it).await?;
-            let state = deploy.summary.state;
-            anyhow::ensure!(!state.is_over(), "it ended before: {deploy:#?}");
-            let waits = deploy.summary.message.contains("hermez deploys promote");
-            Ok((state == DeployState::Canary && waits).then_some(()))
-        })
-        .await?;
-        let promote = format!("{path_of_it}/promote");
-        self.insist(Method::POST, &promote, &json!({})).await?;
-        self.ends(asked.id).await?;
-        self.insist(Method::DELETE, &path, &json!({})).await
-    }
-
-    async fn set_previews(&self, auto: bool) -> Result<()> {
-        let body = UpdateWorkload {
-            previews: Some(UpdatePreviewSettings {
-                auto: Some(auto),
-                ..UpdatePreviewSettings::default()
-            }),
-            ..UpdateWorkload::default()
-        };
-        let path = format!("/workloads/{}", self.name);
-        let _: Value = self.hermez.patch(&path, &body).await?;
-        Ok(())
-    }
-
-    /// From the opened pull request to what the forge shows when all is gone.
-    async fn preview_and_close(&self) -> Result<()> {
-        let number = self.open_pull().await?;
-        self.until(
-            "the pull request's comment says that it is ready",
-            || async {
-                let comments = self.comments(number).await?;
-                Ok(comments
-                    .iter()
-                    .any(|it| it.contains(": ready"))
-                    .then_some(()))
-            },
-        )
-        .await?;
-        self.close_pull(number).await?;
-        self.until(
-            "the pull request's comment says that it is gone",
-            || async {
-                let comments = self.comments(number).await?;
-                let gone = "removed, because the pull request was closed";
-                Ok(comments.iter().any(|it| it.contains(gone)).then_some(()))
-            },
-        )
-        .await
-    }
-
-    async fn owned_by_the_file(&self) -> Result<()> {
-        self.until("the config file says how many pods there are", || async {
-            let status: ScaleStatus = self.get(&self.path("scale")).await?;
-            Ok((status.owner == ScaleOwner::File).then_some(()))
-        })
-        .await
-    }
-
-    async fn scale_for_a_while(&self) -> Result<()> {
-        let body = SetScale {
-            replicas: 2,
-            reason: "a launch".to_owned(),
-            until: Some(Timestamp::now() + HOLDS),
-            fixed: false,
-        };
-        let asked: ScaleChange = self.ask("scale", &body).await?;
-        self.until("its time is over", || async {
-            let changes: Page<ScaleChange> = self.get(&self.path("scale/changes?limit=1")).await?;
-            let newest = changes.items.into_iter().next().context("a change")?;
-            anyhow::ensure!(newest.id == asked.id, "asked for twice: {newest:?}");
-            Ok((newest.state == ScaleChangeState::Ended).then_some(()))
-        })
-        .await?;
-        self.owned_by_the_file().await
+        matches!(self, Self::Rollback | Self::Fail | Self::Waves)
     }
 }

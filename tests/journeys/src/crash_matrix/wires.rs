@@ -177,10 +177,18 @@ pub fn in_cluster(method: &Method, uri: &Uri) -> Option<String> {
     Some(format!("cluster: {method} {what}{manager}"))
 }
 
+/// The same in the second cluster.
+pub fn in_east(method: &Method, uri: &Uri) -> Option<String> {
+    let effect = in_cluster(method, uri)?;
+    Some(effect.replacen("cluster:", "cluster east:", 1))
+}
+
 /// What stands beside the workload itself is another thing.
 fn beside(name: &str) -> &'static str {
     if name.ends_with("-canary") {
         " of a canary"
+    } else if name.ends_with(super::forged::OTHER) {
+        " of another"
     } else if name.contains("-pr-") {
         " of a preview"
     } else {

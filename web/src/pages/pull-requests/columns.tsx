@@ -1,6 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { ExternalLink } from "lucide-react";
 import type { PullRequest } from "@/api/types";
+import { BadMark } from "@/components/bad-mark";
 import { Sha } from "@/components/commit";
 import { Status } from "@/components/status";
 import type { Column } from "@/components/table";
@@ -89,6 +90,7 @@ export function pullColumns(name: string): Column<PullRequest>[] {
 
 /** Under the state: what a glance would else miss. */
 function Under({ pull }: { pull: PullRequest }) {
+  if (hasPreview(pull) && pull.preview.bad) return <BadMark bad={pull.preview.bad} />;
   const words = isBehind(pull)
     ? needsAllowing(pull)
       ? "Newer not allowed"

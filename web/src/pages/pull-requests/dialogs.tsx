@@ -1,13 +1,15 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { api, idempotencyKey } from "@/api/client";
+import { isHeld } from "@/api/problem";
 import { keys } from "@/api/queries";
 import type { PullRequest, Workload } from "@/api/types";
 import { useChange } from "@/api/use-change";
 import { CommitLine } from "@/components/commit";
 import { Field } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
+import { ProblemView } from "@/components/problem";
 import { ReasonField, SEEN_IN_HISTORY } from "@/components/reason-field";
 import { toast } from "@/components/toast";
 import { plural, shortSha } from "@/lib/format";
@@ -22,6 +24,7 @@ interface Props {
 }
 
 const MOST_PODS = 10;
+const HELD = "Push another commit, or say why it is right to deploy this one all the same.";
 
 /** Brings the newest commit out, beside the workload. */
 export function DeployPullDialog({ workload, pull, onClose }: Props) {
@@ -29,6 +32,7 @@ export function DeployPullDialog({ workload, pull, onClose }: Props) {
   const navigate = useNavigate();
   const client = useQueryClient();
   const [reason, setReason] = useState("");
+  const [override, setOverride] = useState("");
   const [pods, setPods] = useState(
     String(pull.preview?.replicas || workload.previews?.replicas || 1),
   );
@@ -41,7 +45,11 @@ export function DeployPullDialog({ workload, pull, onClose }: Props) {
       api.deployPullRequest(
         name,
         pull.number,
-        { reason: reason.trim() || null, ...(counted ? { replicas } : {}) },
+        {
+          reason: reason.trim() || null,
+          override_bad: override.trim() || null,
+          ...(counted ? { replicas } : {}),
+        },
         key,
       ),
     onSuccess: (deploy) => {
@@ -49,6 +57,11 @@ export function DeployPullDialog({ workload, pull, onClose }: Props) {
       void navigate({ to: "/deploys/$id", params: { id: String(deploy.id) } });
     },
   });
+  const held = isHeld(ask.error);
+  const why = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (held) why.current?.focus();
+  }, [held]);
   return (
     <FormDialog
       title={`Deploy pull request ${pull.number}`}
@@ -58,8 +71,9 @@ export function DeployPullDialog({ workload, pull, onClose }: Props) {
           Deploy <span className="font-mono text-xs">{shortSha(pull.head)}</span>
         </>
       }
-      ready={fits}
-      ask={ask}
+      ready={fits && !(held && override.trim() === "")}
+      // What was refused stands above the field that may let it through.
+      ask={{ ...ask, error: null }}
       onClose={onClose}
     >
       <div>
@@ -82,6 +96,17 @@ export function DeployPullDialog({ workload, pull, onClose }: Props) {
         />
       )}
       <ReasonField first optional={SEEN_IN_HISTORY} value={reason} onChange={setReason} />
+      {ask.error && <ProblemView error={ask.error} hint={held ? HELD : undefined} />}
+      {held && (
+        <Field
+          ref={why}
+          label="Why it is right to deploy it all the same"
+          help="Kept with the deploy"
+          maxLength={1000}
+          value={override}
+          onChange={(event) => setOverride(event.target.value)}
+        />
+      )}
     </FormDialog>
   );
 }

@@ -4,7 +4,7 @@ import userEvent from "@testing-library/user-event";
 import { afterEach, expect, test, vi } from "vitest";
 import { makeQueryClient } from "@/api/queries";
 import type { PullRequest } from "@/api/types";
-import { mkDeploy, mkFullWorkload, mkPreview, mkPull, mkSha } from "@/test/make";
+import { mkBad, mkDeploy, mkFullWorkload, mkPreview, mkPull, mkSha } from "@/test/make";
 import { PullRequestView } from "./view";
 
 const navigate = vi.fn();
@@ -62,7 +62,39 @@ test("the newest commit is deployed with its pods, and leads to its deploy", asy
   await user.type(pods, "2");
   await user.click(button);
   await vi.waitFor(() => expect(navigate).toHaveBeenCalled());
-  expect(await asked(fetched).clone().json()).toEqual({ reason: null, replicas: 2 });
+  expect(await asked(fetched).clone().json()).toEqual({
+    reason: null,
+    override_bad: null,
+    replicas: 2,
+  });
+});
+
+test("what is marked as bad is deployed only with a word why it is right", async () => {
+  const user = userEvent.setup();
+  const held = {
+    type: "urn:hermez:problem:deploy-held",
+    title: "A rule holds this deploy back",
+    status: 409,
+    detail: "This artifact was marked as bad by ada.",
+  };
+  const fetched = answer(held, 409);
+  show(mkPull({ preview: mkPreview({ bad: mkBad() }) }));
+  expect(screen.getByText(/Marked as bad by grace/)).toHaveTextContent("it crashes");
+  await user.click(screen.getByRole("button", { name: /^Deploy 416a621/ }));
+  const press = () => screen.getAllByRole("button", { name: "Deploy 416a621" }).at(-1);
+  await user.click(press() as HTMLElement);
+  const why = await screen.findByLabelText("Why it is right to deploy it all the same");
+  expect(screen.getByText(/marked as bad by ada/)).toBeTruthy();
+  expect(press()).toBeDisabled();
+  fetched.mockImplementation(async () =>
+    Response.json(mkDeploy({ id: 32, pull_request: 12 }), { status: 202 }),
+  );
+  navigate.mockClear();
+  await user.type(why, "it is looked at");
+  await user.click(press() as HTMLElement);
+  await vi.waitFor(() => expect(navigate).toHaveBeenCalled());
+  const last = fetched.mock.calls.at(-1)?.[0] as Request;
+  expect((await last.clone().json()).override_bad).toBe("it is looked at");
 });
 
 test("a preview says how it is, and that a newer commit was pushed", () => {

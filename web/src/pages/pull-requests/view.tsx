@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { ExternalLink, Rocket } from "lucide-react";
 import { type ReactNode, useCallback, useState } from "react";
 import type { Preview, PullRequest, Workload } from "@/api/types";
+import { BadWords } from "@/components/bad-mark";
 import { Button } from "@/components/button";
 import { Sha } from "@/components/commit";
 import { Facts } from "@/components/facts";
@@ -151,6 +152,7 @@ function PreviewSection({ workload, pull, preview, onAsk }: SectionProps) {
         <dl className="mt-2 grid max-w-xl grid-cols-[auto_1fr] gap-x-6 gap-y-1">
           <Fact name="Commit">
             <Sha commit={preview.commit} className="text-text!" />
+            {preview.bad && <BadWords bad={preview.bad} />}
             {isBehind(pull) && (
               <span className="text-waiting">
                 {" "}

@@ -36,6 +36,13 @@ const rowOf = (check: MetricCheck): Written => ({
   seconds: String(check.for_seconds ?? 0),
 });
 
+const PODS = (
+  <>
+    <code className="font-mono">$pods</code> stands for the version's pods, such as a canary's:{" "}
+    <code className="font-mono">{'up{pod=~"$pods"}'}</code>
+  </>
+);
+
 /** The check of a row; null while something is missing. */
 function checkOf(row: Written): MetricCheck | null {
   const limit = parseLimit(row.limit);
@@ -119,6 +126,7 @@ export function GatesDialog({ name, gates, onClose }: Props) {
               />
               <Field
                 label="Prometheus query"
+                help={PODS}
                 mono
                 maxLength={2000}
                 value={row.query}

@@ -1,6 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { Ellipsis, ExternalLink, Rocket, RotateCw, Undo2 } from "lucide-react";
 import type { Workload } from "@/api/types";
+import { BadMark, BadWords } from "@/components/bad-mark";
 import { Button, IconButton } from "@/components/button";
 import { Facts } from "@/components/facts";
 import { Menu, MenuItem } from "@/components/menu";
@@ -27,6 +28,7 @@ export function WorkloadHeader({ workload, onDeploy, onRollback, onRestart }: Pr
             {workload.name}
           </h1>
           <HealthMark health={workload.health} title={workload.health_reason} />
+          {workload.bad && <BadMark bad={workload.bad} className="self-center" />}
         </div>
         <Facts className="mt-1">
           {workload.workload_type}
@@ -47,6 +49,7 @@ export function WorkloadHeader({ workload, onDeploy, onRollback, onRestart }: Pr
             repositoryName(workload.repository)
           )}
         </Facts>
+        {workload.bad && <BadWords bad={workload.bad} className="mt-1" />}
       </div>
       <div className="flex gap-2 max-sm:w-full">
         {url && (

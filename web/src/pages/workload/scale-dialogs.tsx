@@ -25,9 +25,21 @@ export interface ScaleProps {
   onClose: () => void;
 }
 
-/** The number of pods is read anew. */
+/** What the server sees of the cluster follows a change by a moment. */
+const FOLLOWS_MS = 1_500;
+
+/** The number of pods is read anew, and once more where no pod will tell that it has changed. */
 const readAgain = (name: string) => (client: QueryClient) => {
-  void client.invalidateQueries({ queryKey: keys.scale(name) });
+  const read = () => void client.invalidateQueries({ queryKey: keys.scale(name) });
+  read();
+  setTimeout(read, FOLLOWS_MS);
+};
+
+/** What is wrong with a number of pods; other bounds help only where some can hold it. */
+const wrongPods = (text: string, wrong: string | null): string | null => {
+  if (text === "" || wrong === null) return null;
+  const asked = wholeNumber(text);
+  return asked !== null && asked <= MOST_PODS ? `${wrong}; its bounds can be changed` : wrong;
 };
 
 const SEEN = "Whoever looks at the ledger will see it";
@@ -72,7 +84,7 @@ export function ScaleDialog({ workload, scale, to, onClose }: ScaleProps & { to?
           data-first
           label="Pods"
           help={`${scale.replicas ?? 0} now; from ${min} to ${max.toLocaleString("en")}${min > 0 ? ", or 0" : ""}`}
-          wrong={text === "" || wrong === null ? null : `${wrong}; its bounds can be changed`}
+          wrong={wrongPods(text, wrong)}
           value={text}
           onChange={setText}
           className="max-w-72"

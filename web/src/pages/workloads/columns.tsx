@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { WorkloadSummary } from "@/api/types";
+import { BadMark } from "@/components/bad-mark";
 import { CommitLine } from "@/components/commit";
 import { DeployStatus, HealthMark } from "@/components/status";
 import type { Column } from "@/components/table";
@@ -15,15 +16,18 @@ export const columns: Column<WorkloadSummary>[] = [
     className: "sm:w-[30%] xl:w-[23%]",
     sort: (it) => it.name,
     cell: (it) => (
-      <Link
-        to="/workloads/$name"
-        params={{ name: it.name }}
-        data-row-link
-        title={it.name}
-        className="link block truncate font-medium"
-      >
-        {it.name}
-      </Link>
+      <span className="flex min-w-0 items-center gap-2">
+        <Link
+          to="/workloads/$name"
+          params={{ name: it.name }}
+          data-row-link
+          title={it.name}
+          className="link block truncate font-medium"
+        >
+          {it.name}
+        </Link>
+        {it.bad && <BadMark bad={it.bad} />}
+      </span>
     ),
   },
   {

@@ -219,6 +219,28 @@ fn a_probe_that_does_not_pass_fails_at_the_deadline() {
 }
 
 #[test]
+fn a_readiness_gate_that_nobody_opens_is_named() {
+    let mut pod = mk_pod("a", "new", false, json!({"state": {"running": {}}}));
+    pod["status"]["containerStatuses"][0]["ready"] = json!(true);
+    pod["spec"]["readinessGates"] = json!([{"conditionType": "example.com/in-service"}]);
+    let mut workload = mk_workload(vec![pod.clone()]);
+    workload.deployment = Some(mk_deployment(3, late()));
+    let (cause, message) = failure(&workload, 60);
+    assert_eq!(cause, FailureCause::Deadline);
+    assert!(
+        message.contains("one runs, and its readiness gate example.com/in-service is not true"),
+        "{message}"
+    );
+    let met = json!({"type": "example.com/in-service", "status": "True"});
+    let conditions = pod["status"]["conditions"].as_array_mut();
+    conditions.expect("conditions").push(met);
+    let mut workload = mk_workload(vec![pod]);
+    workload.deployment = Some(mk_deployment(3, late()));
+    let (_, message) = failure(&workload, 60);
+    assert!(!message.contains("readiness gate"), "{message}");
+}
+
+#[test]
 fn a_signal_and_a_memory_limit_are_named() {
     let say = |end: Value, limits: Value| {
         let mut pod = mk_pod("a", "new", false, crashed(2, end));

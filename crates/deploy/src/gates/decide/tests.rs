@@ -225,7 +225,70 @@ fn a_value_may_be_compared_with_the_old_versions() {
     let (state, message) =
         state_and_message(verify(&mk_verified(&gate), Some(&READY), &slow, at(31)));
     assert_eq!(state, Some(DeployState::Succeeded));
-    assert!(message.contains("check latency was left out"), "{message}");
+    let why = "it has no value of the old version to compare with: no series";
+    let said = format!("check latency was left out: {why}");
+    assert!(message.contains(&said), "{message}");
+    // And it is said before the time is over.
+    let rolled_out = DeployRecord {
+        verify_until: None,
+        state: DeployState::RollingOut,
+        ..mk_verified(&gate)
+    };
+    let (state, message) = state_and_message(begin(&rolled_out, 2, 2, at(0)));
+    assert_eq!(state, Some(DeployState::Verifying));
+    let says = format!("check latency is left out: {why}");
+    assert!(message.contains(&says), "{message}");
+}
+
+#[test]
+fn what_is_beside_a_canary_counts_more_than_what_was_before() {
+    let relative = MetricCheck {
+        threshold: None,
+        relative_to_old_percent: Some(120.0),
+        ..mk_check("errors", 0.0)
+    };
+    let gate = Gate {
+        old: BTreeMap::from([("errors".to_owned(), Ok(100.0))]),
+        ..mk_gate(HealthGates {
+            checks: vec![relative],
+            ..HealthGates::default()
+        })
+    };
+    let with = |beside: Result<f64, QueryError>| {
+        let measured = Measured {
+            beside: BTreeMap::from([("errors".to_owned(), beside)]),
+            ..measured("errors", 31, Ok(0.7))
+        };
+        judge(&gate, &measured, at(30))
+    };
+    let (message, _) = with(Ok(0.5))
+        .wrong
+        .expect("it is worse than what is beside it");
+    assert_eq!(
+        message,
+        "check errors failed: 0.7 is not < 0.6 (120 % of the 0.5 that the old version has now)"
+    );
+    // All are worse than before, and the canary is no worse than the others.
+    let right = with(Ok(0.6));
+    assert!(right.wrong.is_none() && right.left_out.is_empty());
+    assert_eq!(
+        right.right,
+        ["errors 0.7 < 0.72 (120 % of the 0.6 that the old version has now)"]
+    );
+    let none = with(Err(QueryError::NoValue("no series".to_owned())));
+    assert!(none.wrong.is_none() && none.unknown.is_none() && none.right.is_empty());
+    assert_eq!(
+        none.left_out,
+        [
+            "check errors was left out: it has no value of the old version to compare with: no series"
+        ]
+    );
+    let away = with(Err(QueryError::Away("refused".to_owned())));
+    assert!(away.left_out.is_empty(), "it may still be answered");
+    assert_eq!(
+        away.unknown.as_deref(),
+        Some("check errors cannot be measured: Prometheus does not answer: refused")
+    );
 }
 
 proptest! {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::gates::decide::Measured;
+use crate::gates::prometheus::QueryError;
 use crate::state::tests::mk_deploy;
 
 fn at(second: i64) -> Timestamp {
@@ -204,6 +205,60 @@ fn a_metric_that_is_wrong_ends_its_deploy() {
     assert_eq!(wrong.failure_cause.as_deref(), Some("health_gate"));
     let right = write(next(&deploy, &with(0.5), at(41)));
     assert_eq!(right.state, Some(DeployState::Applying));
+    assert_eq!(
+        right.message.as_deref(),
+        Some("the canary did well; errors 0.5 < 1; writing to the cluster")
+    );
+}
+
+#[test]
+fn a_check_with_nothing_to_compare_with_is_said_wherever_the_step_ends() {
+    let gate = Gate {
+        gates: HealthGates {
+            checks: vec![MetricCheck {
+                name: "errors".into(),
+                query: "max(errors{pod=~\"$pods\"})".into(),
+                comparison: Comparison::Less,
+                threshold: None,
+                relative_to_old_percent: Some(120.0),
+                for_seconds: 0,
+            }],
+            ..HealthGates::default()
+        },
+        ..Gate::default()
+    };
+    let none = QueryError::NoValue("the query finds no series".to_owned());
+    let seen = Seen {
+        measured: Measured {
+            values: [("errors".to_owned(), (at(40), Ok(2.0)))].into(),
+            beside: [("errors".to_owned(), Err(none))].into(),
+            ..Measured::default()
+        },
+        ..seen(READY)
+    };
+    let says = "; check errors was left out: it has no value of the old version to compare with";
+    let last = [mk_step(25, 30, false)];
+    let waits = [mk_step(25, 30, true)];
+    let first = [mk_step(25, 30, false), mk_step(50, 0, false)];
+    for steps in [&last[..], &waits[..], &first[..]] {
+        let mut deploy = mk_at(0, steps);
+        deploy.gate = serde_json::to_string(&gate).ok();
+        deploy.verify_until = Some(at(40));
+        let write = write(next(&deploy, &seen, at(41)));
+        let message = write.message.expect("a message");
+        assert!(message.contains(says), "{message}");
+        assert_ne!(write.state, Some(DeployState::Failed));
+        if steps[0].wait {
+            deploy.message = message;
+            let mut compared = seen.clone();
+            let beside = &mut compared.measured.beside;
+            beside.insert("errors".to_owned(), Ok(2.0));
+            compared.measured.values = [("errors".to_owned(), (at(42), Ok(2.0)))].into();
+            for seen in [&seen, &compared] {
+                assert_eq!(next(&deploy, seen, at(43)), Next::Wait, "it is said once");
+            }
+        }
+    }
 }
 
 #[test]

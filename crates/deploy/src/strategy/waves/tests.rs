@@ -150,6 +150,45 @@ fn a_wave_that_fails_is_the_last() {
 }
 
 #[test]
+fn one_that_is_canceled_says_what_was_not_reached() {
+    let mut deploy = mk_at(0, DeployState::Verifying);
+    deploy.cancel_requested = true;
+    let ended = write(state::next(&deploy, &seen(READY), at(1)));
+    assert_eq!(ended.state, Some(DeployState::Canceled));
+    assert_eq!(
+        ended.message.as_deref(),
+        Some(
+            "wave 1 of 2 (local): canceled; what was already written to the cluster stays until the next deploy; east, west not reached"
+        )
+    );
+    // A canary comes before all waves.
+    deploy.state = DeployState::Canary;
+    let ended = write(state::next(&deploy, &seen(READY), at(1)));
+    assert_eq!(
+        ended.message.as_deref(),
+        Some("canceled; the canary is taken away, what ran before stays")
+    );
+}
+
+#[test]
+fn what_cannot_be_written_is_said_of_its_wave() {
+    let deploy = mk_at(0, DeployState::Applying);
+    let (tried, _) = state::apply_failed(&deploy, "cluster", "no answer", None, true, at(1));
+    assert_eq!(
+        tried.message.as_deref(),
+        Some("wave 1 of 2 (local): no answer; trying again")
+    );
+    let (failed, _) = state::apply_failed(&deploy, "admission", "no", None, false, at(1));
+    assert_eq!(
+        (failed.state, failed.message.as_deref()),
+        (
+            Some(DeployState::Failed),
+            Some("wave 1 of 2 (local): no; east, west not reached")
+        )
+    );
+}
+
+#[test]
 fn the_same_is_said_once() {
     let mut deploy = mk_at(0, DeployState::RollingOut);
     let waits = Rollout::Waiting {

@@ -1,0 +1,215 @@
+//! What must be so before each play, and what is done.
+
+use anyhow::{Context, Result};
+use hermez_api::{
+    CanaryStep, CreateHotfix, DeployKind, DeployState, DeploySummary, Page, RolloutStrategy,
+    ScaleChange, ScaleChangeState, ScaleOwner, ScaleStatus, SetScale, UpdatePreviewSettings,
+    UpdateWorkload,
+};
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::lane::Lane;
+use super::plays::Play;
+use crate::sandbox::unique;
+
+/// Which of the lane's versions fails.
+const BAD: usize = 2;
+/// How long a number of pods holds: longer than a server takes to come back.
+const HOLDS: SignedDuration = SignedDuration::from_secs(15);
+
+impl Lane {
+    /// What must be so before a play.
+    ///
+    /// # Errors
+    /// When a deploy does not succeed.
+    pub async fn before(&self, play: Play) -> Result<()> {
+        match play {
+            Play::Rollback => self.deployed(1).await,
+            Play::Deploy | Play::Pause | Play::Cancel | Play::Fail => self.deployed(0).await,
+            Play::Push | Play::Restart => Ok(()),
+            Play::Canary => {
+                // One that failed may have left it.
+                self.insist(Method::DELETE, &self.path("strategy"), &json!({}))
+                    .await?;
+                self.deployed(0).await
+            }
+            Play::Hotfix => {
+                self.deployed(0).await?;
+                self.new_fix().await
+            }
+            Play::Preview => {
+                self.close_pulls().await?;
+                self.set_previews(true).await
+            }
+            Play::Scale | Play::Autoscale => {
+                let path = self.path("scale");
+                let status: ScaleStatus = self.get(&path).await?;
+                if status.owner != ScaleOwner::File {
+                    self.insist(Method::DELETE, &path, &json!({})).await?;
+                }
+                self.owned_by(ScaleOwner::File).await?;
+                self.settles().await
+            }
+            Play::Held => self.may_be_approved().await,
+            Play::Revert => self.has_rolled_back().await,
+            Play::Sleep => self.is_awake().await,
+            Play::Create => self.is_without_the_other().await,
+            Play::Waves => self.runs_in_waves().await,
+        }
+    }
+
+    /// Plays it to its end.
+    ///
+    /// # Errors
+    /// When anything is lost, refused or does not end.
+    pub async fn play(&self, play: Play) -> Result<()> {
+        match play {
+            Play::Push => {
+                let commit = self.push(&unique("version"), false).await?;
+                let what = "the pushed commit is deployed";
+                let asked = self.newest_is(what, |it| it.commit == commit).await?;
+                self.ends(asked.id).await?;
+            }
+            Play::Deploy => {
+                let asked = self.deploy(1).await?;
+                self.ends(asked.id).await?;
+            }
+            Play::Restart => {
+                let asked: DeploySummary = self.ask("restart", &json!({})).await?;
+                self.ends(asked.id).await?;
+            }
+            Play::Rollback => {
+                let asked: DeploySummary = self.ask("rollback", &json!({})).await?;
+                self.ends(asked.id).await?;
+            }
+            Play::Fail => {
+                let asked = self.deploy(BAD).await?;
+                self.ends(asked.id).await?;
+                let what = "the automatic rollback is asked for";
+                let is_it =
+                    |it: &DeploySummary| it.id > asked.id && it.kind == DeployKind::Rollback;
+                let rollback = self.newest_is(what, is_it).await?;
+                self.ends(rollback.id).await?;
+            }
+            Play::Pause => {
+                let id = self.verifying().await?;
+                self.tell(id, "pause").await?;
+                self.tell(id, "resume").await?;
+                self.ends(id).await?;
+            }
+            Play::Cancel => {
+                let id = self.verifying().await?;
+                self.tell(id, "cancel").await?;
+                self.ends(id).await?;
+            }
+            Play::Canary => self.try_a_canary().await?,
+            Play::Hotfix => {
+                let body = CreateHotfix {
+                    commits: vec![self.fix()],
+                    branch: None,
+                    reason: Some("it is broken".to_owned()),
+                };
+                let asked: DeploySummary = self.ask("hotfixes", &body).await?;
+                self.ends(asked.id).await?;
+            }
+            Play::Preview => self.preview_and_close().await?,
+            Play::Scale => self.scale_for_a_while().await?,
+            Play::Held => self.hold_and_approve().await?,
+            Play::Revert => self.propose_the_revert().await?,
+            Play::Sleep => self.sleep_and_wake().await?,
+            Play::Autoscale => self.follow_the_load().await?,
+            Play::Create => self.create_and_delete().await?,
+            Play::Waves => self.go_in_waves().await?,
+        }
+        self.settles().await
+    }
+
+    async fn try_a_canary(&self) -> Result<()> {
+        let strategy = RolloutStrategy {
+            canary: vec![CanaryStep {
+                percent: 50,
+                seconds: 0,
+                wait: true,
+            }],
+            waves: Vec::new(),
+        };
+        let path = self.path("strategy");
+        self.insist(Method::PUT, &path, &json!(strategy)).await?;
+        let asked = self.deploy(1).await?;
+        let path_of_it = format!("/deploys/{}", asked.id);
+        self.until("the canary waits for a word", || async {
+            let deploy: hermez_api::Deploy = self.get(&path_of_it).await?;
+            let state = deploy.summary.state;
+            anyhow::ensure!(!state.is_over(), "it ended before: {deploy:#?}");
+            let waits = deploy.summary.message.contains("hermez deploys promote");
+            Ok((state == DeployState::Canary && waits).then_some(()))
+        })
+        .await?;
+        let promote = format!("{path_of_it}/promote");
+        self.insist(Method::POST, &promote, &json!({})).await?;
+        self.ends(asked.id).await?;
+        self.insist(Method::DELETE, &path, &json!({})).await
+    }
+
+    pub(super) async fn set_previews(&self, auto: bool) -> Result<()> {
+        let body = UpdateWorkload {
+            previews: Some(UpdatePreviewSettings {
+                auto: Some(auto),
+                ..UpdatePreviewSettings::default()
+            }),
+            ..UpdateWorkload::default()
+        };
+        let path = format!("/workloads/{}", self.name);
+        let _: Value = self.hermez.patch(&path, &body).await?;
+        Ok(())
+    }
+
+    /// From the opened pull request to what the forge shows when all is gone.
+    async fn preview_and_close(&self) -> Result<()> {
+        let number = self.open_pull().await?;
+        self.said_under(number, ": ready").await?;
+        self.close_pull(number).await?;
+        let gone = "removed, because the pull request was closed";
+        self.said_under(number, gone).await
+    }
+
+    /// Waits until what Hermez says under a pull request has these words.
+    pub(super) async fn said_under(&self, number: i64, words: &str) -> Result<()> {
+        let what = format!("the pull request's comment says `{words}`");
+        self.until(&what, || async {
+            let comments = self.comments(number).await?;
+            Ok(comments.iter().any(|it| it.contains(words)).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until that one says how many pods there are.
+    pub(super) async fn owned_by(&self, owner: ScaleOwner) -> Result<()> {
+        let what = format!("{owner:?} says how many pods there are");
+        self.until(&what, || async {
+            let status: ScaleStatus = self.get(&self.path("scale")).await?;
+            Ok((status.owner == owner).then_some(()))
+        })
+        .await
+    }
+
+    async fn scale_for_a_while(&self) -> Result<()> {
+        let body = SetScale {
+            replicas: 2,
+            reason: "a launch".to_owned(),
+            until: Some(Timestamp::now() + HOLDS),
+            fixed: false,
+        };
+        let asked: ScaleChange = self.ask("scale", &body).await?;
+        self.until("its time is over", || async {
+            let changes: Page<ScaleChange> = self.get(&self.path("scale/changes?limit=1")).await?;
+            let newest = changes.items.into_iter().next().context("a change")?;
+            anyhow::ensure!(newest.id == asked.id, "asked for twice: {newest:?}");
+            Ok((newest.state == ScaleChangeState::Ended).then_some(()))
+        })
+        .await?;
+        self.owned_by(ScaleOwner::File).await
+    }
+}
