@@ -201,10 +201,10 @@ impl Workload {
 
     /// The ReplicaSet of the newest version; none while Kubernetes has not made it.
     pub fn newest(&self) -> Option<&ReplicaSetView> {
-        let revision = self.deployment.as_ref()?.revision;
+        let template = self.deployment.as_ref()?.template;
         let sets = self.replica_sets.iter().map(AsRef::as_ref);
-        let mut sets = sets.filter(|set: &&ReplicaSetView| !set.hash.is_empty());
-        sets.find(|set| revision > 0 && set.revision == revision)
+        let same = |set: &&ReplicaSetView| !set.hash.is_empty() && set.template == template;
+        sets.filter(same).max_by_key(|set| set.revision)
     }
 }
 

@@ -3,11 +3,13 @@
 //! With 10^5 pods the objects themselves would fill gigabytes; a view holds what status, rollout
 //! and logs read, and texts from the cluster are cut to [`TEXT_LIMIT`].
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use hermez_kinds::Kind;
 use hermez_kinds::names::{DEPLOY_ANNOTATION, WORKLOAD_LABEL};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{Event, Service};
+use k8s_openapi::api::core::v1::{Event, PodTemplateSpec, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use crate::WorkloadKey;
@@ -40,8 +42,8 @@ pub struct DeploymentView {
     pub observed_generation: i64,
     /// Deploy that it runs.
     pub deploy_id: Option<i64>,
-    /// Revision of its newest ReplicaSet.
-    pub revision: i64,
+    /// Digest of its pods' template.
+    pub template: u64,
     /// Pods wanted.
     pub desired: i32,
     /// Pods that there are, of all versions.
@@ -71,6 +73,8 @@ pub struct ReplicaSetView {
     pub name: String,
     /// Rising number of the version.
     pub revision: i64,
+    /// Digest of its pods' template: that of the Deployment whose newest version it is.
+    pub template: u64,
     /// Label `pod-template-hash`, which its pods carry.
     pub hash: String,
     /// Why pods cannot be made: the condition `ReplicaFailure`.
@@ -121,6 +125,30 @@ fn number(metadata: &ObjectMeta, key: &str) -> Option<i64> {
     annotation(metadata, key)?.parse().ok()
 }
 
+/// Digest of a template without the label that a ReplicaSet adds, by which Kubernetes itself tells a
+/// Deployment's newest ReplicaSet (`FindNewReplicaSet` in `pkg/controller/deployment/util`). Its
+/// revision does not tell: where the number of pods changes with the template, the Deployment's
+/// controller has seen the change before it makes the new ReplicaSet.
+fn digest(template: Option<&PodTemplateSpec>) -> u64 {
+    let mut template = template.cloned().unwrap_or_default();
+    if let Some(metadata) = &mut template.metadata {
+        if let Some(labels) = &mut metadata.labels {
+            labels.remove(HASH_LABEL);
+        }
+        metadata.labels.take_if(|labels| labels.is_empty());
+    }
+    let metadata = template.metadata.take().unwrap_or_default();
+    template.metadata = Some(metadata);
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_vec(&template)
+        .unwrap_or_default()
+        .hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The label by which a ReplicaSet tells its pods from those of others.
+const HASH_LABEL: &str = "pod-template-hash";
+
 const REVISION_ANNOTATION: &str = "deployment.kubernetes.io/revision";
 
 impl From<&Deployment> for DeploymentView {
@@ -141,7 +169,7 @@ impl From<&Deployment> for DeploymentView {
             generation: metadata.generation.unwrap_or(0),
             observed_generation: status.observed_generation.unwrap_or(0),
             deploy_id: number(metadata, DEPLOY_ANNOTATION),
-            revision: number(metadata, REVISION_ANNOTATION).unwrap_or(0),
+            template: digest(spec.map(|spec| &spec.template)),
             desired: spec.and_then(|spec| spec.replicas).unwrap_or(1),
             total: status.replicas.unwrap_or(0),
             updated: status.updated_replicas.unwrap_or(0),
@@ -171,10 +199,7 @@ impl From<&ReplicaSet> for ReplicaSetView {
     fn from(set: &ReplicaSet) -> ReplicaSetView {
         let metadata = &set.metadata;
         let status = set.status.clone().unwrap_or_default();
-        let hash = metadata
-            .labels
-            .as_ref()
-            .and_then(|l| l.get("pod-template-hash"));
+        let hash = metadata.labels.as_ref().and_then(|l| l.get(HASH_LABEL));
         let failure = status.conditions.unwrap_or_default();
         let failure = failure
             .into_iter()
@@ -182,6 +207,7 @@ impl From<&ReplicaSet> for ReplicaSetView {
         ReplicaSetView {
             name: metadata.name.clone().unwrap_or_default(),
             revision: number(metadata, REVISION_ANNOTATION).unwrap_or(0),
+            template: digest(set.spec.as_ref().and_then(|spec| spec.template.as_ref())),
             hash: hash.cloned().unwrap_or_default(),
             replica_failure: failure.map(|c| ConditionView {
                 reason: c.reason.unwrap_or_default(),

@@ -235,10 +235,8 @@ spec:
         ];
         self.clone.git(&push).await?;
         self.clone.git(&["checkout", "--quiet", "main"]).await?;
-        let pulls = format!("/repos/{}/{}/pulls", self.forge.user(), self.name);
-        let ask = json!({ "head": "topic", "base": "main", "title": "A third table" });
-        let made = self.forge.call(Method::POST, &pulls, Some(ask)).await?;
-        let number = made["number"].as_i64().context("its number")?;
+        let title = "A third table";
+        let number = self.forge.open_pull(&self.name, "topic", title).await?;
         let path = |rest: &str| self.path(&format!("pull-requests/{number}/{rest}"));
         let asked: DeploySummary = self.hermez.post(&path("deploys"), &json!({})).await?;
         let deploy = self.hermez.deploy_ends(asked.id, LIMIT).await?;
@@ -261,7 +259,8 @@ spec:
         })
         .await?;
         let close = json!({ "state": "closed" });
-        let pull = format!("{pulls}/{number}");
+        let user = self.forge.user();
+        let pull = format!("/repos/{user}/{}/pulls/{number}", self.name);
         self.forge.call(Method::PATCH, &pull, Some(close)).await?;
         until("its CronJob goes with it", LIMIT, || async {
             Ok(crons.get_opt(&instance).await?.is_none().then_some(()))

@@ -87,7 +87,7 @@ impl Road {
         }
         good = self.a_namespace_that_denies().await?;
         self.an_image_that_is_forbidden(&good).await?;
-        good = self.a_condition_that_nobody_sets().await?;
+        good = self.an_end_that_does_not_come().await?;
         self.an_image_that_is_gone(&good, &mut figures).await?;
         self.a_pod_that_is_gone(&mut figures).await?;
         self.a_build_that_fails().await?;

@@ -2,10 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hermez_sandbox::status::Status;
 use serde_json::{Value, json};
+
+use crate::wait::until;
+
+/// Longest time for the forge to know what was pushed.
+const KNOWN_WITHIN: Duration = Duration::from_secs(30);
 
 /// The forge, as its administrator.
 #[derive(Clone)]
@@ -85,6 +91,27 @@ impl Forge {
             )
             .await?;
         Ok(answer.as_array().cloned().unwrap_or_default())
+    }
+
+    /// Opens a pull request to `main` from a branch that was just pushed, of a fork where `head` is
+    /// `owner:branch`; gives its number.
+    ///
+    /// # Errors
+    /// When Gitea refuses, or does not come to know of the branch.
+    pub async fn open_pull(&self, repository: &str, head: &str, title: &str) -> Result<i64> {
+        let path = format!("/repos/{}/{repository}", self.user);
+        // A branch is known a moment after its push.
+        let (owner, branch) = head.split_once(':').unwrap_or((&self.user, head));
+        let branch = format!("/repos/{owner}/{repository}/branches/{branch}");
+        until("the forge knows the branch", KNOWN_WITHIN, || async {
+            let known = self.call(reqwest::Method::GET, &branch, None).await;
+            Ok(known.ok())
+        })
+        .await?;
+        let ask = json!({ "head": head, "base": "main", "title": title });
+        let pulls = format!("{path}/pulls");
+        let made = self.call(reqwest::Method::POST, &pulls, Some(ask)).await?;
+        made["number"].as_i64().context("its number")
     }
 
     /// Calls the forge's API.

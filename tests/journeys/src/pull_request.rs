@@ -130,7 +130,10 @@ impl Pull {
         self.clone.commit("First page").await?;
         self.push_topic().await?;
         let begun = Instant::now();
-        let number = self.forge_pull(&self.name, "topic").await?;
+        let number = self
+            .forge
+            .open_pull(&self.name, "topic", "Another page")
+            .await?;
         self.ready(number, None).await?;
         Ok((number, begun.elapsed().as_millis()))
     }
@@ -237,13 +240,6 @@ impl Pull {
             "HEAD:refs/heads/topic",
         ];
         self.clone.git(&push).await.map(drop)
-    }
-
-    async fn forge_pull(&self, name: &str, head: &str) -> Result<i64> {
-        let path = format!("/repos/{}/{name}/pulls", self.forge.user());
-        let body = json!({ "head": head, "base": "main", "title": format!("Change {head}") });
-        let made = self.forge.call(Method::POST, &path, Some(body)).await?;
-        made["number"].as_i64().context("its number")
     }
 
     async fn comments(&self, number: i64) -> Result<Vec<String>> {

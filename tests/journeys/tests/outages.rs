@@ -332,12 +332,8 @@ async fn a_forge_that_is_away_when_it_is_to_be_told_and_pushed_to() {
     let head = stage.clone.commit("A topic").await.expect("commit");
     let push = ["push", "--quiet", &stage.url, "HEAD:refs/heads/topic"];
     stage.clone.git(&push).await.expect("push");
-    let path = format!("/repos/{}/{name}/pulls", stage.forge.user());
-    let body = serde_json::json!({ "head": "topic", "base": "main", "title": "A topic" });
-    let made = stage.forge.call(reqwest::Method::POST, &path, Some(body));
-    let number = made.await.expect("pull request")["number"]
-        .as_i64()
-        .expect("its number");
+    let opened = stage.forge.open_pull(name, "topic", "A topic").await;
+    let number = opened.expect("pull request");
     let pull = format!("/workloads/{name}/pull-requests/{number}");
     until("the pull request is known", LIMIT, || async {
         let known: anyhow::Result<PullRequest> = hermez.get(&pull).await;

@@ -7,7 +7,6 @@ use hermez_api::{
 
 use super::deploy::watch_to_the_end;
 use crate::app::App;
-use crate::args::Limit;
 use crate::choose;
 use crate::error::CliError;
 use crate::print;
@@ -16,14 +15,11 @@ use crate::views;
 /// What to do with pull requests and their previews.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List open pull requests with their previews
+    /// List open pull requests with their previews, at most 100
     List {
         /// Workload; may be left out where it is clear
         #[arg(long, short)]
         workload: Option<String>,
-        /// Most of them.
-        #[command(flatten)]
-        limit: Limit,
     },
     /// Show a pull request and its preview
     Show(One),
@@ -111,10 +107,10 @@ pub(super) async fn deploy(
 /// Runs `pr …`.
 pub async fn run(app: &App, command: Command) -> Result<(), CliError> {
     match command {
-        Command::List { workload, limit } => {
+        Command::List { workload } => {
             let name = choose::workload(app, workload).await?;
             let path = ["workloads", name.as_str(), "pull-requests"];
-            let answer = app.client.list(&path, &[], limit.get()).await?;
+            let answer = app.client.get(&path, &[]).await?;
             app.show(&answer, views::preview::list)
         }
         Command::Show(one) => {

@@ -78,7 +78,6 @@ fn mk_workload(pods: Vec<Arc<PodView>>, available: i32) -> Workload {
     Workload {
         declared: Some(Arc::new(Declared::read(Kind::Service, &object))),
         deployment: Some(Arc::new(DeploymentView {
-            revision: 1,
             desired: 2,
             total: 2,
             updated: 2,
@@ -91,7 +90,7 @@ fn mk_workload(pods: Vec<Arc<PodView>>, available: i32) -> Workload {
             name: "hello-new".into(),
             revision: 1,
             hash: "new".into(),
-            replica_failure: None,
+            ..ReplicaSetView::default()
         })],
         pods,
         services: vec![Arc::new(ServiceView {

@@ -46,10 +46,8 @@ impl Batch {
             .git(&["checkout", "--quiet", "-b", "topic"])
             .await?;
         let commit = self.push_topic(file, content).await?;
-        let ask = json!({ "head": "topic", "base": "main", "title": "Another run" });
-        let pulls = self.pulls();
-        let made = self.forge.call(Method::POST, &pulls, Some(ask)).await?;
-        let number = made["number"].as_i64().context("its number")?;
+        let title = "Another run";
+        let number = self.forge.open_pull(&self.name, "topic", title).await?;
         Ok(Pull {
             batch: self,
             number,

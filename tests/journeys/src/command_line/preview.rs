@@ -2,8 +2,6 @@
 
 use anyhow::{Context, Result};
 use hermez_api::{Page, PreviewState, PullRequest};
-use reqwest::Method;
-use serde_json::json;
 
 use crate::stage::LIMIT;
 use crate::visitor::{Shows, visit};
@@ -23,10 +21,7 @@ impl Desk {
         let to = ["push", "--quiet", clone.url(), "HEAD:refs/heads/topic"];
         clone.git(&to).await?;
         clone.git(&["checkout", "--quiet", "main"]).await?;
-        let path = format!("/repos/{}/{}/pulls", forge.user(), self.name());
-        let body = json!({ "head": "topic", "base": "main", "title": TITLE });
-        let made = forge.call(Method::POST, &path, Some(body)).await?;
-        made["number"].as_i64().context("its number")
+        forge.open_pull(self.name(), "topic", TITLE).await
     }
 
     /// It is deployed as a preview, whose address is printed and answers, and removed.

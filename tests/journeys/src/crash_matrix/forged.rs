@@ -207,10 +207,7 @@ impl Lane {
         self.clone.write("service.yaml", text)?;
         self.clone.write("message.txt", &name)?;
         let commit = self.on_a_branch(&name).await?;
-        let body = json!({ "head": name, "base": "main", "title": name });
-        let path = self.in_forge("pulls");
-        let made = self.forge.call(Method::POST, &path, Some(body)).await?;
-        let number = made["number"].as_i64().context("its number")?;
+        let number = self.forge.open_pull(&self.repository, &name, &name).await?;
         self.forged().pull = Some((number, commit));
         Ok(number)
     }

@@ -1,5 +1,5 @@
-//! Failures that only the cluster around a pod can bring about: a registry that lets nobody in, and a
-//! condition that nobody sets.
+//! Failures in which the pod itself does nothing wrong: a registry that lets nobody in, and an end that
+//! does not come.
 
 use anyhow::Result;
 use hermez_api::{Deploy, DeployState};
@@ -70,18 +70,21 @@ impl Road {
 
     /// Nothing is wrong with the pod, and it never takes traffic: the deadline passes, and what it waits
     /// for is named.
-    pub(super) async fn a_condition_that_nobody_sets(&self) -> Result<Deploy> {
-        let gate =
-            "    spec:\n      readinessGates:\n        - conditionType: example.com/in-service\n";
-        let config = self.config("").replacen("    spec:\n", gate, 1);
+    pub(super) async fn an_end_that_does_not_come(&self) -> Result<Deploy> {
+        let name = &self.name;
+        let waits = format!(
+            "    spec:\n      initcontainers:\n        - name: wait\n          image: {name}\n          command: [\"sleep\", \"1000\"]\n"
+        );
+        let config = self.config("").replacen("    spec:\n", &waits, 1);
         let receipt = self.fails_with(&config, "Break it: deadline").await?;
         let found = &receipt.evidence;
         anyhow::ensure!(
             found.cause == "deadline"
                 && found
                     .sentence
-                    .contains("readiness gate example.com/in-service is not true")
-                && found.sentence.contains("nothing has changed for 15 s"),
+                    .contains("waits for its init container wait, which still runs")
+                && found.sentence.contains("nothing has changed for 15 s")
+                && !found.next_step.is_empty(),
             "{receipt:#?}"
         );
         self.press(&receipt).await

@@ -29,8 +29,10 @@ impl Pull {
         let first = self.clone.commit("Their page").await?;
         let push = ["push", "--quiet", base.as_str(), "HEAD:refs/heads/theirs"];
         self.clone.git(&push).await?;
+        let head = format!("{organization}:theirs");
         let number = self
-            .forge_pull(&self.name, &format!("{organization}:theirs"))
+            .forge
+            .open_pull(&self.name, &head, "Their page")
             .await?;
 
         let pull = self.pull(number).await?;

@@ -126,10 +126,7 @@ impl Journey {
         clone.commit("Topic's page").await?;
         let push = ["push", "--quiet", url.as_str(), "HEAD:refs/heads/topic"];
         clone.git(&push).await?;
-        let pulls = format!("/repos/{}/{name}/pulls", forge.user());
-        let ask = json!({ "head": "topic", "base": "main", "title": "Another page" });
-        let made = forge.call(Method::POST, &pulls, Some(ask)).await?;
-        let number = made["number"].as_i64().context("its number")?;
+        let number = forge.open_pull(name, "topic", "Another page").await?;
         let path = format!("{}/deploys", self.path(number));
         let asked: DeploySummary = hermez.post(&path, &json!({})).await?;
         self.stage.ends(asked.id, DeployState::Succeeded).await?;

@@ -42,6 +42,26 @@ fn waits_until_every_part_of_the_road_has_seen_the_deploy() {
     assert!(is_waiting(&workload));
 }
 
+/// Where the number of pods changes too, the Deployment's controller says that it has seen the new
+/// template before it has made anything of it.
+#[test]
+fn the_version_before_is_not_taken_for_the_one_that_is_not_made_yet() {
+    let bad = mk_pod("a", "new", false, crashed(3, json!({"exitCode": 3})));
+    let mut workload = mk_workload(vec![bad]);
+    let status = json!({"replicas": 3, "updatedReplicas": 3});
+    workload.deployment = Some(mk_deployment(3, status));
+    assert!(matches!(at(&workload, 0), Rollout::Failed { .. }));
+    let mut seen = DeploymentView::clone(workload.deployment.as_ref().expect("one"));
+    seen.template += 1;
+    seen.updated = 0;
+    workload.deployment = Some(Arc::new(seen));
+    assert!(
+        matches!(at(&workload, 0), Rollout::Progressing { ready: 0, .. }),
+        "{:?}",
+        at(&workload, 0)
+    );
+}
+
 #[test]
 fn is_complete_only_when_all_are_new_and_available_and_none_is_old() {
     let counts = |all: i32, updated: i32, available: i32| {
