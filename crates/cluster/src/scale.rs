@@ -251,18 +251,26 @@ fn in_place_of(live: Option<&Value>, wanted: Value) -> Value {
 
 /// The managed fields in which nobody but deploys owns the number of pods: what others once wrote
 /// would otherwise hold back the next deploy whose file says another number.
+///
+/// An entry that owned nothing else goes: were it left, the same manager would have two when it
+/// writes the number again, of which the API server keeps any one.
 fn disowned(managed: &[ManagedFieldsEntry]) -> Value {
     let mut entries = managed.to_vec();
-    for entry in &mut entries {
+    entries.retain_mut(|entry| {
         let is_deploy = entry.manager.as_deref() == Some(DEPLOY_MANAGER);
-        let spec = entry
-            .fields_v1
-            .as_mut()
-            .and_then(|fields| fields.0.pointer_mut("/f:spec"));
-        if let (false, Some(Value::Object(spec))) = (is_deploy, spec) {
+        let fields = entry.fields_v1.as_mut();
+        let fields = fields.and_then(|fields| fields.0.as_object_mut());
+        let (false, Some(fields)) = (is_deploy, fields) else {
+            return true;
+        };
+        if let Some(Value::Object(spec)) = fields.get_mut("f:spec") {
             spec.remove("f:replicas");
+            if spec.is_empty() {
+                fields.remove("f:spec");
+            }
         }
-    }
+        !fields.is_empty()
+    });
     json!(entries)
 }
 
@@ -279,6 +287,8 @@ mod tests {
                     {"manager": "kubectl", "operation": "Update", "time": "2026-02-01T00:00:00Z",
                      "fieldsV1": {"f:spec": {"f:replicas": {}, "f:other": {}}}},
                     {"manager": DEPLOY_MANAGER, "operation": "Apply", "time": "2026-01-01T00:00:00Z",
+                     "fieldsV1": {"f:spec": {"f:replicas": {}}}},
+                    {"manager": "kubectl", "operation": "Update", "subresource": "scale",
                      "fieldsV1": {"f:spec": {"f:replicas": {}}}},
                 ],
             },
@@ -345,6 +355,8 @@ mod tests {
             managed[1]["fieldsV1"],
             json!({"f:spec": {"f:replicas": {}}})
         );
+        let count = managed.as_array().map(Vec::len);
+        assert_eq!(count, Some(2), "what owned nothing else is gone");
     }
 
     #[test]

@@ -1,14 +1,6 @@
 import { QueryClient } from "@tanstack/react-query";
 import { beforeEach, describe, expect, it } from "vitest";
-import {
-  mkBad,
-  mkBuild,
-  mkCommit,
-  mkDeploy,
-  mkFullWorkload,
-  mkSha,
-  mkWorkload,
-} from "@/test/make";
+import { mkBad, mkBuild, mkCommit, mkDeploy, mkFullWorkload, mkSha, mkWorkload } from "@/test/make";
 import {
   applyBuild,
   applyDeploy,
