@@ -16,7 +16,11 @@ export function MadeOf({ hotfix, workload }: { hotfix: Hotfix; workload: string 
       </ul>
       <p className="mt-1 break-words text-muted">
         Picked onto <Sha commit={hotfix.base_commit} /> of{" "}
-        <Link to="/deploys/$id" params={{ id: String(hotfix.base_deploy) }} className="link">
+        <Link
+          to="/deploys/$id"
+          params={{ id: String(hotfix.base_deploy) }}
+          className="link underline"
+        >
           deploy {hotfix.base_deploy}
         </Link>
         , and pushed as{" "}

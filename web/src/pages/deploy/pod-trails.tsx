@@ -45,7 +45,7 @@ function Group({ name, trails }: { name: string; trails: PodTrail[] }) {
   // Those in trouble are seen without opening anything.
   const shown = many && !open ? trails.filter(inTrouble).slice(0, SHOWN) : trails;
   return (
-    <section aria-label={`${name === "new" ? "New" : "Old"} pods`}>
+    <div>
       <p className="flex flex-wrap items-center gap-x-3 text-muted">
         <span>
           {plural(trails.length, `${name} pod`)}: {countWords(trails)}
@@ -66,7 +66,7 @@ function Group({ name, trails }: { name: string; trails: PodTrail[] }) {
           <Trail key={trail.name} trail={trail} />
         ))}
       </ul>
-    </section>
+    </div>
   );
 }
 
