@@ -224,6 +224,9 @@ impl Play {
     /// Whether what is kept of the first (marks, pins, the resource in the second cluster) is there at
     /// every further one.
     pub fn leaves_marks(self) -> bool {
-        matches!(self, Self::Rollback | Self::Fail | Self::Waves)
+        matches!(
+            self,
+            Self::Rollback | Self::Fail | Self::Revert | Self::Waves
+        )
     }
 }

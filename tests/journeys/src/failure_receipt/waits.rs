@@ -51,10 +51,11 @@ impl Road {
             Ok(runs.then_some(()))
         })
         .await?;
-        let mut config = self.config("");
         let digest = "0".repeat(64);
-        config.push_str("        - name: side\n          image: ");
-        config.push_str(&format!("{REGISTRY}/team/private@sha256:{digest}\n"));
+        let side = format!(
+            "        - name: side\n          image: {REGISTRY}/team/private@sha256:{digest}\n"
+        );
+        let config = self.config("") + &side;
         let receipt = self.fails_with(&config, "Break it: forbidden").await?;
         let found = &receipt.evidence;
         anyhow::ensure!(
