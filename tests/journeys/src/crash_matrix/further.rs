@@ -133,6 +133,8 @@ impl Lane {
             self.said_under(number, ": ready").await?;
             number
         };
+        // The visitor is known before: whoever is made while it is played counts as an effect.
+        self.somebody("visitor", "viewer").await?;
         let wake = self.path(&format!("pull-requests/{number}/wake"));
         self.insist(Method::POST, &wake, &json!({})).await?;
         self.wakes(number).await
