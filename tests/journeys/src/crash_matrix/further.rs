@@ -4,9 +4,9 @@ use anyhow::{Context, Result};
 use hermez_api::{
     ApprovalRule, AutoscalingSettings, Build, BuildState, BuildSummary, CreateBuild, Deploy,
     DeployState, DeploySummary, Page, Preview, PreviewState, PullRequest, Revert, RolloutStrategy,
-    ScaleChange, ScaleOwner, SetAutoscaling, Wave, Workload,
+    ScaleChange, ScaleChangeState, ScaleOwner, SetAutoscaling, Wave, Workload,
 };
-use hermez_kinds::PinterestService;
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use reqwest::Method;
 use serde_json::json;
@@ -174,11 +174,12 @@ impl Lane {
         let sleep = self.path(&format!("pull-requests/{number}/sleep"));
         self.insist(Method::POST, &sleep, &json!({})).await?;
         let name = self.preview_of(number);
-        let services: Api<PinterestService> = Api::namespaced(self.client.clone(), &self.namespace);
+        let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), &self.namespace);
         self.until("it has no pods", || async {
-            let found = services.get(&name).await?;
-            let status = found.status.unwrap_or_default();
-            Ok((found.spec.replicas == 0 && status.replicas == 0).then_some(()))
+            let found = deployments.get(&name).await?;
+            let wanted = found.spec.and_then(|spec| spec.replicas);
+            let pods = found.status.and_then(|status| status.replicas);
+            Ok((wanted == Some(0) && pods.unwrap_or(0) == 0).then_some(()))
         })
         .await?;
         let page: Url = format!("http://{name}.preview.localhost:{}/", self.gateway).parse()?;
@@ -219,7 +220,13 @@ impl Lane {
         self.has_autoscalers(1).await?;
         self.take_away(&self.path("scale?reason=over")).await?;
         self.owned_by(ScaleOwner::File).await?;
-        self.has_autoscalers(0).await
+        self.has_autoscalers(0).await?;
+        self.until("the ledger says that it is done", || async {
+            let changes: Page<ScaleChange> = self.get(&self.path("scale/changes?limit=1")).await?;
+            let newest = changes.items.first().context("a change")?;
+            Ok((newest.state != ScaleChangeState::Pending).then_some(()))
+        })
+        .await
     }
 
     async fn has_autoscalers(&self, count: usize) -> Result<()> {
