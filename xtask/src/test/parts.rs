@@ -13,8 +13,9 @@ use super::workspace::{Kind, Tests};
 use super::{lanes, tools};
 use crate::{codegen, tidy};
 
-/// The test program that takes longest: Flink starts, saves and starts again in it.
-const LONGEST: &str = "streaming";
+/// The test programs that take longest, the longest first: Flink starts, saves and starts again in
+/// one, a second cluster goes through its waves in the next, and deploys fail in a dozen ways.
+const LONGEST: [&str; 3] = ["streaming", "waves", "failure_receipt"];
 
 /// A part, in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -167,7 +168,11 @@ fn deny(run: &impl Fn(&mut Command) -> anyhow::Result<()>) -> anyhow::Result<Out
 /// The tests on a cluster, more than one program at a time; those that take longest begin.
 fn side_by_side(interruption: &Interruption, cluster: Option<&TestCluster>) -> anyhow::Result<()> {
     let mut programs = lanes::build(&mut Tests::find()?.cargo_test(Kind::Cluster))?;
-    programs.sort_by_key(|program| (program.name != LONGEST, program.name.clone()));
+    let rank = |name: &str| LONGEST.iter().position(|it| *it == name);
+    programs.sort_by_key(|program| {
+        let rank = rank(&program.name).unwrap_or(LONGEST.len());
+        (rank, program.name.clone())
+    });
     let pointed = programs.into_iter().map(|program| {
         let mut command = program.command();
         point(cluster, &mut command)?;
