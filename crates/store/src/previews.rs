@@ -7,7 +7,7 @@
 use hermez_api::PreviewState;
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Condition, Expr};
+use sea_orm::sea_query::{Condition, Expr, SimpleExpr};
 use sea_orm::{
     ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
 };
@@ -281,6 +281,12 @@ async fn begin_removal(
     Ok(())
 }
 
+/// That the number of pods in the cluster is not known, where there is an object: a process that died
+/// may have written another than it noted, and whoever wants it otherwise writes it again.
+fn unknown_replicas() -> SimpleExpr {
+    Expr::case(Column::AppliedReplicas.is_not_null(), -1).into()
+}
+
 impl Store {
     /// The living preview of a pull request.
     pub async fn preview(
@@ -427,6 +433,7 @@ impl Store {
             .col_expr(Column::State, Expr::val(word(&PreviewState::Waking)))
             .col_expr(Column::WakingSinceMs, Expr::val(ms(now)))
             .col_expr(Column::LastUsedAtMs, Expr::val(ms(now)))
+            .col_expr(Column::AppliedReplicas, unknown_replicas())
             .filter(Column::Id.eq(id))
             .filter(Column::State.eq(word(&PreviewState::Sleeping)))
             .exec(&self.write)
@@ -443,6 +450,7 @@ impl Store {
         let slept = Entity::update_many()
             .col_expr(Column::State, Expr::val(word(&PreviewState::Sleeping)))
             .col_expr(Column::WakingSinceMs, Expr::val(Option::<i64>::None))
+            .col_expr(Column::AppliedReplicas, unknown_replicas())
             .filter(Column::Id.eq(id))
             .filter(Column::State.is_in(awake.iter().map(word)))
             .exec(&self.write)
