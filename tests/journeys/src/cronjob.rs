@@ -227,13 +227,7 @@ spec:
         let config = self.config("* * * * *", "shares");
         self.clone.write("job.yaml", config)?;
         self.clone.commit("A third table").await?;
-        let push = [
-            "push",
-            "--quiet",
-            self.url.as_str(),
-            "HEAD:refs/heads/topic",
-        ];
-        self.clone.git(&push).await?;
+        self.clone.push_to("topic").await?;
         self.clone.git(&["checkout", "--quiet", "main"]).await?;
         let title = "A third table";
         let number = self.forge.open_pull(&self.name, "topic", title).await?;

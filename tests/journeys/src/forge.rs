@@ -231,8 +231,16 @@ impl Clone {
     /// # Errors
     /// When git fails.
     pub async fn push(&self) -> Result<()> {
-        self.git(&["push", "--quiet", &self.url, "HEAD:refs/heads/main"])
-            .await?;
+        self.push_to("main").await
+    }
+
+    /// Pushes what is checked out as this branch.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub async fn push_to(&self, branch: &str) -> Result<()> {
+        let to = format!("HEAD:refs/heads/{branch}");
+        self.git(&["push", "--quiet", &self.url, &to]).await?;
         Ok(())
     }
 

@@ -128,7 +128,7 @@ impl Pull {
             .await?;
         self.clone.write("message.txt", "first\n")?;
         self.clone.commit("First page").await?;
-        self.push_topic().await?;
+        self.clone.push_to("topic").await?;
         let begun = Instant::now();
         let number = self
             .forge
@@ -142,7 +142,7 @@ impl Pull {
         self.clone.write("message.txt", "second\n")?;
         let second = self.clone.commit("Second page").await?;
         let begun = Instant::now();
-        self.push_topic().await?;
+        self.clone.push_to("topic").await?;
         until("the preview follows the push", LIMIT, || async {
             let answer = self.program(page).await?;
             Ok((answer.text == "second\n").then_some(()))
@@ -230,16 +230,6 @@ impl Pull {
         let closed = self.refused(number, "deploys").await?;
         anyhow::ensure!(closed.status == 409, "{closed}");
         Ok(took)
-    }
-
-    async fn push_topic(&self) -> Result<()> {
-        let push = [
-            "push",
-            "--quiet",
-            self.url.as_str(),
-            "HEAD:refs/heads/topic",
-        ];
-        self.clone.git(&push).await.map(drop)
     }
 
     async fn comments(&self, number: i64) -> Result<Vec<String>> {

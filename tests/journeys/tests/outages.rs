@@ -330,8 +330,7 @@ async fn a_forge_that_is_away_when_it_is_to_be_told_and_pushed_to() {
     // A preview becomes ready while nobody can be told of it.
     stage.clone.write("message.txt", "topic\n").expect("write");
     let head = stage.clone.commit("A topic").await.expect("commit");
-    let push = ["push", "--quiet", &stage.url, "HEAD:refs/heads/topic"];
-    stage.clone.git(&push).await.expect("push");
+    stage.clone.push_to("topic").await.expect("push");
     let opened = stage.forge.open_pull(name, "topic", "A topic").await;
     let number = opened.expect("pull request");
     let pull = format!("/workloads/{name}/pull-requests/{number}");

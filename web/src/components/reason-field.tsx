@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "react";
 import { Field } from "./field";
 
 interface Props {
@@ -23,6 +24,22 @@ export function ReasonField({ value, onChange, label = "Reason", ...props }: Pro
       label={label}
       placeholder={props.optional ?? props.placeholder}
       required={props.optional === undefined}
+      maxLength={1000}
+      value={value}
+      onChange={(event) => onChange(event.target.value)}
+    />
+  );
+}
+
+/** Why what a mark holds back is right to deploy; the keyboard goes there when it appears. */
+export function OverrideField({ value, onChange }: Pick<Props, "value" | "onChange">) {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.focus(), []);
+  return (
+    <Field
+      ref={field}
+      label="Why it is right to deploy it all the same"
+      help="Kept with the deploy"
       maxLength={1000}
       value={value}
       onChange={(event) => onChange(event.target.value)}

@@ -60,13 +60,7 @@ impl Batch {
     async fn push_topic(&self, file: &str, content: &str) -> Result<String> {
         self.clone.write(file, content)?;
         let commit = self.clone.commit(&format!("Another {file}")).await?;
-        let push = [
-            "push",
-            "--quiet",
-            self.url.as_str(),
-            "HEAD:refs/heads/topic",
-        ];
-        self.clone.git(&push).await?;
+        self.clone.push_to("topic").await?;
         self.clone.git(&["checkout", "--quiet", "main"]).await?;
         Ok(commit)
     }

@@ -18,8 +18,7 @@ impl Desk {
         clone.git(&["checkout", "--quiet", "-b", "topic"]).await?;
         clone.write("message.txt", "a preview\n")?;
         clone.commit(TITLE).await?;
-        let to = ["push", "--quiet", clone.url(), "HEAD:refs/heads/topic"];
-        clone.git(&to).await?;
+        clone.push_to("topic").await?;
         clone.git(&["checkout", "--quiet", "main"]).await?;
         forge.open_pull(self.name(), "topic", TITLE).await
     }

@@ -110,7 +110,6 @@ impl Journey {
             forge,
             clone,
             name,
-            url,
             ..
         } = &self.stage;
         self.stage.sample(1).write(clone, "main\n")?;
@@ -124,8 +123,7 @@ impl Journey {
         clone.git(&["checkout", "--quiet", "-b", "topic"]).await?;
         clone.write("message.txt", "topic\n")?;
         clone.commit("Topic's page").await?;
-        let push = ["push", "--quiet", url.as_str(), "HEAD:refs/heads/topic"];
-        clone.git(&push).await?;
+        clone.push_to("topic").await?;
         let number = forge.open_pull(name, "topic", "Another page").await?;
         let path = format!("{}/deploys", self.path(number));
         let asked: DeploySummary = hermez.post(&path, &json!({})).await?;

@@ -70,9 +70,7 @@ impl Back {
         }
         self.stage.clone.write("message.txt", "topic\n")?;
         let commit = self.stage.clone.commit("A page of its own").await?;
-        let url = self.stage.url.as_str();
-        let push = ["push", "--quiet", url, "HEAD:refs/heads/topic"];
-        self.stage.clone.git(&push).await?;
+        self.stage.clone.push_to("topic").await?;
         let asked = self.post("deploys", &deploy_of(Some(&commit))).await?;
         anyhow::ensure!(asked.commit == commit, "{asked:?}");
         self.succeeds(asked.id).await?;

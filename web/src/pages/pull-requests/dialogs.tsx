@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useEffect, useRef, useState } from "react";
+import { useState } from "react";
 import { api, idempotencyKey } from "@/api/client";
 import { isHeld } from "@/api/problem";
 import { keys } from "@/api/queries";
@@ -10,7 +10,7 @@ import { CommitLine } from "@/components/commit";
 import { Field } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
 import { ProblemView } from "@/components/problem";
-import { ReasonField, SEEN_IN_HISTORY } from "@/components/reason-field";
+import { OverrideField, ReasonField, SEEN_IN_HISTORY } from "@/components/reason-field";
 import { toast } from "@/components/toast";
 import { plural, shortSha } from "@/lib/format";
 import { wholeNumber } from "@/lib/number";
@@ -58,10 +58,6 @@ export function DeployPullDialog({ workload, pull, onClose }: Props) {
     },
   });
   const held = isHeld(ask.error);
-  const why = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    if (held) why.current?.focus();
-  }, [held]);
   return (
     <FormDialog
       title={`Deploy pull request ${pull.number}`}
@@ -97,16 +93,7 @@ export function DeployPullDialog({ workload, pull, onClose }: Props) {
       )}
       <ReasonField first optional={SEEN_IN_HISTORY} value={reason} onChange={setReason} />
       {ask.error && <ProblemView error={ask.error} hint={held ? HELD : undefined} />}
-      {held && (
-        <Field
-          ref={why}
-          label="Why it is right to deploy it all the same"
-          help="Kept with the deploy"
-          maxLength={1000}
-          value={override}
-          onChange={(event) => setOverride(event.target.value)}
-        />
-      )}
+      {held && <OverrideField value={override} onChange={setOverride} />}
     </FormDialog>
   );
 }

@@ -1,13 +1,12 @@
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useMemo, useState } from "react";
 import { api, idempotencyKey } from "@/api/client";
 import { isHeld } from "@/api/problem";
 import { commitsQuery, keys, rulesQuery } from "@/api/queries";
 import type { Commit, Page, Workload } from "@/api/types";
-import { Field } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
 import { ProblemView } from "@/components/problem";
-import { ReasonField, SEEN_IN_HISTORY } from "@/components/reason-field";
+import { OverrideField, ReasonField, SEEN_IN_HISTORY } from "@/components/reason-field";
 import { Bone, Loading } from "@/components/skeleton";
 import { shortSha } from "@/lib/format";
 import { Holds } from "@/pages/rules/holds";
@@ -49,10 +48,6 @@ export function DeployDialog({ workload, commit, onClose }: Props) {
     api.createDeploy(name, commitId, reason.trim() || null, override.trim() || null, key),
   );
   const held = isHeld(deploy.error);
-  const why = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    if (held) why.current?.focus();
-  }, [held]);
   const pick = (next: string) => {
     setPicked(next);
     // What was refused was another commit.
@@ -109,16 +104,7 @@ export function DeployDialog({ workload, commit, onClose }: Props) {
       )}
       <ReasonField optional={SEEN_IN_HISTORY} value={reason} onChange={setReason} />
       {deploy.error && <ProblemView error={deploy.error} hint={held ? HELD : undefined} />}
-      {held && (
-        <Field
-          ref={why}
-          label="Why it is right to deploy it all the same"
-          help="Kept with the deploy"
-          maxLength={1000}
-          value={override}
-          onChange={(event) => setOverride(event.target.value)}
-        />
-      )}
+      {held && <OverrideField value={override} onChange={setOverride} />}
     </FormDialog>
   );
 }
