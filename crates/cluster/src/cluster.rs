@@ -21,10 +21,11 @@ use crate::error::chain;
 use crate::index::Index;
 use crate::link::{Link, Pace};
 use crate::logs::{self, LogRequest};
+use crate::preview::{self, ReadyPod};
 use crate::rollout::{self, Late, RolloutInput};
 use crate::runs::{self, RunRequest};
 use crate::scale::{self, Scaled, Scaling};
-use crate::{ClusterError, Rollout, WorkloadKey, preview, status};
+use crate::{ClusterError, Rollout, WorkloadKey, status};
 
 /// Longest wait for a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -227,9 +228,9 @@ impl Cluster {
         apply::delete(&self.client, kind, key).await
     }
 
-    /// Names of a workload's pods that take traffic, those of the newest version only where there
-    /// are any; from what the watches have seen.
-    pub fn ready_pods(&self, key: &WorkloadKey) -> Vec<String> {
+    /// A workload's pods that take traffic, those of the newest version only where there are any; from
+    /// what the watches have seen.
+    pub fn ready_pods(&self, key: &WorkloadKey) -> Vec<ReadyPod> {
         preview::ready_pods(&self.shared.index().workload(key))
     }
 

@@ -28,6 +28,7 @@ pub use error::ClusterError;
 pub use key::WorkloadKey;
 pub use kube::api::Portforwarder;
 pub use logs::LogRequest;
+pub use preview::ReadyPod;
 pub use rollout::{FailureCause, Late, Rollout};
 pub use runs::RunRequest;
 pub use scale::{ScaleFacts, Scaled, Scaling};

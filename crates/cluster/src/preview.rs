@@ -3,6 +3,7 @@
 
 use hermez_kinds::Kind;
 use hermez_kinds::names::DEPLOY_MANAGER;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, Portforwarder};
@@ -10,10 +11,21 @@ use serde_json::json;
 
 use crate::apply::answer;
 use crate::index::Workload;
+use crate::view::PodView;
 use crate::{ClusterError, WorkloadKey};
 
-/// Names of the pods that take traffic; those of the newest version only, where there are any.
-pub(crate) fn ready_pods(workload: &Workload) -> Vec<String> {
+/// A pod that takes traffic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadyPod {
+    /// Name.
+    pub name: String,
+    /// When the last of its containers started. Without a readiness probe a pod takes traffic from
+    /// then on, whether its program listens yet or not.
+    pub started_at: Option<Timestamp>,
+}
+
+/// The pods that take traffic; those of the newest version only, where there are any.
+pub(crate) fn ready_pods(workload: &Workload) -> Vec<ReadyPod> {
     let newest = workload.newest_version();
     let ready = workload
         .pods
@@ -23,7 +35,11 @@ pub(crate) fn ready_pods(workload: &Workload) -> Vec<String> {
     let is_new = |hash: &str| newest == Some(hash);
     let any_new = ready.iter().any(|pod| is_new(&pod.hash));
     let chosen = ready.iter().filter(|pod| !any_new || is_new(&pod.hash));
-    chosen.map(|pod| pod.name.clone()).collect()
+    let ready = |pod: &PodView| ReadyPod {
+        name: pod.name.clone(),
+        started_at: pod.containers.iter().filter_map(|it| it.started_at).max(),
+    };
+    chosen.map(|pod| ready(pod)).collect()
 }
 
 /// Tells a resource how many pods it has, as the deploy that made it would: the number stays the
@@ -64,15 +80,20 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::view::PodView;
+    use crate::view::ContainerView;
 
     #[test]
     fn only_ready_pods_that_stay_are_chosen() {
+        let started = |seconds| ContainerView {
+            started_at: Timestamp::from_second(seconds).ok(),
+            ..ContainerView::default()
+        };
         let mk = |name: &str, ready: bool, deleting: bool| {
             Arc::new(PodView {
                 name: name.to_owned(),
                 ready,
                 deleting,
+                containers: vec![started(2), started(5), started(3)],
                 ..PodView::default()
             })
         };
@@ -84,7 +105,11 @@ mod tests {
             ],
             ..Workload::default()
         };
-        assert_eq!(ready_pods(&workload), ["a"]);
+        let a = ReadyPod {
+            name: "a".to_owned(),
+            started_at: Timestamp::from_second(5).ok(),
+        };
+        assert_eq!(ready_pods(&workload), [a]);
         assert!(ready_pods(&Workload::default()).is_empty());
     }
 }

@@ -13,7 +13,7 @@ use hermez_api::{
     BadArtifact, CreatePullRequestDeploy, DeployKind, Preview, PreviewState, PullRequest,
     PullRequestState,
 };
-use hermez_cluster::WorkloadKey;
+use hermez_cluster::{ReadyPod, WorkloadKey};
 use hermez_kinds::Kind;
 use hermez_kinds::preview::{longest_name, sleeps};
 use hermez_source::forge::{Gitea, PullRequest as ForgePull, PullState};
@@ -215,7 +215,7 @@ impl Road {
     }
 
     /// Pods of a preview that take traffic.
-    pub fn preview_pods(&self, workload: &WorkloadRecord, preview: &PreviewRecord) -> Vec<String> {
+    pub fn preview_pods(&self, workload: &WorkloadRecord, preview: &PreviewRecord) -> Vec<ReadyPod> {
         let cluster = self.parts().cluster.borrow().clone();
         let key = WorkloadKey {
             namespace: workload.namespace.clone(),

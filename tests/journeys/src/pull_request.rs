@@ -79,6 +79,7 @@ impl Pull {
             anyhow::ensure!(echo(&page, shows, "hello").await? == "hello");
         }
         let wakes = self.sleep_and_wake(number, &page, &cookie).await?;
+        self.listens_late(number, &page).await?;
         self.sleeps_by_itself(number).await?;
         self.ask_for_it(number, &main).await?;
         let gone_ms = self.close(number, &page).await?;
@@ -93,15 +94,18 @@ impl Pull {
         }))
     }
 
-    async fn bring_out_main(&self) -> Result<Deploy> {
-        let sample = Sample {
+    fn sample(&self) -> Sample<'_> {
+        Sample {
             name: &self.name,
             namespace: &self.name,
             replicas: 2,
             ready_after_s: 0,
             extra_step: "",
-        };
-        sample.write(&self.clone, "main\n")?;
+        }
+    }
+
+    async fn bring_out_main(&self) -> Result<Deploy> {
+        self.sample().write(&self.clone, "main\n")?;
         self.clone.write("server.pl", PROGRAM)?;
         let commit = self.clone.commit_and_push("Main page").await?;
         self.hermez

@@ -65,6 +65,15 @@ pub async fn visit(url: &Url, shows: Shows<'_>, html: bool) -> Result<Answer> {
     ask(client.get(url.clone()), shows, html).await
 }
 
+/// Sends a form's words, as a program does.
+///
+/// # Errors
+/// When nothing answers.
+pub async fn submit(url: &Url, shows: Shows<'_>, words: &str) -> Result<Answer> {
+    let (client, _) = client(url)?;
+    ask(client.post(url.clone()).body(words.to_owned()), shows, false).await
+}
+
 /// Asks for a page of an `https` URL as whatever ends TLS in front passes it on: without TLS, to the
 /// server's own port on this machine, for the same host, with the words about where it came from.
 ///

@@ -7,25 +7,27 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper::body::Incoming;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt, DuplexStream};
 use tower::util::BoxCloneSyncService;
 
+use super::Body;
 use crate::cluster_link::ClusterLink;
 
 /// How long a connection that is not used is kept, and how many to one pod.
 const IDLE: Duration = Duration::from_secs(30);
 const IDLE_PER_POD: usize = 8;
+/// How soon a connection ends that nothing listens for.
+const ENDS_WITHIN: Duration = Duration::from_millis(300);
 
 /// What connections cannot be made for.
 type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 /// Asks pods; connections are kept for the next request.
-pub type Pods = Client<BoxCloneSyncService<Uri, PodStream, Broken>, Incoming>;
+pub type Pods = Client<BoxCloneSyncService<Uri, PodStream, Broken>, Body>;
 
 /// A client whose URLs are `http://POD.NAMESPACE:PORT/…`.
 pub fn pods(cluster: ClusterLink) -> Pods {
@@ -48,6 +50,20 @@ pub fn uri(namespace: &str, pod: &str, port: u16, path: &str) -> Option<Uri> {
         .path_and_query(path)
         .build()
         .ok()
+}
+
+/// Whether something listens where a URL is of. A connection that the API server forwards begins in any
+/// case: it ends at once where nothing does.
+pub async fn listens(cluster: &ClusterLink, uri: &Uri) -> bool {
+    let Ok(mut connection) = open(cluster, uri).await else {
+        return false;
+    };
+    let mut word = [0];
+    let read = connection.stream.inner_mut().read(&mut word);
+    match tokio::time::timeout(ENDS_WITHIN, read).await {
+        Ok(read) => read.is_ok_and(|bytes| bytes > 0),
+        Err(_) => true,
+    }
 }
 
 async fn open(cluster: &ClusterLink, uri: &Uri) -> Result<PodStream, Broken> {

@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hermez_access::VISIT_LIFE;
 use hermez_api::{DeployState, PreviewState};
+use hermez_cluster::ReadyPod;
 use hermez_store::{DeployRecord, PreviewRecord, WorkloadRecord};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
-use http_body_util::BodyExt;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::combinators::BoxBody;
-use hyper::body::{Frame, Incoming, SizeHint};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::visits::Visit;
 use super::{Body, Gateway, connect, headers, pages};
@@ -27,6 +29,8 @@ const HOLD_PAGE: Duration = Duration::from_millis(300);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long a pod may take until it begins to answer.
 const ANSWER_WITHIN: Duration = Duration::from_mins(2);
+/// How long a program may take until it listens, after its container was started.
+const STARTS: SignedDuration = SignedDuration::from_mins(1);
 
 /// Whose turn it is.
 static TURN: AtomicUsize = AtomicUsize::new(0);
@@ -54,11 +58,163 @@ pub async fn pass(
         }
     };
     let patience = patience(request.method(), request.headers());
-    let (pod, port) = match find_pod(gateway, preview, &workload, patience, html).await {
-        Ok(found) => found,
-        Err(answer) => return answer,
-    };
-    forward(gateway, &workload, &pod, port, peer, visit, request).await
+    let begun = Instant::now();
+    let mut asked = Asked::new(gateway, peer, request);
+    loop {
+        let left = patience.saturating_sub(begun.elapsed());
+        let (pod, port) = match find_pod(gateway, preview, &workload, left, html).await {
+            Ok(found) => found,
+            Err(answer) => return answer,
+        };
+        let uri = connect::uri(&workload.namespace, &pod.name, port, &asked.path);
+        let Some(uri) = uri else {
+            return pages::bad_gateway(html, "The request's path cannot be passed on.");
+        };
+        // A pod that was there before it fell asleep may be on its way out.
+        let settled = preview.state == PreviewState::Active;
+        let unsure = !settled || starts(pod.started_at, Timestamp::now());
+        let waits = begun.elapsed() < patience;
+        // What can be sent once only is kept until somebody listens.
+        if unsure && waits && !asked.can_be_sent_again() {
+            let listens = connect::listens(&gateway.state.cluster, &uri).await;
+            if !listens {
+                tokio::time::sleep(LOOK_AGAIN).await;
+                continue;
+            }
+        }
+        let sent = asked.times_sent;
+        let Some(request) = asked.request(uri) else {
+            return no_answer(html, &pod, port);
+        };
+        let answer = tokio::time::timeout(ANSWER_WITHIN, gateway.pods.request(request)).await;
+        match answer {
+            Ok(Ok(answer)) => return hand_over(answer, asked.browser, visit, html),
+            Ok(Err(error)) => {
+                tracing::info!(pod = pod.name, port, error = %chain(&error), "a preview does not answer");
+                let again = is_silent(&error) && asked.can_be_sent_again();
+                // A connection that was kept may end as it is used.
+                if again && (sent == 0 || unsure && waits) {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                } else if again && unsure {
+                    return begins(gateway, preview, &pod, port, html).await;
+                } else {
+                    return no_answer(html, &pod, port);
+                }
+            }
+            Err(_) => {
+                let text = format!(
+                    "Pod {} did not begin to answer within {} seconds.",
+                    pod.name,
+                    ANSWER_WITHIN.as_secs()
+                );
+                return pages::too_slow(html, &text);
+            }
+        }
+    }
+}
+
+/// Whether a pod may still be starting, although it takes traffic: without a readiness probe it does
+/// as soon as its containers run.
+fn starts(started_at: Option<Timestamp>, now: Timestamp) -> bool {
+    started_at.is_some_and(|at| now < at + STARTS)
+}
+
+/// Whether a pod said nothing at all: what it does not understand, it has got.
+fn is_silent(error: &hyper_util::client::legacy::Error) -> bool {
+    let cause = std::error::Error::source(error);
+    let cause = cause.and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    error.is_connect() || cause.is_some_and(|cause| !cause.is_parse() && !cause.is_user())
+}
+
+fn no_answer(html: bool, pod: &ReadyPod, port: u16) -> Response<Body> {
+    let text = format!(
+        "Pod {} did not answer on port {port}. Does the program listen there, on all addresses? \
+         `hermez logs --pr NUMBER` shows what it says.",
+        pod.name
+    );
+    pages::bad_gateway(html, &text)
+}
+
+async fn begins(
+    gateway: &Gateway,
+    preview: &PreviewRecord,
+    pod: &ReadyPod,
+    port: u16,
+    html: bool,
+) -> Response<Body> {
+    let store = &gateway.state.store;
+    let deploy = store.latest_deploy_of(preview).await.ok().flatten();
+    let url = deploy.map(|deploy| page_of(gateway, &deploy));
+    let text = format!(
+        "Pod {} starts, and does not answer on port {port} yet.",
+        pod.name
+    );
+    pages::waiting(html, &text, url.as_deref())
+}
+
+/// The page of a deploy.
+fn page_of(gateway: &Gateway, deploy: &DeployRecord) -> String {
+    let mut url = gateway.state.public_url.clone();
+    let begin = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&format!("{begin}/deploys/{}", deploy.id));
+    url.to_string()
+}
+
+/// A request that is passed to a pod, more than once where that does no harm.
+struct Asked {
+    method: Method,
+    headers: HeaderMap,
+    path: String,
+    /// Whether it carries something.
+    carries: bool,
+    /// What it carries, until it was sent.
+    body: Option<Body>,
+    /// The visitor's side of a WebSocket; it comes true when the answer was sent.
+    browser: Option<OnUpgrade>,
+    times_sent: u32,
+}
+
+impl Asked {
+    fn new(gateway: &Gateway, peer: SocketAddr, mut request: Request<Incoming>) -> Asked {
+        let websocket = headers::is_websocket(request.headers());
+        let browser = websocket.then(|| hyper::upgrade::on(&mut request));
+        headers::to_preview(request.headers_mut(), &gateway.base, peer.ip(), websocket);
+        let path = request.uri().path_and_query();
+        let path = path.map_or("/", |path| path.as_str()).to_owned();
+        let (parts, body) = request.into_parts();
+        let carries = !body.is_end_stream();
+        let body = carries.then(|| body.map_err(Into::into).boxed());
+        Asked {
+            method: parts.method,
+            headers: parts.headers,
+            path,
+            carries,
+            body,
+            browser,
+            times_sent: 0,
+        }
+    }
+
+    /// Whether it changes nothing and carries nothing (RFC 9110, 9.2.1).
+    fn can_be_sent_again(&self) -> bool {
+        self.method.is_safe() && !self.carries
+    }
+
+    /// It, for a pod; nothing when it was sent and must not be sent again.
+    fn request(&mut self, uri: Uri) -> Option<Request<Body>> {
+        if self.times_sent > 0 && !self.can_be_sent_again() {
+            return None;
+        }
+        self.times_sent += 1;
+        let body = self.body.take();
+        let body = body.unwrap_or_else(|| Empty::new().map_err(|never| match never {}).boxed());
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.headers_mut() = self.headers.clone();
+        *request.uri_mut() = uri;
+        *request.version_mut() = Version::HTTP_11;
+        Some(request)
+    }
 }
 
 /// How long a request waits for a pod. A page looks again by itself; nothing else does.
@@ -74,7 +230,7 @@ async fn find_pod(
     workload: &WorkloadRecord,
     patience: Duration,
     html: bool,
-) -> Result<(String, u16), Response<Body>> {
+) -> Result<(ReadyPod, u16), Response<Body>> {
     let (road, store) = (&gateway.state.road, &gateway.state.store);
     let begun = Instant::now();
     let mut preview = preview.clone();
@@ -130,12 +286,7 @@ fn no_pod(
     deploy: Option<&DeployRecord>,
     html: bool,
 ) -> Response<Body> {
-    let url = deploy.map(|deploy| {
-        let mut url = gateway.state.public_url.clone();
-        let begin = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{begin}/deploys/{}", deploy.id));
-        url.to_string()
-    });
+    let url = deploy.map(|deploy| page_of(gateway, deploy));
     let url = url.as_deref();
     if preview.state == PreviewState::Waking {
         return pages::waiting(html, "It slept, and wakes now.", url);
@@ -159,48 +310,13 @@ fn no_pod(
     }
 }
 
-async fn forward(
-    gateway: &Gateway,
-    workload: &WorkloadRecord,
-    pod: &str,
-    port: u16,
-    peer: SocketAddr,
+/// Gives a pod's answer to whoever asked.
+fn hand_over(
+    mut answer: Response<Incoming>,
+    browser: Option<OnUpgrade>,
     visit: Visit,
-    mut request: Request<Incoming>,
+    html: bool,
 ) -> Response<Body> {
-    let html = pages::wants_html(request.headers());
-    let websocket = headers::is_websocket(request.headers());
-    let path = request
-        .uri()
-        .path_and_query()
-        .map_or("/", |path| path.as_str());
-    let Some(uri) = connect::uri(&workload.namespace, pod, port, path) else {
-        return pages::bad_gateway(html, "The request's path cannot be passed on.");
-    };
-    // Taken before the request goes; it comes true when the answer was sent.
-    let browser = websocket.then(|| hyper::upgrade::on(&mut request));
-    headers::to_preview(request.headers_mut(), &gateway.base, peer.ip(), websocket);
-    *request.uri_mut() = uri;
-    *request.version_mut() = Version::HTTP_11;
-    let answer = tokio::time::timeout(ANSWER_WITHIN, gateway.pods.request(request)).await;
-    let mut answer = match answer {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => {
-            tracing::info!(pod, port, error = %chain(&error), "a preview does not answer");
-            let text = format!(
-                "Pod {pod} did not answer on port {port}. Does the program listen there, on all \
-                 addresses? `hermez logs --pr NUMBER` shows what it says."
-            );
-            return pages::bad_gateway(html, &text);
-        }
-        Err(_) => {
-            let text = format!(
-                "Pod {pod} did not begin to answer within {} seconds.",
-                ANSWER_WITHIN.as_secs()
-            );
-            return pages::too_slow(html, &text);
-        }
-    };
     let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
     if switches && let Some(browser) = browser {
         let preview = hyper::upgrade::on(&mut answer);
@@ -275,6 +391,14 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     use super::*;
+
+    #[test]
+    fn a_pod_starts_for_a_minute() {
+        let at = Timestamp::UNIX_EPOCH;
+        let after = |seconds| starts(Some(at), at + SignedDuration::from_secs(seconds));
+        assert_eq!([after(0), after(59), after(60)], [true, true, false]);
+        assert!(!starts(None, at), "its containers are not known");
+    }
 
     #[test]
     fn only_what_looks_again_by_itself_waits_for_a_moment_alone() {

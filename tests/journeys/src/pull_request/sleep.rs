@@ -1,5 +1,6 @@
 //! A preview sleeps when nobody comes, and wakes for whoever comes: a page, a program, a WebSocket.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -10,8 +11,8 @@ use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 use url::Url;
 
-use super::{LIMIT, Pull};
-use crate::visitor::{Shows, echo, visit};
+use super::{LIMIT, PROGRAM, Pull};
+use crate::visitor::{Shows, echo, submit, visit};
 use crate::wait::until;
 
 /// Times that a preview is put to sleep and woken, for the figure.
@@ -130,6 +131,42 @@ impl Pull {
             Ok((found.spec.replicas == 0 && status.replicas == 0).then_some(()))
         })
         .await
+    }
+
+    /// A program that listens some time after its start, without a probe that would say so, is waited
+    /// for by whoever wakes it.
+    pub(super) async fn listens_late(&self, number: i64, page: &Url) -> Result<()> {
+        let config = self.sample().config();
+        let (no_probe, _) = config.split_once("          readinessProbe:").context("a probe")?;
+        self.clone.write("service.yaml", no_probe)?;
+        let late = PROGRAM.replace("my $server", "sleep 2;\nmy $server");
+        self.clone.write("server.pl", &late)?;
+        let commit = self.clone.commit("It begins slowly").await?;
+        self.clone.push_to("topic").await?;
+        self.ready(number, Some(&commit)).await?;
+
+        let shows = Shows::Token(&self.token);
+        self.put_to_sleep(number).await?;
+        let form = submit(page, shows, "a form").await?;
+        anyhow::ensure!(form.status == 200, "a form is sent once: {form:?}");
+        self.put_to_sleep(number).await?;
+        let asked = self.program(page).await?;
+        anyhow::ensure!(asked.status == 200, "a program is held: {asked:?}");
+
+        self.put_to_sleep(number).await?;
+        let said_so = AtomicBool::new(false);
+        until("the waiting page becomes the page", LIMIT, || async {
+            let answer = visit(page, shows, true).await?;
+            let waits = answer.status == 503;
+            anyhow::ensure!(waits || answer.status == 200, "{answer:?}");
+            if answer.text.contains("does not answer on port 8080 yet") {
+                said_so.store(true, Ordering::Relaxed);
+            }
+            Ok((!waits).then_some(()))
+        })
+        .await?;
+        anyhow::ensure!(said_so.into_inner(), "no page said what it waits for");
+        Ok(())
     }
 
     /// Nobody comes for a minute.
