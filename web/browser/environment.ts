@@ -33,6 +33,8 @@ export interface Environment {
   push: ((message: string) => Promise<void>) | null;
   /** Pushes any change, and gives its commit's id; null where the repository is not ours. */
   change: ((change: Change) => Promise<string>) | null;
+  /** Makes another link that signs in; null where one was given. */
+  anotherLink: (() => Promise<string>) | null;
   /** Opens a pull request with another message; null where the repository is not ours. */
   openPull: ((message: string) => Promise<number>) | null;
   close: () => Promise<void>;
@@ -55,6 +57,7 @@ export async function prepare(project = "examples"): Promise<Environment> {
       config: need("HERMEZ_CONFIG"),
       push: null,
       change: null,
+      anotherLink: null,
       openPull: null,
       close: async () => {},
     };
@@ -68,6 +71,7 @@ export async function prepare(project = "examples"): Promise<Environment> {
     config: "service.yaml",
     push: (message) => forge.push(message),
     change: (change) => forge.change(change),
+    anotherLink: () => loginLink(server),
     openPull: (message) => forge.openPull(message),
     close: () => forge.close(),
   };

@@ -159,6 +159,26 @@ test("a push is seen by itself, and the newest commit is offered", async () => {
   await page.getByRole("dialog").waitFor({ state: "detached" });
 });
 
+/** A browser that is not signed in is led to the preview once it is. */
+async function comesBySigningIn(address: string, answer: string) {
+  if (!environment.anotherLink) return;
+  const context = await browser.newContext();
+  const visitor = await context.newPage();
+  await visitor.goto(address);
+  await visitor.getByRole("heading", { name: "Sign in to Hermez" }).waitFor();
+  const other = await context.newPage();
+  await other.goto(await environment.anotherLink());
+  await other.getByRole("navigation", { name: "Main" }).waitFor();
+  await visitor.bringToFront();
+  await visitor
+    .getByRole("button", { name: "I have opened the link" })
+    .click({ timeout: 5_000 })
+    .catch(() => {}); // it may have gone on by itself
+  await visitor.getByText(answer).waitFor();
+  expect(visitor.url()).toContain(address);
+  await context.close();
+}
+
 test("a pull request is deployed beside it, and removed again", async () => {
   if (environment.openPull === null) return;
   await open(`/workloads/${name}/pull-requests`);
@@ -181,6 +201,8 @@ test("a pull request is deployed beside it, and removed again", async () => {
   const preview = page.getByRole("region", { name: "Preview" });
   await preview.getByText("Awake").waitFor();
   await inspect(page, "pull-request");
+  const address = await preview.getByRole("link", { name: /^https?:/ }).getAttribute("href");
+  await comesBySigningIn(address ?? "", title);
   await open(`/workloads/${name}/pull-requests`);
   await page.getByRole("table", { name: "Pull requests" }).getByText("Awake").waitFor();
   await inspect(page, "pull-requests");

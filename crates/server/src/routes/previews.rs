@@ -412,7 +412,7 @@ async fn open(
     let principal = match auth::browser(&state, &headers).await {
         Ok(principal) => principal,
         Err(error) if error.kind() != catalog::UNAUTHENTICATED => return Err(error),
-        Err(_) if wanted.again => return Ok(Redirect::to("/login").into_response()),
+        Err(_) if wanted.again => return Ok(sign_in_first(&wanted)),
         Err(_) => return Ok(once_more(&wanted)),
     };
     let look = state
@@ -438,13 +438,29 @@ async fn open(
     Ok(answer)
 }
 
+impl Wanted {
+    /// It, as the query of this page.
+    fn query(&self) -> form_urlencoded::Serializer<'static, String> {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query
+            .append_pair("instance", &self.instance)
+            .append_pair("to", &local_path(Some(&self.to)));
+        query
+    }
+}
+
+/// Leads to where people sign in, and from there back to here.
+fn sign_in_first(wanted: &Wanted) -> Response {
+    let from = format!("/previews/open?{}", wanted.query().finish());
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("from", &from)
+        .finish();
+    Redirect::to(&format!("/login?{query}")).into_response()
+}
+
 /// A page that leads to the same address, now from this site.
 fn once_more(wanted: &Wanted) -> Response {
-    let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("instance", &wanted.instance)
-        .append_pair("to", &local_path(Some(&wanted.to)))
-        .append_pair("again", "true")
-        .finish();
+    let query = wanted.query().append_pair("again", "true").finish();
     // Form encoding leaves nothing that HTML would read, but for the `&` between pairs.
     let query = query.replace('&', "&amp;");
     let page = format!(

@@ -135,9 +135,10 @@ async fn the_door_asks_for_a_session_and_leads_nowhere_else() {
     );
     let hostile = open("/previews/open?instance=%22%3E%3Cscript%3E&to=/").await;
     assert!(!hostile.text.contains("<script"), "{}", hostile.text);
-    let again = open("/previews/open?instance=hello-pr-12&again=true").await;
+    let again = open("/previews/open?instance=hello-pr-12&to=/cart?a=1%262&again=true").await;
+    let back = "/login?from=%2Fpreviews%2Fopen%3Finstance%3Dhello-pr-12%26to%3D%252Fcart%253Fa%253D1%25262";
     assert_eq!(
         (again.status.as_u16(), &again.headers["location"]),
-        (303, &http::HeaderValue::from_static("/login"))
+        (303, &http::HeaderValue::from_static(back))
     );
 }

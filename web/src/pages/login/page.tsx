@@ -28,7 +28,10 @@ export function LoginPage() {
     if (!isSuccess || isFetching) return;
     // What was refused before is worth asking again.
     client.removeQueries({ predicate: (query) => query.state.status === "error" });
-    void navigate({ to: inside(from), replace: true });
+    const to = inside(from);
+    // A preview's door is the server's, not a page of these.
+    if (to.startsWith("/previews/open?")) window.location.replace(to);
+    else void navigate({ to, replace: true });
   }, [isSuccess, isFetching, from, navigate, client]);
 
   return (
