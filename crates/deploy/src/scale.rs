@@ -15,6 +15,7 @@ use hermez_kinds::Kind;
 use hermez_kinds::names::{DEPLOY_MANAGER, HAND_MANAGER};
 use hermez_store::{NewScaleChange, ScaleChangeRecord, ScaleWrite, WorkloadRecord};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use crate::requests::bounded;
@@ -30,6 +31,8 @@ const TRY_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 const LEFT_ALONE: SignedDuration = SignedDuration::from_secs(5);
 /// Longest time between two looks at what is due: another server may have asked.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// How long a request waits for the watches to see what it wrote.
+const SEEN_WITHIN: Duration = Duration::from_secs(2);
 /// Field manager of an autoscaler.
 const AUTOSCALER: &str = "kube-controller-manager";
 /// Changes of one look.
@@ -470,17 +473,45 @@ impl Road {
         let store = &self.parts().store;
         // The loop leaves it to this request, and takes it up where this server ends in between.
         let record = store.request_scale(&new, now, now + LEFT_ALONE).await?;
-        let written = self
-            .write_scale(live.kind, &key_of(workload), &record)
-            .await;
+        let key = key_of(workload);
+        let written = self.write_scale(live.kind, &key, &record).await;
         self.inner.scales.notify_waiters();
         match written? {
             Some(error) if !error.is_transient() => Err(error.into()),
-            _ => {
+            written => {
+                if written.is_none() {
+                    self.see_scale(&key, &record.change).await;
+                }
                 let read = store.scale_change(record.change.id).await?;
                 Ok(read.unwrap_or(record).change)
             }
         }
+    }
+
+    /// Waits, not for long, until the watches have seen a change: whoever asks next how many pods are
+    /// wanted is told of it.
+    async fn see_scale(&self, key: &WorkloadKey, change: &ScaleChange) {
+        let Ok(cluster) = self.cluster() else { return };
+        let mut changes = cluster.changes();
+        let seen = || {
+            let declared = cluster.declared(key);
+            let number = declared.as_ref().and_then(|declared| declared.scale.change);
+            match number {
+                Some(number) => number >= change.id,
+                // A change back to the file takes the number away.
+                None => declared.is_none() || change.kind == ScaleChangeKind::File,
+            }
+        };
+        let wait = async {
+            while !seen() {
+                // One that lags looks at its own.
+                if let Err(RecvError::Closed) = changes.recv().await {
+                    return;
+                }
+            }
+        };
+        // The change is made, whether it was seen or not.
+        let _ = tokio::time::timeout(SEEN_WITHIN, wait).await;
     }
 
     /// Brings a change to the cluster and notes what became of it; gives the cluster's refusal.

@@ -25,15 +25,9 @@ export interface ScaleProps {
   onClose: () => void;
 }
 
-/** What the server sees of the cluster follows a change by a moment. */
-const FOLLOWS_MS = 1_500;
-
-/** The number of pods is read anew, and once more where no pod will tell that it has changed. */
-const readAgain = (name: string) => (client: QueryClient) => {
-  const read = () => void client.invalidateQueries({ queryKey: keys.scale(name) });
-  read();
-  setTimeout(read, FOLLOWS_MS);
-};
+/** The number of pods is read anew: no pod may tell that it has changed. */
+const readAgain = (name: string) => (client: QueryClient) =>
+  void client.invalidateQueries({ queryKey: keys.scale(name) });
 
 /** What is wrong with a number of pods; other bounds help only where some can hold it. */
 const wrongPods = (text: string, wrong: string | null): string | null => {
