@@ -93,6 +93,7 @@ impl CliError {
         match self {
             Self::OutputClosed => 0,
             Self::Refused(problem) if matches!(problem.status, 401 | 403) => 3,
+            Self::Refused(problem) if matches!(problem.status, 400 | 422) => 2,
             Self::Refused(_)
             | Self::Failed { .. }
             | Self::Answer { .. }
@@ -289,6 +290,7 @@ mod tests {
             (code(401), code(403), code(404), code(409), code(500)),
             (3, 3, 1, 1, 1)
         );
+        assert_eq!((code(400), code(422)), (2, 2));
         let unreachable = CliError::Unreachable {
             server: String::new(),
             reason: String::new(),

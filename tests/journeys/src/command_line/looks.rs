@@ -75,7 +75,7 @@ impl Desk {
             .terminal
             .run(&["history", name, "--commit", "main"])
             .await?;
-        said.failed(1, &["`commit` is `main`", "first digits"])?;
+        said.failed(2, &["`commit` is `main`", "first digits"])?;
         let said = self
             .terminal
             .run(&["history", name, "--since", "2w"])

@@ -23,7 +23,7 @@ impl Desk {
 
         let many = [&set[..], &["1000000"]].concat();
         let said = self.terminal.run(&many).await?;
-        said.failed(1, &["1000000"])?;
+        said.failed(2, &["1000000"])?;
         let said = self
             .terminal
             .run(&["gates", "set", name, "--check", "x"])
@@ -46,7 +46,7 @@ impl Desk {
         said.worked(&["Sat,Sun 00:00-24:00 (Europe/Berlin)"])?;
         let nowhere = ["daily 00:00-24:00", "--zone", "Mars/Olympus"];
         let said = self.terminal.run(&[&set[..], &nowhere].concat()).await?;
-        said.failed(1, &["Mars/Olympus"])?;
+        said.failed(2, &["Mars/Olympus"])?;
         let never = ["sometimes", "--zone", "UTC"];
         let said = self.terminal.run(&[&set[..], &never].concat()).await?;
         said.misread(&["Mon-Fri 09:00-17:00"])?;
@@ -112,7 +112,7 @@ impl Desk {
         let name = self.name();
         let set = ["strategy", "set", name, "--canary"];
         let said = self.terminal.run(&[&set[..], &["0%"]].concat()).await?;
-        said.failed(1, &["1 to 100"])?;
+        said.failed(2, &["1 to 100"])?;
         let said = self.terminal.run(&[&set[..], &["half"]].concat()).await?;
         said.misread(&["write a step like"])?;
         let said = self.terminal.run(&["strategy", "set", name]).await?;
@@ -131,7 +131,7 @@ impl Desk {
             .terminal
             .run(&[&approvals[..], &["nobody"]].concat())
             .await?;
-        said.failed(1, &["nobody"])?;
+        said.failed(2, &["nobody"])?;
         let second = [&approvals[..], &[SECOND]].concat();
         let said = self.terminal.run(&second).await?;
         said.worked(&[&format!("need 1 approval from {SECOND}")])?;

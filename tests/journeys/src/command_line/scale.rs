@@ -31,7 +31,7 @@ impl Desk {
         ] {
             let scale = [&["scale", name, count][..], &why].concat();
             let said = self.terminal.run(&scale).await?;
-            said.failed(1, &[words, "within the bounds"])?;
+            said.failed(2, &[words, "within the bounds"])?;
         }
         let said = self.terminal.run(&["scale", name, "3"]).await?;
         said.failed(2, &["the reason is missing", "--reason"])?;
@@ -66,7 +66,7 @@ impl Desk {
         said.worked(&["People may ask for 1 to 5 pods"])?;
         let six = ["scale", name, "6", "--reason", "more"];
         let said = self.terminal.run(&six).await?;
-        said.failed(1, &["1 to 5 pods, or 0", "hermez scale --bounds"])?;
+        said.failed(2, &["1 to 5 pods, or 0", "hermez scale --bounds"])?;
 
         let ledger = ["scale", name, "--ledger"];
         let said = self.terminal.run(&ledger).await?;
