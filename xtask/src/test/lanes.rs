@@ -16,8 +16,9 @@ use serde_json::Value;
 use super::process::{self, Interruption};
 use super::tools;
 
-/// Programs that run at the same time: more would slow each other down on two cores.
-const LANES: usize = 2;
+/// Programs that run at the same time. With two of them, two cores had nothing to do for more than half
+/// of the time: tests on a cluster wait for pods.
+const LANES: usize = 3;
 
 /// A built test program.
 #[derive(Debug, Clone, PartialEq, Eq)]
