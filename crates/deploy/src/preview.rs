@@ -215,7 +215,11 @@ impl Road {
     }
 
     /// Pods of a preview that take traffic.
-    pub fn preview_pods(&self, workload: &WorkloadRecord, preview: &PreviewRecord) -> Vec<ReadyPod> {
+    pub fn preview_pods(
+        &self,
+        workload: &WorkloadRecord,
+        preview: &PreviewRecord,
+    ) -> Vec<ReadyPod> {
         let cluster = self.parts().cluster.borrow().clone();
         let key = WorkloadKey {
             namespace: workload.namespace.clone(),

@@ -71,7 +71,12 @@ pub async fn visit(url: &Url, shows: Shows<'_>, html: bool) -> Result<Answer> {
 /// When nothing answers.
 pub async fn submit(url: &Url, shows: Shows<'_>, words: &str) -> Result<Answer> {
     let (client, _) = client(url)?;
-    ask(client.post(url.clone()).body(words.to_owned()), shows, false).await
+    ask(
+        client.post(url.clone()).body(words.to_owned()),
+        shows,
+        false,
+    )
+    .await
 }
 
 /// Asks for a page of an `https` URL as whatever ends TLS in front passes it on: without TLS, to the

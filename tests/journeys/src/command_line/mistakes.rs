@@ -13,21 +13,24 @@ impl Desk {
         let name = self.name();
         let nowhere = "0123456789".repeat(4);
         let deploy = ["deploy", &commits.first, "-w", name];
-        for (words, said) in [
+        for (words, code, said) in [
             (
                 &["status", "nowhere"][..],
+                1,
                 ["There is no workload `nowhere`", "hermez workload list"],
             ),
             (
                 &["deploy", &nowhere, "-w", name][..],
+                2,
                 ["no branch, tag or commit", "pushed"],
             ),
             (
                 &["deploys", "show", "987654"][..],
+                1,
                 ["There is no deploy 987654", "hermez history"],
             ),
         ] {
-            let wrong = self.terminal.run(words).await?.failed(1, &said)?;
+            let wrong = self.terminal.run(words).await?.failed(code, &said)?;
             let lines = wrong.err.lines().count();
             anyhow::ensure!(lines <= 3 && wrong.out.is_empty(), "{wrong:#?}");
         }

@@ -137,7 +137,9 @@ impl Pull {
     /// for by whoever wakes it.
     pub(super) async fn listens_late(&self, number: i64, page: &Url) -> Result<()> {
         let config = self.sample().config();
-        let (no_probe, _) = config.split_once("          readinessProbe:").context("a probe")?;
+        let (no_probe, _) = config
+            .split_once("          readinessProbe:")
+            .context("a probe")?;
         self.clone.write("service.yaml", no_probe)?;
         let late = PROGRAM.replace("my $server", "sleep 2;\nmy $server");
         self.clone.write("server.pl", &late)?;

@@ -158,7 +158,11 @@ impl Journey {
         let mut again = door.clone();
         again.query_pairs_mut().append_pair("again", "true");
         let login = self.ask_hermez(&again, Shows::Nothing).await?;
-        anyhow::ensure!(login.location.as_deref() == Some("/login"), "{login:?}");
+        let location = login.location.as_deref().unwrap_or_default();
+        anyhow::ensure!(
+            location.starts_with("/login?from=%2Fpreviews%2Fopen%3Finstance%3D"),
+            "{login:?}"
+        );
 
         let link: LoginLink = self.stage.hermez.post("/login-links", &json!({})).await?;
         anyhow::ensure!(link.url.starts_with(HERMEZ), "{}", link.url);
