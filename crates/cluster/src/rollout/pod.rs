@@ -95,14 +95,21 @@ fn container_trouble(look: Look<'_>, container: &ContainerView) -> Option<Troubl
             let is_late = message.starts_with("failed to sync");
             let grace = if is_late { SYNC_GRACE } else { CONFIG_GRACE };
             let certain = look.age() >= grace;
-            return Some(missing(
-                &format!("cannot start: {}", quote(message)),
-                certain,
-            ));
+            let why = format!("cannot start: {}", quote(message));
+            let lacks = ["not found", "couldn't find", "non-existent"];
+            let is_missing = is_late || lacks.iter().any(|words| message.contains(words));
+            return Some(if is_missing {
+                missing(&why, certain)
+            } else {
+                not_allowed(&why, message, certain)
+            });
         }
         (
             ContainerState::Waiting,
-            "CreateContainerError" | "RunContainerError" | "CrashLoopBackOff",
+            "CreateContainerError"
+            | "RunContainerError"
+            | "CrashLoopBackOff"
+            | "PostStartHookError",
         ) => {
             let certain = reason == "CrashLoopBackOff" || container.restarts >= 2;
             return Some(crash(look, container, message, certain));
@@ -111,7 +118,27 @@ fn container_trouble(look: Look<'_>, container: &ContainerView) -> Option<Troubl
     }
     let ended_badly = container.end.as_ref().is_some_and(|end| end.exit_code != 0);
     let unready = ended_badly && !container.ready;
-    unready.then(|| crash(look, container, "", container.restarts >= 2))
+    // The kubelet may take ten seconds until it says that it backs off.
+    let crashes = container.restarts + i32::from(container.state == ContainerState::Terminated);
+    unready.then(|| crash(look, container, "", crashes >= 2))
+}
+
+/// What the kubelet does not start as it is written, though everything is there.
+fn not_allowed(why: &str, message: &str, certain: bool) -> Trouble {
+    let as_root = ["non-root", "runAsNonRoot"]
+        .iter()
+        .any(|word| message.contains(word));
+    Trouble {
+        cause: FailureCause::CrashLoop,
+        singular: why.to_owned(),
+        plural: why.to_owned(),
+        hint: Some(if as_root {
+            "Let it run as a user whose number is not 0: `runAsUser` in the config file, or `USER` in the Dockerfile.".to_owned()
+        } else {
+            "Mend what it names in the config file, and deploy that commit.".to_owned()
+        }),
+        certain,
+    }
 }
 
 fn image(look: Look<'_>, container: &ContainerView, reason: &str, message: &str) -> Trouble {
@@ -178,6 +205,12 @@ fn crash(look: Look<'_>, container: &ContainerView, message: &str, certain: bool
         how = format!("{name} was ended because it did not pass its {probe}: {answer}");
         hint = "Look at the probe's path, port and delays, and at the container's log.";
     }
+    let hook = failed_hook(look, container, message).filter(|_| cause != FailureCause::Probe);
+    let hooked = hook.is_some();
+    if let Some(why) = hook {
+        how = format!("{name} was ended because its postStart hook failed{why}");
+        hint = "Mend the hook's command, or what it needs, and deploy that commit.";
+    }
     match &container.end {
         Some(End {
             reason: Some(reason),
@@ -185,7 +218,9 @@ fn crash(look: Look<'_>, container: &ContainerView, message: &str, certain: bool
         }) if reason == "OOMKilled" => {
             hint = "Raise resources.limits.memory, or use less memory.";
         }
-        Some(End { exit_code: 0, .. }) if !container.init && cause == FailureCause::CrashLoop => {
+        Some(End { exit_code: 0, .. })
+            if !container.init && cause == FailureCause::CrashLoop && !hooked =>
+        {
             hint = "The containers of a service must not end: run the program in the foreground.";
         }
         _ => {}
@@ -197,6 +232,22 @@ fn crash(look: Look<'_>, container: &ContainerView, message: &str, certain: bool
         hint: Some(hint.to_owned()),
         certain,
     }
+}
+
+/// Why a container was ended for its postStart hook, as the end of a sentence; nothing where it was not.
+/// What the hook said is known for a moment only.
+fn failed_hook(look: Look<'_>, container: &ContainerView, message: &str) -> Option<String> {
+    if container.reason.as_deref() == Some("PostStartHookError") {
+        let why = message
+            .split_once(" - error: ")
+            .map_or(message, |(_, why)| why);
+        return Some(format!(": {}", quote(why)));
+    }
+    let end = container.end.as_ref()?;
+    // It was told to end, as a program of its own accord ends with other codes.
+    let told = matches!(end.exit_code, 0 | 137 | 143) && end.reason.as_deref() != Some("OOMKilled");
+    let failed = look.events("FailedPostStartHook").next().is_some();
+    (told && failed && !container.init).then(String::new)
 }
 
 /// How a container ended, as a clause.

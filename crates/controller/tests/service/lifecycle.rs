@@ -237,6 +237,28 @@ async fn what_the_spec_no_longer_asks_for_is_pruned() {
 }
 
 #[tokio::test]
+async fn a_service_account_that_is_taken_out_goes_from_its_pods() {
+    within(async |sandbox| {
+        let account = |name: Option<&str>| json!({"spec": {"template": {"spec": {"serviceaccountname": name}}}});
+        let names = |deployment: &Deployment| {
+            let pod = deployment.spec.clone().and_then(|spec| spec.template.spec);
+            pod.map(|pod| (pod.service_account_name, pod.service_account))
+        };
+        sandbox.apply(json!({})).await.expect("applied");
+        sandbox.edit::<PinterestService>("hello", account(Some("team"))).await;
+        let team = || Some("team".to_owned());
+        sandbox
+            .until("hello", "with its account", |it: &Deployment| names(it) == Some((team(), team())))
+            .await;
+        sandbox.edit::<PinterestService>("hello", account(None)).await;
+        sandbox
+            .until("hello", "without it", |it: &Deployment| names(it) == Some((None, None)))
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn its_end_is_the_end_of_all_that_it_made() {
     within(async |sandbox| {
         sandbox

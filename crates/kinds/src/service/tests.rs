@@ -172,6 +172,14 @@ fn configs_become_a_config_map_that_all_containers_read() {
 }
 
 #[test]
+fn a_service_account_is_said_under_both_its_names() {
+    let spec = "template:\n  spec:\n    serviceaccountname: team\n    containers:\n      - {name: hello, image: x}\n";
+    let named = pod(&plain(spec));
+    assert_eq!(named.service_account_name.as_deref(), Some("team"));
+    assert_eq!(named.service_account, named.service_account_name);
+}
+
+#[test]
 fn autoscaling_becomes_an_autoscaler_of_the_resource() {
     let objects = plain("autoscaling: {min: 2, max: 5, cpu: 70, memory: 80}");
     assert_eq!(

@@ -94,6 +94,9 @@ fn pod_spec(translation: &Translation<'_>, template: &TemplateSpec, role: &str) 
         affinity: template.affinity.clone(),
         topology_spread_constraints: list(&spread),
         service_account_name: template.serviceaccountname.clone(),
+        // The old name of the same field, which the API server fills in and goes on reading: left to
+        // itself it would stay when the account is taken out of the config file.
+        service_account: template.serviceaccountname.clone(),
         priority_class_name: template.priorityclassname.clone(),
         image_pull_secrets: list(&template.imagepullsecrets),
         security_context: template.securitycontext.clone(),

@@ -190,6 +190,91 @@ fn a_missing_config_map_is_named() {
 }
 
 #[test]
+fn what_the_kubelet_does_not_allow_is_not_called_missing() {
+    let message = "container's runAsUser breaks non-root policy (pod: \"a\", container: app)";
+    let state = waiting("CreateContainerConfigError", message);
+    let workload = mk_workload(vec![mk_pod("a", "new", false, state)]);
+    let Rollout::Failed {
+        cause,
+        message,
+        hint,
+        ..
+    } = at(&workload, 5)
+    else {
+        panic!("it stays so")
+    };
+    assert_eq!(cause, FailureCause::CrashLoop);
+    assert!(
+        message.contains("one cannot start: container's runAsUser"),
+        "{message}"
+    );
+    assert!(hint.is_some_and(|hint| hint.contains("runAsUser")));
+}
+
+#[test]
+fn a_hook_that_fails_is_named_and_not_the_end_that_it_caused() {
+    let said = "Exec lifecycle hook ([sh]) for Container \"app\" in Pod \"a\" failed - error: command 'sh' exited with 9: , message: \"no\\n\"";
+    let mut state = waiting("PostStartHookError", said);
+    state["restartCount"] = json!(2);
+    let workload = mk_workload(vec![mk_pod("a", "new", false, state)]);
+    let (cause, message) = failure(&workload, 3);
+    assert_eq!(cause, FailureCause::CrashLoop);
+    assert!(
+        message.contains("its postStart hook failed: command 'sh' exited with 9"),
+        "{message}"
+    );
+
+    let ended = |code: i32, events| {
+        let pod = mk_pod("a", "new", false, crashed(2, json!({"exitCode": code})));
+        let mut workload = mk_workload(vec![pod]);
+        workload.events = events;
+        failure(&workload, 3).1
+    };
+    let hook = || {
+        vec![mk_event(
+            "a",
+            "FailedPostStartHook",
+            "PostStartHook failed",
+            2,
+        )]
+    };
+    let message = ended(0, hook());
+    assert!(
+        message.ends_with("app was ended because its postStart hook failed"),
+        "{message}"
+    );
+    let message = ended(3, hook());
+    assert!(message.ends_with("app ended with exit code 3"), "{message}");
+    let message = ended(0, Vec::new());
+    assert!(message.ends_with("app ended with exit code 0"), "{message}");
+}
+
+#[test]
+fn two_crashes_are_enough_before_the_kubelet_backs_off() {
+    let at_restart = |restarts: i32, state: Value| {
+        let fields = json!({
+            "state": state, "restartCount": restarts,
+            "lastState": {"terminated": {"exitCode": 7}},
+        });
+        mk_workload(vec![mk_pod("a", "new", false, fields)])
+    };
+    let ended = || json!({"terminated": {"exitCode": 7}});
+    assert!(
+        is_progressing(&at_restart(0, ended()), 3),
+        "it is tried again"
+    );
+    assert_eq!(
+        failure(&at_restart(1, ended()), 3).0,
+        FailureCause::CrashLoop
+    );
+    let runs = json!({"running": {}});
+    assert!(
+        is_progressing(&at_restart(1, runs), 3),
+        "it may get ready now"
+    );
+}
+
+#[test]
 fn a_probe_that_does_not_pass_fails_at_the_deadline() {
     let running = json!({"state": {"running": {}}, "started": true});
     let pod = mk_pod("a", "new", false, running);
