@@ -236,7 +236,7 @@ pub fn success(deploy: &Deploy, url: Option<&str>, page: &Page) -> String {
         summary.id,
         page.took(Some(summary.created_at), summary.finished_at)
     );
-    if let Some(url) = url {
+    if let Some(url) = url.filter(|_| summary.pods_desired > 0) {
         let _ = write!(text, "\nIt answers at {}", cell(url));
     }
     text
@@ -370,5 +370,8 @@ pub(crate) mod tests {
             success(&deploy, Some("http://127.0.0.1:31000/"), &page()),
             "hello runs 95f6178 (deploy 13, 14.2 s)\nIt answers at http://127.0.0.1:31000/"
         );
+        deploy.summary.pods_desired = 0;
+        let nobody_answers = success(&deploy, Some("http://127.0.0.1:31000/"), &page());
+        assert_eq!(nobody_answers, "hello runs 95f6178 (deploy 13, 14.2 s)");
     }
 }
