@@ -19,6 +19,7 @@ use std::time::Duration;
 use hermez_kinds::status::Conditions;
 use hermez_kinds::{Resource, RuntimeProfile, TranslateError};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{DynamicObject, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -107,6 +108,8 @@ pub(crate) struct Plan {
     pub again_after: Option<Duration>,
     /// Events for people: reason and message.
     pub notes: Vec<(&'static str, String)>,
+    /// A pod that keeps Kubernetes from going on; it is deleted, and made anew.
+    pub in_the_way: Option<Pod>,
     /// Why its objects cannot come to be; nothing is written then.
     pub refused: Option<Refusal>,
 }
@@ -128,6 +131,7 @@ pub(crate) fn plan(seen: &Seen<'_>, outside: &Outside) -> Result<Plan, Translate
         Resource::StatefulSet(set) => {
             plan.again_after = statefulset::again_after(seen, set);
             plan.refused = statefulset::refusal(seen, &plan.objects);
+            plan.in_the_way = statefulset::in_the_way(seen, set);
         }
         _ => {}
     }

@@ -13,7 +13,8 @@ use hermez_kinds::names::{
 };
 use hermez_kinds::{Kind, Resource, RuntimeProfile};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions, ResourceExt,
 };
@@ -185,6 +186,7 @@ impl Context {
             mut status,
             again_after,
             notes,
+            in_the_way,
             refused,
         } = kinds::plan(&seen, &outside)?;
         if let Some(Refusal { reason, message }) = refused {
@@ -211,6 +213,9 @@ impl Context {
         let mut wanted = self.write_all(object, &resource, &label, objects).await?;
         wanted.extend(keep);
         self.prune(object, &wanted).await?;
+        if let Some(pod) = in_the_way {
+            self.make_way(object, &pod).await?;
+        }
         let owned = self.owned.all_of(&uid);
         let seen = Seen {
             owned: &owned,
@@ -460,26 +465,14 @@ impl Context {
             if is_wanted || object.metadata.deletion_timestamp.is_some() {
                 continue;
             }
-            let namespace = object.namespace().unwrap_or_default();
-            let api: Api<DynamicObject> =
-                Api::namespaced_with(self.client.clone(), &namespace, &native);
-            let preconditions = Preconditions {
-                uid: object.uid(),
-                ..Preconditions::default()
-            };
             // The next attempt has the same host names: a job is gone when its pods are.
             let parameters = match native.kind.as_str() {
                 "Job" => DeleteParams::foreground(),
                 _ => DeleteParams::background(),
             };
-            let parameters = parameters.preconditions(preconditions);
-            match api.delete(&name, &parameters).await {
-                Ok(_) => {}
-                // Gone already, or another object of the same name by now.
-                Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => continue,
-                Err(error) => return Err(error.into()),
+            if !self.delete(&native, &object.metadata, parameters).await? {
+                continue;
             }
-            self.metrics.wrote("delete", &native.plural);
             let message = format!(
                 "deleted {}/{name}: the spec does not ask for it any more",
                 native.kind
@@ -488,6 +481,47 @@ impl Context {
                 .await;
         }
         Ok(())
+    }
+
+    /// Deletes a pod that keeps Kubernetes from going on.
+    async fn make_way(&self, owner: &DynamicObject, pod: &Pod) -> Result<(), ReconcileError> {
+        let native = ApiResource::erase::<Pod>(&());
+        let parameters = DeleteParams::default();
+        if self.delete(&native, &pod.metadata, parameters).await? {
+            let name = pod.name_any();
+            let message = format!(
+                "deleted Pod/{name}: it is of an older version and does not start, and Kubernetes brings out no newer one before it does"
+            );
+            self.tell(owner, EventType::Normal, "Replaced", &message)
+                .await;
+        }
+        Ok(())
+    }
+
+    /// Deletes an object that was seen; not where it is gone, or another of its name there by now.
+    async fn delete(
+        &self,
+        native: &ApiResource,
+        seen: &ObjectMeta,
+        parameters: DeleteParams,
+    ) -> Result<bool, ReconcileError> {
+        let namespace = seen.namespace.as_deref().unwrap_or_default();
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, native);
+        let preconditions = Preconditions {
+            uid: seen.uid.clone(),
+            ..Preconditions::default()
+        };
+        let name = seen.name.as_deref().unwrap_or_default();
+        match api
+            .delete(name, &parameters.preconditions(preconditions))
+            .await
+        {
+            Ok(_) => {}
+            Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        self.metrics.wrote("delete", &native.plural);
+        Ok(true)
     }
 
     /// Says in the status why a resource cannot go on, and once in an event.

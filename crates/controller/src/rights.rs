@@ -61,6 +61,10 @@ const BESIDE: &[(&str, &[Right])] = &[
         &[("", "pods", &["patch"]), ("", "nodes", &["list"])],
     ),
     (
+        "Stateful sets: a pod of an older version that does not start would block the newest.",
+        &[("", "pods", &["delete"])],
+    ),
+    (
         "A run by hand is owned by its CronJob.",
         &[("batch", "cronjobs/finalizers", &["update"])],
     ),

@@ -118,6 +118,8 @@ spec:
         self.scales(&client).await?;
         let restart_ms = self.restarts_with_a_pause(&pods).await?;
         self.has_notes(&address, "kept\n").await?;
+        let rollback_ms = self.comes_back_from_what_does_not_start().await?;
+        self.has_notes(&address, "kept\n").await?;
         self.updates_in_part().await?;
         self.refuses_what_cannot_be().await?;
 
@@ -142,6 +144,7 @@ spec:
             "update_ms": update_ms,
             "lost_pod_to_data_ms": lost_pod_ms,
             "restart_of_three_ms": restart_ms,
+            "rollback_of_broken_ms": rollback_ms,
             "claims_kept": kept,
         }))
     }
@@ -280,6 +283,30 @@ spec:
         let after = self.numbers(pods).await?;
         anyhow::ensure!(after.is_disjoint(&before), "{before:?} became {after:?}");
         Ok(begun.elapsed().as_millis() as u64)
+    }
+
+    /// A version that does not start stands neither in the way of what ran before, nor of the next one.
+    async fn comes_back_from_what_does_not_start(&self) -> Result<u64> {
+        self.clone.write("server.pl", "die qq{no config};\n")?;
+        let bad = self.push(&self.config(1, 0, "1Mi", "bad")).await?;
+        let (failed, _) = self.deploy(&bad, DeployState::Failed).await?;
+        let message = &failed.summary.message;
+        anyhow::ensure!(message.contains("ended with exit code"), "{failed:#?}");
+        let begun = Instant::now();
+        let path = format!("/workloads/{}/rollback", self.name);
+        let why = json!({ "reason": "it does not start" });
+        let asked: DeploySummary = self.hermez.post(&path, &why).await?;
+        let back = self.hermez.deploy_ends(asked.id, LIMIT).await?;
+        let state = back.summary.state;
+        anyhow::ensure!(state == DeployState::Succeeded, "{back:#?}");
+        let took = begun.elapsed().as_millis() as u64;
+
+        let worse = self.push(&self.config(1, 0, "1Mi", "worse")).await?;
+        self.deploy(&worse, DeployState::Failed).await?;
+        self.clone.write("server.pl", PROGRAM)?;
+        let good = self.push(&self.config(1, 0, "1Mi", "good")).await?;
+        self.deploy(&good, DeployState::Succeeded).await?;
+        Ok(took)
     }
 
     async fn updates_in_part(&self) -> Result<()> {

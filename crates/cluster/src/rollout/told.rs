@@ -19,6 +19,10 @@ pub(super) fn judge(workload: &Workload, declared: &Declared, now: Timestamp) ->
     if !progress.observed || !speaks_of_it {
         return Rollout::waiting("The controller has not taken up the new version yet");
     }
+    // Its pods' versions are Kubernetes' own, which a StatefulSet names when it has seen the spec.
+    if declared.kind == Kind::StatefulSet && progress.revision.is_none() {
+        return Rollout::waiting("Kubernetes has not taken up the new StatefulSet yet");
+    }
     let (ready, desired) = (progress.ready, progress.desired);
     let Some(doing) = &progress.reconciling else {
         return Rollout::Complete { ready, desired };

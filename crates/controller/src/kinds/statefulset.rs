@@ -4,11 +4,14 @@
 use std::time::Duration;
 
 use hermez_kinds::names::DEPLOY_ANNOTATION;
-use hermez_kinds::statefulset::{PinterestStatefulset, PinterestStatefulsetStatus, UpdateStrategy};
+use hermez_kinds::statefulset::{
+    PinterestStatefulset, PinterestStatefulsetStatus, PodManagementPolicy, UpdateStrategy,
+};
 use hermez_kinds::status::Conditions;
 use hermez_kinds::translate::is_paused;
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
@@ -117,7 +120,9 @@ pub(super) fn status(
     let mut before: PinterestStatefulsetStatus = seen.before();
     let empty = StatefulSetStatus::default();
     let now = native.as_ref().unwrap_or(&empty);
-    let revision = now.update_revision.clone().filter(|_| set.is_some());
+    let is_up_to_date = set.as_ref().is_some_and(|set| is_up_to_date(seen, set));
+    // Until then it is the version before.
+    let revision = now.update_revision.clone().filter(|_| is_up_to_date);
     let mut after = PinterestStatefulsetStatus {
         observed_generation: seen.generation,
         deploy: resource.annotations().get(DEPLOY_ANNOTATION).cloned(),
@@ -150,8 +155,7 @@ pub(super) fn status(
     };
     let counts = counts(&after, resource);
     conditions.push("Available", truth, reason, counts.clone());
-    let settled = set.as_ref().is_some_and(|set| is_settled(set, resource))
-        && is_as_wanted(seen, "StatefulSet");
+    let settled = is_up_to_date && set.as_ref().is_some_and(|set| is_settled(set, resource));
     if let Some(Refusal { reason, message }) = stalled {
         conditions.push("Stalled", "True", reason, message.clone());
     } else if !settled && paused {
@@ -187,6 +191,67 @@ fn has_moved(before: &PinterestStatefulsetStatus, after: &PinterestStatefulsetSt
     step(before) != step(after)
 }
 
+/// Whether the StatefulSet is the one that is wanted, and its status speaks of it.
+fn is_up_to_date(seen: &Seen<'_>, set: &StatefulSet) -> bool {
+    let observed = set.status.as_ref().and_then(|it| it.observed_generation);
+    observed >= set.metadata.generation && is_as_wanted(seen, "StatefulSet")
+}
+
+/// A pod of an older version that keeps the newest one from coming out, if there is one.
+///
+/// Where pods are made in order, Kubernetes waits for each to be ready before it replaces any, also
+/// for one that never will be: a version that does not start would block the good one that follows,
+/// and a rollback (<https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback>).
+/// One that was ready and is not at the moment is left to Kubernetes.
+pub(super) fn in_the_way(seen: &Seen<'_>, resource: &PinterestStatefulset) -> Option<Pod> {
+    let spec = &resource.spec;
+    let in_order = spec.podmanagementpolicy == PodManagementPolicy::OrderedReady;
+    if !in_order || to_update(resource) == 0 || is_paused(&resource.metadata) {
+        return None;
+    }
+    let set: StatefulSet = seen.named("StatefulSet", seen.resource.name())?;
+    if !is_up_to_date(seen, &set) {
+        return None;
+    }
+    let newest = set.status?.update_revision?;
+    let pods = seen.all::<Pod>("Pod").into_iter().filter(|pod| {
+        let version = pod.labels().get("controller-revision-hash");
+        version.is_some_and(|version| *version != newest)
+            && ordinal(pod) >= Some(spec.partition.unwrap_or(0))
+            && does_not_start(pod)
+    });
+    pods.max_by_key(ordinal)
+}
+
+/// The number at the end of a pod's name.
+fn ordinal(pod: &Pod) -> Option<i32> {
+    pod.name_any().rsplit_once('-')?.1.parse().ok()
+}
+
+/// Whether a pod has not been ready since its containers started, or they do not start at all.
+fn does_not_start(pod: &Pod) -> bool {
+    let Some(status) = &pod.status else {
+        return false;
+    };
+    let conditions = status.conditions.iter().flatten();
+    let ready = conditions.into_iter().find(|found| found.type_ == "Ready");
+    let Some(ready) = ready.filter(|ready| ready.status != "True") else {
+        return false;
+    };
+    if pod.metadata.deletion_timestamp.is_some() {
+        return false;
+    }
+    let since = ready.last_transition_time.as_ref().map(|time| time.0);
+    let was_ready = |container: &ContainerStatus| {
+        let runs = container.state.as_ref().and_then(|it| it.running.as_ref());
+        let started = runs.and_then(|runs| runs.started_at.as_ref());
+        // It became unready after it started: so it was ready in between.
+        started.is_some_and(|started| since > Some(started.0))
+    };
+    let containers: Vec<_> = status.container_statuses.iter().flatten().collect();
+    containers.is_empty() || !containers.into_iter().all(was_ready)
+}
+
 /// Pods that an update is to replace.
 fn to_update(resource: &PinterestStatefulset) -> i32 {
     let spec = &resource.spec;
@@ -202,8 +267,7 @@ fn is_settled(set: &StatefulSet, resource: &PinterestStatefulset) -> bool {
         return false;
     };
     let wanted = resource.spec.replicas;
-    status.observed_generation >= set.metadata.generation
-        && status.replicas == wanted
+    status.replicas == wanted
         && status.available_replicas.unwrap_or(0) == wanted
         && status.updated_replicas.unwrap_or(0) >= to_update(resource)
 }
@@ -369,6 +433,97 @@ mod tests {
             said(&status, "Available")
                 .is_some_and(|said| said.starts_with("Unknown NoStatefulSet"))
         );
+    }
+
+    #[test]
+    fn its_version_is_known_when_kubernetes_has_seen_the_spec() {
+        let resource = mk_resource(json!({}));
+        let revision = |owned: &crate::owned::Objects, resource: &Resource| {
+            let before = PinterestStatefulsetStatus::default();
+            at(0, resource, owned, &before).0.revision
+        };
+        let owned = mk_owned(&resource, 3, 3);
+        assert_eq!(revision(&owned, &resource).as_deref(), Some("a-2"));
+        let unseen = {
+            let (native, object) = owned[0].clone();
+            let mut object = object.as_ref().clone();
+            object.metadata.generation = Some(3);
+            vec![(native, std::sync::Arc::new(object))]
+        };
+        assert_eq!(revision(&unseen, &resource), None);
+        let other = mk_resource(json!({"minreadyseconds": 3}));
+        assert_eq!(revision(&owned, &other), None, "it is not written yet");
+    }
+
+    /// A pod of a version, with its conditions' and containers' state.
+    #[allow(clippy::needless_pass_by_value)] // it takes literals
+    fn mk_pod(name: &str, version: &str, ready: &str, since: &str, state: Value) -> DynamicObject {
+        serde_json::from_value(json!({
+            "metadata": {"name": name, "uid": name, "labels": {"controller-revision-hash": version}},
+            "spec": {"containers": []},
+            "status": {
+                "conditions": [{"type": "Ready", "status": ready, "lastTransitionTime": since}],
+                "containerStatuses": [{
+                    "name": "a", "ready": ready == "True", "restartCount": 0, "image": "b",
+                    "imageID": "", "state": state,
+                }],
+            },
+        }))
+        .expect("a pod")
+    }
+
+    fn blocking(resource: &Resource, pods: Vec<DynamicObject>) -> Option<String> {
+        let mut owned = mk_owned(resource, 2, 1);
+        let native = kube::api::ApiResource::erase::<Pod>(&());
+        owned.extend(
+            pods.into_iter()
+                .map(|pod| (native.clone(), std::sync::Arc::new(pod))),
+        );
+        let before = json!({});
+        let seen = Seen {
+            resource,
+            generation: Some(7),
+            profile: &RuntimeProfile::plain(),
+            owned: &owned,
+            before: &before,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        in_the_way(&seen, set_of(resource)).map(|pod| pod.name_any())
+    }
+
+    #[test]
+    fn a_pod_of_an_older_version_that_does_not_start_is_in_the_way() {
+        const FIRST: &str = "2026-01-01T00:00:00Z";
+        const LATER: &str = "2026-01-01T00:00:10Z";
+        let plain = mk_resource(json!({}));
+        let crashes = || json!({"waiting": {"reason": "CrashLoopBackOff"}});
+        let runs_since = |time: &str| json!({"running": {"startedAt": time}});
+        let bad = |name: &str| mk_pod(name, "a-1", "False", FIRST, crashes());
+        assert_eq!(
+            blocking(&plain, vec![bad("a-1"), bad("a-2")]).as_deref(),
+            Some("a-2")
+        );
+        let newest = mk_pod("a-2", "a-2", "False", FIRST, crashes());
+        assert_eq!(
+            blocking(&plain, vec![newest]),
+            None,
+            "it is Kubernetes' to wait for"
+        );
+        let well = mk_pod("a-2", "a-1", "True", FIRST, runs_since(FIRST));
+        assert_eq!(blocking(&plain, vec![well]), None);
+        let never = mk_pod("a-2", "a-1", "False", FIRST, runs_since(LATER));
+        assert_eq!(blocking(&plain, vec![never]).as_deref(), Some("a-2"));
+        let for_now = mk_pod("a-2", "a-1", "False", LATER, runs_since(FIRST));
+        assert_eq!(blocking(&plain, vec![for_now]), None, "it was ready before");
+
+        for more in [
+            json!({"podmanagementpolicy": "Parallel"}),
+            json!({"updatestrategy": "OnDelete"}),
+            json!({"partition": 3}),
+        ] {
+            let resource = mk_resource(more.clone());
+            assert_eq!(blocking(&resource, vec![bad("a-2")]), None, "{more}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) fn strip(pod: &mut DynamicObject) {
     );
     spec["initContainers"] = init;
     let mut status = pick(&pod.data["status"], &["phase", "reason", "message"]);
-    let kept = ["type", "status", "reason", "message"];
+    let kept = ["type", "status", "reason", "message", "lastTransitionTime"];
     status["conditions"] = each(&pod.data["status"]["conditions"], &kept);
     for list in ["initContainerStatuses", "containerStatuses"] {
         let statuses = &pod.data["status"][list];

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use crate::support::{Sandbox, image};
 
-/// A stateful set named `hello` at a version, with more fields in its spec.
+/// A stateful set named `hello` at a version, with more fields in its spec; the version `broken` ends
+/// at once.
 pub fn stateful_set(sandbox: &Sandbox, version: &str, more: &Value) -> Value {
-    let script = "echo $VERSION >> /data/starts; cat /data/starts; trap 'exit 0' TERM; while :; do sleep 0.2; done";
+    let script = "[ $VERSION = broken ] && exit 3; echo $VERSION >> /data/starts; cat /data/starts; trap 'exit 0' TERM; while :; do sleep 0.2; done";
     let mut set = json!({
         "apiVersion": "pinterest.com/v1",
         "kind": "PinterestStatefulset",

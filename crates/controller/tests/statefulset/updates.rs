@@ -46,6 +46,49 @@ async fn a_partition_keeps_the_pods_below_it() {
 }
 
 #[tokio::test]
+async fn a_version_that_does_not_start_does_not_block_the_next() {
+    within(async |sandbox| {
+        let two_pods = || json!({"replicas": 2});
+        apply(&sandbox, "one", two_pods()).await.expect("applied");
+        settled(&sandbox).await;
+        apply(&sandbox, "broken", two_pods())
+            .await
+            .expect("applied");
+        until(&sandbox, "broken in part", |status| {
+            status.updated_replicas == 1 && status.available_replicas == 1
+        })
+        .await;
+        apply(&sandbox, "two", two_pods()).await.expect("applied");
+        let whole = settled(&sandbox).await;
+        assert_eq!(whole.updated_replicas, 2);
+        for pod in ["hello-0", "hello-1"] {
+            assert_eq!(starts(&sandbox, pod).await, ["one", "two"], "{pod}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_first_version_that_does_not_start_is_replaced_too() {
+    within(async |sandbox| {
+        let two_pods = || json!({"replicas": 2});
+        apply(&sandbox, "broken", two_pods())
+            .await
+            .expect("applied");
+        until(&sandbox, "broken from the first", |status| {
+            status.replicas == 1 && status.revision.is_some()
+        })
+        .await;
+        apply(&sandbox, "one", two_pods()).await.expect("applied");
+        settled(&sandbox).await;
+        for pod in ["hello-0", "hello-1"] {
+            assert_eq!(starts(&sandbox, pod).await, ["one"], "{pod}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn on_delete_a_pod_is_new_when_somebody_deletes_it() {
     within(async |sandbox| {
         let more = json!({"updatestrategy": "OnDelete"});

@@ -25,6 +25,7 @@ use super::{
     Retention, UpdateStrategy, VolumeClaim,
 };
 use crate::kind::Kind;
+use crate::names::KIND_LABEL;
 use crate::profile::RuntimeProfile;
 use crate::template::Template;
 use crate::translate::{Pods, TranslateError, Translation, dynamic};
@@ -89,7 +90,7 @@ fn stateful_set(
             when_scaled: Some(retention(policy.whenscaled)),
         });
     let claims: Vec<PersistentVolumeClaim> = spec.volumeclaims.iter().map(claim).collect();
-    let pods = translation.pods(&Pods {
+    let mut pods = translation.pods(&Pods {
         template: &spec.template,
         place: "spec.template",
         role: "",
@@ -98,6 +99,10 @@ fn stateful_set(
         sidecarconfig: &spec.sidecarconfig,
         terminationgraceperiodseconds: spec.terminationgraceperiodseconds,
     })?;
+    // The controller looks at these pods.
+    let labels = pods.metadata.get_or_insert_default();
+    let labels = labels.labels.get_or_insert_default();
+    labels.insert(KIND_LABEL.to_owned(), Kind::StatefulSet.name().to_owned());
     Ok(StatefulSet {
         metadata: translation.workload_object(),
         spec: Some(StatefulSetSpec {

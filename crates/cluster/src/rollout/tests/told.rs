@@ -47,6 +47,22 @@ fn a_status_of_an_older_spec_says_nothing() {
 }
 
 #[test]
+fn a_stateful_sets_version_is_waited_for() {
+    let mut declared = mk_told(Kind::StatefulSet, 2, json!([]));
+    Arc::make_mut(&mut declared).progress.revision = None;
+    let conditions = json!([condition("Reconciling", "")]);
+    let crashed = mk_pod("hello-0", "old", false, crashed(5, json!({"exitCode": 3})));
+    let rollout = assess_told(declared, vec![crashed.clone()]);
+    assert!(matches!(rollout, Rollout::Waiting { .. }), "{rollout:?}");
+    let declared = mk_told(Kind::StatefulSet, 2, conditions);
+    let rollout = assess_told(declared, vec![crashed]);
+    assert!(
+        matches!(rollout, Rollout::Progressing { .. }),
+        "{rollout:?}"
+    );
+}
+
+#[test]
 fn it_is_complete_when_nothing_goes_on_any_more() {
     let rollout = assess_told(mk_told(Kind::CronJob, 2, json!([])), Vec::new());
     let complete = Rollout::Complete {
