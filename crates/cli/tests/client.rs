@@ -40,7 +40,7 @@ async fn a_server_that_is_not_there_is_told_apart() {
 
 #[tokio::test]
 async fn refusals_say_what_where_and_what_next() {
-    for (status, code) in [(401, 3), (403, 3), (404, 1), (422, 1), (500, 1)] {
+    for (status, code) in [(401, 3), (403, 3), (404, 1), (400, 2), (422, 2), (500, 1)] {
         let hint = match status {
             401 => "hint: Sign in with `hermez login",
             _ => "hint: Do this",

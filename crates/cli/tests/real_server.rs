@@ -196,13 +196,13 @@ async fn what_is_down_or_wrong_is_told_and_changes_nothing() {
         .owner(&[&create[..], &["http://127.0.0.1:1/no/repo"]].concat())
         .await;
     assert!(
-        ended.code == 1 && ended.err.contains("hint:") && ended.err.contains("request id:"),
+        ended.code == 2 && ended.err.contains("hint:") && ended.err.contains("request id:"),
         "{ended:?}"
     );
     let ended = server
         .owner(&[&create[..], &["file:///etc"]].concat())
         .await;
-    assert_eq!(ended.code, 1, "{ended:?}");
+    assert_eq!(ended.code, 2, "{ended:?}");
     let ended = server
         .owner(&["workload", "list", "--output", "json"])
         .await;
