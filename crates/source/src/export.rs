@@ -2,7 +2,9 @@
 //!
 //! Guarantees: everything is counted before anything is written; what is written stays inside the
 //! folder, and so does every symbolic link in it; the same commit gives the same bytes, modes and
-//! times on every server.
+//! times to the second on every server. Below the second a file's time is of its export alone: whoever
+//! takes files of the same size and time for the same, as BuildKit does with what it was sent for
+//! another build, must not take those of two commits of the same second for each other.
 
 use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -65,7 +67,8 @@ impl Mirrors {
     /// Writes the whole tree of a commit into an empty (or new) folder.
     ///
     /// Symbolic links are kept if they stay inside the tree; others, and submodules, are left out
-    /// and reported. Modes are 0644 or 0755, times are the commit's.
+    /// and reported. Modes are 0644 or 0755; times are the commit's to the second, and below it those
+    /// of this export.
     pub async fn export(
         &self,
         url: &RepositoryUrl,
@@ -243,10 +246,13 @@ fn entry(line: &[u8]) -> Option<Entry> {
     })
 }
 
-/// Gives files and folders the modes and the time that they have everywhere.
+/// Gives files and folders the modes and the time that they have everywhere, to the second.
 fn settle(root: &Path, kept: &[Entry], seconds: i64) -> std::io::Result<()> {
     use std::os::unix::ffi::OsStrExt as _;
     let time = TimeSpec::new(seconds, 0);
+    // Nobody can tell it before. Layers of images have whole seconds.
+    let below = (uuid::Uuid::new_v4().as_u128() % 1_000_000_000) as i64;
+    let own_time = TimeSpec::new(seconds, below);
     let mut folders = std::collections::BTreeSet::from([root.to_owned()]);
     for entry in kept {
         let path = root.join(std::ffi::OsStr::from_bytes(&entry.path));
@@ -258,7 +264,7 @@ fn settle(root: &Path, kept: &[Entry], seconds: i64) -> std::io::Result<()> {
         if let Some(mode) = mode {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))?;
         }
-        touch(&path, time)?;
+        touch(&path, own_time)?;
         let parents = path.ancestors().skip(1);
         for folder in parents.take_while(|p| p.starts_with(root)) {
             if !folders.insert(folder.to_owned()) {

@@ -87,6 +87,28 @@ async fn files_modes_links_and_times_are_those_of_the_commit() {
 }
 
 #[tokio::test]
+async fn below_the_second_times_are_those_of_one_export() {
+    let mut times = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        let into = tempfile::tempdir().unwrap();
+        let files: &[(&str, &str, &[u8])] = &[("100644", "a", b"a"), ("100644", "b", b"b")];
+        let exported = export(files, Limits::default(), into.path()).await;
+        exported.unwrap();
+        let time = |name: &str| {
+            into.path()
+                .join(name)
+                .metadata()
+                .unwrap()
+                .modified()
+                .unwrap()
+        };
+        assert_eq!(time("a"), time("b"));
+        times.insert(time("a"));
+    }
+    assert_eq!(times.len(), 3, "{times:?}");
+}
+
+#[tokio::test]
 async fn nothing_of_the_repository_is_run() {
     let into = tempfile::tempdir().unwrap();
     let trap = into.path().join("pwned");

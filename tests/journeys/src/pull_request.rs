@@ -72,6 +72,7 @@ impl Pull {
         let page = self.check_preview(number, &main).await?;
         let cookie = self.check_access(number, &page).await?;
         self.check_share(number, &page).await?;
+        self.push_in_the_same_second(number, &page).await?;
         let push_ms = self.push_again(number, &page).await?;
         self.check_forge(number, &page).await?;
         let sockets = [Shows::Token(&self.token), Shows::Cookie(&cookie)];
@@ -140,6 +141,46 @@ impl Pull {
             .await?;
         self.ready(number, None).await?;
         Ok((number, begun.elapsed().as_millis()))
+    }
+
+    /// A commit of the same second, with a file of the same size: a builder may take it for the one
+    /// before.
+    async fn push_in_the_same_second(&self, number: i64, page: &Url) -> Result<()> {
+        let git = async |words: &[&str]| self.clone.git(words).await;
+        let date = git(&["log", "-1", "--format=%cI"]).await?;
+        self.clone.write("message.txt", "other\n")?;
+        self.clone.commit("Other page").await?;
+        git(&[
+            "commit",
+            "--quiet",
+            "--amend",
+            "--no-edit",
+            "--date",
+            date.trim(),
+        ])
+        .await?;
+        let as_dated = [
+            "rebase",
+            "--quiet",
+            "--committer-date-is-author-date",
+            "HEAD~1",
+        ];
+        git(&as_dated).await?;
+        let dates = git(&["log", "-2", "--format=%ct"]).await?;
+        let same = dates
+            .lines()
+            .collect::<std::collections::BTreeSet<_>>()
+            .len()
+            == 1;
+        anyhow::ensure!(same, "{dates}");
+        let head = git(&["rev-parse", "HEAD"]).await?;
+        self.clone.push_to("topic").await?;
+        self.ready(number, Some(head.trim())).await?;
+        until("the preview has that commit's file", LIMIT, || async {
+            let answer = self.program(page).await?;
+            Ok((answer.text == "other\n").then_some(()))
+        })
+        .await
     }
 
     async fn push_again(&self, number: i64, page: &Url) -> Result<u128> {
