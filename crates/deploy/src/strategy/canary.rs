@@ -107,6 +107,13 @@ pub(crate) fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
                 Some((*ready, *desired)),
             )
         }
+        // All steps are of one deploy: what the watches show may be the step before.
+        Some(Rollout::Complete { desired, .. })
+            if plan.canary_pods.is_some_and(|pods| pods != *desired) =>
+        {
+            let message = "the cluster does not show this step's pods yet";
+            unready(deploy, step, &format!("{}: {message}", nth(&plan)), now)
+        }
         Some(Rollout::Complete { ready, desired }) => {
             let pods = (*ready, *desired);
             judged(deploy, seen, &plan, (step, pods, running), now)

@@ -94,6 +94,29 @@ fn nothing_is_tried_beside_nothing() {
 }
 
 #[test]
+fn the_pods_of_the_step_before_are_not_this_ones() {
+    let steps = [mk_step(25, 0, false), mk_step(50, 0, true)];
+    let mut deploy = mk_at(1, &steps);
+    deploy.plan = deploy.plan.map(|plan| DeployPlan {
+        canary_pods: Some(2),
+        ..plan
+    });
+    let stale = write(next(&deploy, &seen(READY), at(10)));
+    assert_eq!((stale.state, stale.verify_until), (None, None));
+    assert!(
+        stale
+            .message
+            .is_some_and(|it| it.contains("this step's pods"))
+    );
+    let both = Rollout::Complete {
+        ready: 2,
+        desired: 2,
+    };
+    let begun = write(next(&deploy, &seen(both), at(11)));
+    assert!(begun.verify_until.flatten().is_some(), "{begun:?}");
+}
+
+#[test]
 fn a_step_is_written_judged_for_its_time_and_followed_by_the_next() {
     let steps = [mk_step(25, 30, false), mk_step(50, 0, false)];
     let mut deploy = mk_at(0, &steps);
