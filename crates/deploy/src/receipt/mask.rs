@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use regex::{Captures, Regex, RegexBuilder};
 use serde_json::Value;
 
@@ -15,19 +17,29 @@ use serde_json::Value;
 pub const MASK: &str = "***";
 /// Shorter values are not masked wherever they occur: they would blacken half of every log.
 const MIN_VALUE_BYTES: usize = 4;
+/// The base64 of shorter values is not masked.
+const MIN_ENCODED_BYTES: usize = 6;
 /// Shorter lines of a value of several lines are not masked by themselves.
 const MIN_LINE_BYTES: usize = 8;
 /// Most known values.
 const MAX_VALUES: usize = 1000;
 /// Deepest nesting that is looked into.
 const MAX_DEPTH: usize = 64;
+/// Shortest run of base64 that is of a key before a key's last line.
+const KEY_RUN: usize = 40;
+/// Widths of a key's lines: of PEM and PGP, of OpenSSH, of MIME.
+const KEY_WIDTHS: [usize; 3] = [64, 70, 76];
+/// Fewer lines of such a width are of no key that has neither a first nor a last line.
+const MIN_KEY_LINES: usize = 3;
 
 /// Parts of names that promise a secret.
-const SECRET: &str = r"(?:passw(?:or)?d|passwd|passphrase|secret|token|credential|api[_.-]?key|access[_.-]?key|private[_.-]?key|signing[_.-]?key|encryption[_.-]?key|master[_.-]?key|auth[_.-]?key|session[_.-]?id|authorization|cookie|dsn)";
+const SECRET: &str = r"(?:passw(?:or)?d|passwd|passphrase|secret|token|credential|api[_.-]?key|access[_.-]?key|private[_.-]?key|account[_.-]?key|signing[_.-]?key|encryption[_.-]?key|master[_.-]?key|auth[_.-]?key|session[_.-]?id|authorization|cookie|dsn)";
+/// `pass` and `pwd` promise one too where they are a word of a name: not in `bypass` and `passed`.
+const PASS: &str = r"(?:(?:(?-u:\b)|_)(?:pass|pwd)[0-9]*(?:(?-u:\b)|_)|(?-i:[a-z0-9](?:Pass|Pwd)[0-9]*(?:[A-Z_]|(?-u:\b))))";
 /// Ends of names that tell of a secret and hold none.
-const HARMLESS_ENDS: [&str; 15] = [
+const HARMLESS_ENDS: [&str; 16] = [
     "name", "ref", "path", "file", "dir", "mount", "count", "ttl", "seconds", "expiry", "expires",
-    "enabled", "type", "length", "version",
+    "enabled", "type", "length", "version", "through",
 ];
 
 /// Most bytes of what one pattern remembers of texts that it has searched: what is longer than a few
@@ -43,18 +55,23 @@ fn pattern(text: &str) -> Regex {
         .unwrap_or_else(|error| unreachable!("a pattern of ours: {error}"))
 }
 
-static SECRET_NAME: LazyLock<Regex> = LazyLock::new(|| pattern(&format!("(?i){SECRET}")));
+static SECRET_NAME: LazyLock<Regex> =
+    LazyLock::new(|| pattern(&format!("(?i)(?:{SECRET}|{PASS})")));
 static TERMINAL: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)"));
+/// A line of an environment that is shown: all that follows is the value.
+static WHOLE_LINE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?im)^([ \t]*(?:(?:export|declare[ \t]+-x)[ \t]+)?)([a-z_][a-z0-9_.-]*)=([^\r\n]+)$")
+});
 static ASSIGNED: LazyLock<Regex> = LazyLock::new(|| {
     let value = r#"(\\+"[^"]*"|"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;&"'})\]]+)"#;
     pattern(&format!(
-        r#"(?i)([a-z0-9_.-]*{SECRET}[a-z0-9_.-]*)(\\*["']?[ \t]*(?:=>|:=|[:=])[ \t]*){value}"#
+        r#"(?i)([a-z0-9_.-]*(?:{SECRET}|{PASS})[a-z0-9_.-]*)(\\*["']?[ \t]*(?:=>|:=|[:=])[ \t]*){value}"#
     ))
 });
 static OPTION: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(
-        r"(?i)(--?[a-z0-9-]*{SECRET}[a-z0-9-]*)[ \t]+[^\s-]\S*"
+        r"(?i)(--?[a-z0-9-]*{SECRET}[a-z0-9-]*|(?:^|\s)--?(?:[a-z0-9]+-)*(?:pass|pwd))[ \t]+[^\s-]\S*"
     ))
 });
 
@@ -63,7 +80,7 @@ static LOOKS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     [
         // Headers: all of the value, whatever its scheme.
         (
-            r#"(?i)((?:proxy-)?authorization\\*["']?[ \t]*[:=][ \t]*\\*["']?)(?:(?:bearer|basic|token|digest|negotiate|aws4-hmac-sha256)[ \t]+)?[^\s"'\\},]+"#,
+            r#"(?i)((?:proxy-)?authorization\\*["']?[ \t]*[:=][ \t]*\\*["']?)(?:[a-z][a-z0-9_-]*[ \t]+)?[^\s"'\\},]+"#,
             "${1}***",
         ),
         (
@@ -73,14 +90,29 @@ static LOOKS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"(?i)(?-u:\b)(bearer|basic)[ \t]+[a-z0-9._~+/=-]{16,}", "${1} ***"),
         // Credentials in URLs.
         (r#"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?\#"'<>]+@"#, "${1}***@"),
+        // Those whose password has what should be written in `%` notation; a port is none.
+        (
+            r#"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s"'<>@/:?\#\[]*:(?:[0-9]*[^\s"'<>0-9/?\#,;)\]}]|[/?\#])[^\s"'<>]*@"#,
+            "${1}***@",
+        ),
+        (r"(hooks\.slack\.com/(?:services|workflows|triggers)/)[0-9A-Za-z/_-]+", "${1}***"),
+        // Base64 of PEM and of a registry's credentials, as Secrets have them.
+        (r"(?:LS0tLS1CRUdJTi|eyJhdXRocyI6)[0-9A-Za-z_+/=-]+", "***"),
+        (r#"(?i)(\\*"auth\\*"[ \t]*:[ \t]*)\\*"[^"]*""#, "${1}***"),
         // Tokens whose makers gave them a shape.
         (r"(?-u:\b)eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]*", "***"),
-        (r"(?-u:\b)(?:gh[pousr]_[0-9A-Za-z_]{20,}|github_pat_[0-9A-Za-z_]{20,})", "***"),
-        (r"(?-u:\b)(?:glpat-|xox[abeprs]-|hermez_|sk_live_|rk_live_|sk-)[0-9A-Za-z_-]{16,}", "***"),
+        (
+            r"(?-u:\b)(?:gh[pousr]_[0-9A-Za-z_]{20,}|github_pat_[0-9A-Za-z_]{20,}|npm_[0-9A-Za-z]{20,})",
+            "***",
+        ),
+        (
+            r"(?-u:\b)(?:glpat-|xox[abeprs]-|hermez_|[rs]k_(?:live|test)_|dckr_[op]at_|hv[bs]\.|sk-)[0-9A-Za-z_-]{16,}",
+            "***",
+        ),
         (r"(?-u:\b)(?:AKIA|ASIA)[0-9A-Z]{16}(?-u:\b)", "***"),
         (r"(?-u:\b)AIza[0-9A-Za-z_-]{30,}", "***"),
         (
-            r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
+            r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
             "***",
         ),
     ]
@@ -93,6 +125,12 @@ static LOOKS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
 pub fn is_secret_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     SECRET_NAME.is_match(name) && !HARMLESS_ENDS.iter().any(|end| lower.ends_with(end))
+}
+
+/// Whether this value of that name is a secret: the shell's `PWD` is a directory.
+fn is_secret(name: &str, value: &str) -> bool {
+    let is_directory = || value.trim_start_matches(['"', '\'', '\\']).starts_with('/');
+    is_secret_name(name) && !(name == "PWD" && is_directory())
 }
 
 /// A text without secrets that its look or the names in it give away, and without control
@@ -131,9 +169,23 @@ impl Masks {
         for (look, rest) in LOOKS.iter() {
             replace(&mut text, |text| look.replace_all(text, *rest));
         }
+        if text.contains('\n') {
+            text = without_cut_keys(&text);
+        }
+        let whole_line = |found: &Captures<'_>| {
+            let (before, name) = (&found[1], &found[2]);
+            if is_secret(name, &found[3]) {
+                format!("{before}{name}={MASK}")
+            } else {
+                found[0].to_owned()
+            }
+        };
+        replace(&mut text, |text| WHOLE_LINE.replace_all(text, whole_line));
         let assigned = |found: &Captures<'_>| {
             let (name, between) = (&found[1], &found[2]);
-            if is_secret_name(name) {
+            // `--- PASS: TestLogin` tells of a test.
+            let is_verdict = name == "PASS" && between == ": ";
+            if is_secret(name, &found[3]) && !is_verdict {
                 format!("{name}{between}{MASK}")
             } else {
                 found[0].to_owned()
@@ -146,26 +198,31 @@ impl Masks {
 
     /// The lines of a log without secrets, those that go over several lines included.
     pub fn mask_lines<'a>(&self, lines: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-        let mut in_key = false;
-        let mask = |line: &str| {
-            let begins = line.contains("-----BEGIN") && line.contains("PRIVATE KEY-----");
-            let ends = line.contains("-----END");
-            if in_key {
-                in_key = !ends;
-                return MASK.to_owned();
+        let texts: Vec<String> = lines.into_iter().map(plain).collect();
+        let lines: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let of_keys = of_keys(&lines);
+        let masked = lines.iter().zip(of_keys).map(|(line, of_key)| {
+            if of_key {
+                MASK.to_owned()
+            } else {
+                self.mask(line)
             }
-            in_key = begins && !ends;
-            self.mask(line)
-        };
-        lines.into_iter().map(mask).collect()
+        });
+        masked.collect()
     }
 
     /// A diff of manifests without secrets: the value that follows a name that promises one is
-    /// masked, however short.
+    /// masked, however short, and so are keys of several lines.
     pub fn mask_diff(&self, diff: &str) -> String {
+        let lines: Vec<&str> = diff.lines().collect();
+        let contents = lines.iter().map(|line| line.get(1..).unwrap_or_default());
+        let contents: Vec<&str> = contents.map(str::trim_start).collect();
         let mut named = false;
-        let mask = |line: &str| {
-            let content = line.get(1..).unwrap_or_default().trim_start();
+        let mask = |((line, content), of_key): ((&&str, &&str), bool)| {
+            if of_key {
+                let before = &line[..line.len() - content.len()];
+                return format!("{before}{MASK}\n");
+            }
             let content = content.strip_prefix("- ").unwrap_or(content);
             if let Some(name) = content.strip_prefix("name:") {
                 named = is_secret_name(name.trim());
@@ -175,7 +232,8 @@ impl Masks {
             }
             self.mask(line) + "\n"
         };
-        diff.lines().map(mask).collect()
+        let of_keys = of_keys(&contents);
+        lines.iter().zip(&contents).zip(of_keys).map(mask).collect()
     }
 }
 
@@ -183,6 +241,73 @@ fn replace(text: &mut String, with: impl FnOnce(&str) -> Cow<'_, str>) {
     if let Cow::Owned(changed) = with(text) {
         *text = changed;
     }
+}
+
+/// A text of several lines without what is left in it of private keys that it does not begin.
+fn without_cut_keys(text: &str) -> String {
+    let lines: Vec<&str> = text.split('\n').collect();
+    let of_keys = of_keys(&lines);
+    let masked = lines.iter().zip(of_keys);
+    let masked = masked.map(|(line, of_key)| if of_key { MASK } else { *line });
+    masked.collect::<Vec<_>>().join("\n")
+}
+
+/// Which lines are of private keys, but for the line that begins one. The last lines of a log may
+/// have a key's end without its beginning, or neither of them.
+fn of_keys(lines: &[&str]) -> Vec<bool> {
+    let mut of_keys = vec![false; lines.len()];
+    let mut in_key = false;
+    let mut from = 0;
+    for (at, line) in lines.iter().enumerate() {
+        let ends = line.contains("-----END");
+        let is_private = line.contains("PRIVATE KEY");
+        if in_key {
+            of_keys[at] = true;
+            in_key = !ends;
+        } else if is_private && line.contains("-----BEGIN") {
+            in_key = !ends;
+        } else if is_private && ends {
+            let body = (from..=at).filter(|it| has_key_run(lines[*it]));
+            // The last lines of a key may be short.
+            let end = (from..at).rev();
+            let end = end.take_while(|it| is_base64(lines[*it].trim()));
+            for it in body.chain(end) {
+                of_keys[it] = true;
+            }
+            from = at + 1;
+        }
+    }
+    let mut at = 0;
+    for run in lines.chunk_by(|one, next| is_key_line(one) == is_key_line(next)) {
+        let next = at + run.len();
+        if run.len() >= MIN_KEY_LINES && is_key_line(lines[at]) {
+            of_keys[at..next].fill(true);
+        }
+        at = next;
+    }
+    of_keys
+}
+
+fn is_of_base64(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=')
+}
+
+fn is_base64(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(is_of_base64)
+}
+
+fn has_key_run(line: &str) -> bool {
+    let mut runs = line.split(|c: char| !is_of_base64(c));
+    runs.any(|run| run.len() >= KEY_RUN)
+}
+
+/// Whether a line alone could be one of a key: digests have letters of one case.
+fn is_key_line(line: &str) -> bool {
+    let line = line.trim();
+    KEY_WIDTHS.contains(&line.len())
+        && is_base64(line)
+        && line.contains(|c: char| c.is_ascii_uppercase())
+        && line.contains(|c: char| c.is_ascii_lowercase())
 }
 
 /// Without what moves a terminal's cursor, which may also part a secret.
@@ -203,13 +328,13 @@ fn collect(value: &Value, depth: usize, found: &mut BTreeSet<String>) {
         Value::Object(fields) => {
             if let (Some(Value::String(name)), Some(Value::String(value))) =
                 (fields.get("name"), fields.get("value"))
-                && is_secret_name(name)
+                && is_secret(name, value)
             {
                 keep(value, found);
             }
             for (name, field) in fields {
                 match field {
-                    Value::String(value) if is_secret_name(name) => keep(value, found),
+                    Value::String(value) if is_secret(name, value) => keep(value, found),
                     _ => collect(field, depth + 1, found),
                 }
             }
@@ -226,6 +351,10 @@ fn keep(value: &str, found: &mut BTreeSet<String>) {
     );
     if value.len() >= MIN_VALUE_BYTES && !is_word {
         found.insert(value.to_owned());
+        if value.len() >= MIN_ENCODED_BYTES {
+            // Without padding it begins that of the value with a line end, too.
+            found.insert(STANDARD_NO_PAD.encode(value));
+        }
     }
     if value.contains('\n') {
         let lines = value.lines().map(str::trim);
@@ -238,99 +367,4 @@ fn keep(value: &str, found: &mut BTreeSet<String>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn secrets_are_masked_by_their_names_and_looks() {
-        for (text, masked) in [
-            ("DB_PASSWORD=hunter2 next", "DB_PASSWORD=*** next"),
-            ("password: \"a b\" x", "password: *** x"),
-            (
-                r#"{"apiToken":"abc","user":"ada"}"#,
-                r#"{"apiToken":***,"user":"ada"}"#,
-            ),
-            (r#"msg="{\"secret\":\"abc\"}""#, r#"msg="{\"secret\":***}""#),
-            (
-                "run --db-password hunter2 --verbose",
-                "run --db-password *** --verbose",
-            ),
-            ("GET /?access_key=1&b=2", "GET /?access_key=***&b=2"),
-            (
-                "connect postgres://ada:hunter2@db:5432/x failed",
-                "connect postgres://***@db:5432/x failed",
-            ),
-            (
-                "https://tok3n@host/a https://host/b@c",
-                "https://***@host/a https://host/b@c",
-            ),
-            ("Authorization: Bearer abc.def", "Authorization: ***"),
-            ("authorization=Basic YWRhOnA=", "authorization=***"),
-            ("Cookie: a=b; c=d", "Cookie: ***"),
-            ("sent bearer 0123456789abcdef0", "sent bearer ***"),
-            ("jwt eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJSM ok", "jwt *** ok"),
-            ("key AKIAIOSFODNN7EXAMPLE", "key ***"),
-            ("ghp_0123456789abcdefghijABCD", "***"),
-            ("a\u{1b}[31mPASS\u{1b}[0mWORD=x\u{0}y", "aPASSWORD=***"),
-        ] {
-            assert_eq!(mask(text), masked, "{text}");
-            assert_eq!(mask(masked), masked, "again: {masked}");
-        }
-    }
-
-    #[test]
-    fn what_only_speaks_of_secrets_stays() {
-        for text in [
-            "secretName: web-tls",
-            "reading /run/secrets/key",
-            "token_ttl=3600",
-            "a basic test of authentication",
-            "listening on http://127.0.0.1:8080/",
-            "password is required",
-        ] {
-            assert_eq!(mask(text), text);
-        }
-    }
-
-    #[test]
-    fn known_values_are_masked_wherever_they_stand() {
-        let manifest = json!({"spec": {"containers": [{"env": [
-            {"name": "DB_PASSWORD", "value": "hunter2"},
-            {"name": "SIGNING_KEY", "value": "first line\nsecond line"},
-            {"name": "GREETING", "value": "good morning"},
-            {"name": "TOKEN_COUNT", "value": "1234"},
-            {"name": "SESSION_ID", "value": "abc"},
-        ]}]}});
-        let masks = Masks::of([&manifest]);
-        assert_eq!(
-            masks.mask("good morning 1234 abc, I am hunter2!"),
-            "good morning 1234 abc, I am ***!"
-        );
-        assert_eq!(masks.mask("got second line"), "got ***");
-    }
-
-    #[test]
-    fn keys_of_many_lines_are_masked() {
-        let lines = [
-            "begin",
-            "-----BEGIN RSA PRIVATE KEY-----",
-            "MIIEpAIBAAKCAQEA",
-            "-----END RSA PRIVATE KEY-----",
-            "end",
-        ];
-        let masked = Masks::default().mask_lines(lines);
-        assert_eq!(masked, ["begin", "***", "***", "***", "end"]);
-    }
-
-    #[test]
-    fn a_diff_hides_values_however_short() {
-        let diff = " - name: DB_PASSWORD\n-  value: a\n+  value: b\n - name: MODE\n+  value: c\n";
-        let masked = Masks::default().mask_diff(diff);
-        assert_eq!(
-            masked,
-            " - name: DB_PASSWORD\n-  value: ***\n+  value: ***\n - name: MODE\n+  value: c\n"
-        );
-    }
-}
+mod tests;
