@@ -284,6 +284,7 @@ mod tests {
         EventView {
             kind: kind.into(),
             name: name.into(),
+            since: None,
             at: jiff::Timestamp::from_second(minute * 60).ok(),
             warning: false,
             reason: "Pulled".into(),

@@ -8,7 +8,7 @@ use hermez_kinds::Kind;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::declared::Declared;
+use crate::declared::{Declared, Stalled};
 use crate::index::Workload;
 use crate::view::PodView;
 
@@ -153,7 +153,7 @@ pub(crate) fn current(workload: &Workload, now: Timestamp) -> Rollout {
     if declared.deleting {
         return Rollout::waiting("The resource is being deleted");
     }
-    if let Some(failed) = stalled(declared, now) {
+    if let Some(failed) = stalled(workload, declared, now) {
         return failed;
     }
     if declared.kind != Kind::Service {
@@ -178,10 +178,10 @@ pub(crate) fn pod_message(pod: &PodView, workload: &Workload, now: Timestamp) ->
 }
 
 /// Why the controller cannot go on, when it is certain that it means what was last applied.
-fn stalled(declared: &Declared, now: Timestamp) -> Option<Rollout> {
+fn stalled(workload: &Workload, declared: &Declared, now: Timestamp) -> Option<Rollout> {
     let stalled = declared.stalled.as_ref()?;
-    // The Deployment itself says more about this one.
-    if stalled.reason == "ProgressDeadlineExceeded" {
+    // The Deployment itself, or the pods, say more about this one.
+    if stands_still(stalled) {
         return None;
     }
     // It may still speak of the deploy before, whose spec may have been the same; the controller
@@ -189,6 +189,9 @@ fn stalled(declared: &Declared, now: Timestamp) -> Option<Rollout> {
     let came = declared.applied_at.unwrap_or(stalled.since);
     if stalled.since < came && now.duration_since(came) < GRACE {
         return None;
+    }
+    if let Some(failed) = told::over(workload, declared, stalled, now) {
+        return Some(failed);
     }
     let cause = words::refusal_cause(&stalled.message);
     Some(Rollout::Failed {
@@ -201,4 +204,10 @@ fn stalled(declared: &Declared, now: Timestamp) -> Option<Rollout> {
         ),
         hint: Some(words::refusal_hint(cause, &stalled.message).to_owned()),
     })
+}
+
+/// Whether it says that the pods change no more, though not all of them are as they should be.
+fn stands_still(stalled: &Stalled) -> bool {
+    let late = ["ProgressDeadlineExceeded", "RolloutStuck"];
+    late.contains(&stalled.reason.as_str())
 }

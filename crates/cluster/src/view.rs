@@ -84,6 +84,8 @@ pub struct ReplicaSetView {
 /// A Kubernetes event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventView {
+    /// When it first happened.
+    pub since: Option<Timestamp>,
     /// When it last happened.
     pub at: Option<Timestamp>,
     /// Whether it is a warning.
@@ -221,14 +223,17 @@ impl From<&ReplicaSet> for ReplicaSetView {
 impl From<&Event> for EventView {
     fn from(event: &Event) -> EventView {
         let series = event.series.as_ref();
+        let since = instant(event.first_timestamp.as_ref())
+            .or_else(|| event.event_time.as_ref().map(|time| time.0))
+            .or_else(|| instant(event.metadata.creation_timestamp.as_ref()));
         let at = series
             .and_then(|series| series.last_observed_time.as_ref().map(|time| time.0))
             .or_else(|| instant(event.last_timestamp.as_ref()))
             .or_else(|| event.event_time.as_ref().map(|time| time.0))
-            .or_else(|| instant(event.first_timestamp.as_ref()))
-            .or_else(|| instant(event.metadata.creation_timestamp.as_ref()));
+            .or(since);
         let count = series.and_then(|series| series.count).or(event.count);
         EventView {
+            since,
             at,
             warning: event.type_.as_deref() == Some("Warning"),
             reason: event.reason.clone().unwrap_or_default(),
@@ -311,7 +316,7 @@ mod tests {
         let event: Event = serde_json::from_value(json!({
             "metadata": {"name": "e"}, "involvedObject": {"kind": kind, "name": name},
             "type": "Warning", "reason": "Unhealthy", "message": "no\n", "count": 1,
-            "lastTimestamp": "2026-01-01T00:00:00Z",
+            "firstTimestamp": "2025-12-31T23:00:00Z", "lastTimestamp": "2026-01-01T00:00:00Z",
             "series": {"count": 9, "lastObservedTime": "2026-01-01T00:10:00.000000Z"},
         }))
         .expect("an event");
@@ -341,6 +346,7 @@ mod tests {
         assert_eq!(event.count, 9);
         assert_eq!(event.message, "no");
         assert_eq!(event.at, "2026-01-01T00:10:00Z".parse().ok());
+        assert_eq!(event.since, "2025-12-31T23:00:00Z".parse().ok());
         assert!(event.is_about("Pod", "p") && !event.is_about("Pod", "q"));
     }
 

@@ -6,7 +6,7 @@ mod pull_request;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use hermez_api::Deploy;
+use hermez_api::{Deploy, DeployState, Receipt};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
@@ -81,6 +81,26 @@ impl Batch {
             .await?;
         let asked = self.hermez.deploy(&self.name, commit).await?;
         self.hermez.deploy_ends(asked.id, LIMIT).await
+    }
+
+    /// Deploys a commit whose container fails, and wants the receipt to say how, and its last line.
+    ///
+    /// # Errors
+    /// When the deploy does not fail, or its receipt says something else.
+    pub async fn fails_to_deploy(&self, commit: &str, how: &str, last_line: &str) -> Result<()> {
+        let deploy = self.deploy(commit).await?;
+        anyhow::ensure!(deploy.summary.state == DeployState::Failed, "{deploy:#?}");
+        let path = format!("/deploys/{}/receipt", deploy.summary.id);
+        let receipt: Receipt = self.hermez.get(&path).await?;
+        let found = &receipt.evidence;
+        let mut lines = found.containers.iter().flat_map(|it| &it.lines);
+        anyhow::ensure!(
+            found.cause == "crash_loop"
+                && found.sentence.contains(how)
+                && lines.any(|line| line.text == last_line),
+            "{receipt:#?}"
+        );
+        Ok(())
     }
 
     /// The workload's resource, once `wanted` holds for its status.

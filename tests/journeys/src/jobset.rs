@@ -1,6 +1,6 @@
 //! Job set: words are counted by a set of groups that meet by name and wait for each other; the set
-//! starts again when a job fails, and groups in a circle are refused with their place. One of a pull
-//! request runs once, when somebody asks for it.
+//! starts again when a job fails, says how the pod ended that it failed for, and groups in a circle are
+//! refused with their place. One of a pull request runs once, when somebody asks for it.
 
 use std::time::Instant;
 
@@ -129,6 +129,7 @@ async fn travel(batch: &Batch) -> Result<Value> {
     batch.logged(&format!("{words} words")).await?;
     pull.ran_once(&run).await?;
     pull.close().await?;
+    fails_with_its_last_words(batch).await?;
     Ok(json!({
         "journey": "jobset",
         "words": words,
@@ -149,6 +150,19 @@ async fn of_a_pull_request(pull: &Pull<'_>, words: usize) -> Result<Value> {
     anyhow::ensure!(counters.len() == 4, "{counters:#?}");
     pull.says("merge", &format!("{words} words")).await?;
     Ok(status)
+}
+
+/// A job that fails is the deploy's failure: with its exit code, and what it said last.
+async fn fails_with_its_last_words(batch: &Batch) -> Result<()> {
+    let words = "command: [sh, -c, \"echo no config; exit 3\"]";
+    let config = config(&batch.name, false, false)
+        .replace("maxrestarts: 1", "maxrestarts: 0")
+        .replace("- name: store\n", "- name: store\n      backofflimit: 0\n")
+        .replace("args: [store]", words);
+    batch.clone.write("jobset.yaml", config)?;
+    let commit = batch.clone.commit_and_push("Find no config").await?;
+    let how = "container store ended with exit code 3";
+    batch.fails_to_deploy(&commit, how, "no config").await
 }
 
 async fn refuses_a_circle(batch: &Batch) -> Result<()> {

@@ -1,20 +1,25 @@
 //! A stateful set from its repository to pods that keep their data: through an update, a lost pod, an
-//! update in part, a person's scaling, a change that cannot be, and its end.
+//! update in part, a pull request, a person's scaling, a change that cannot be, and its end.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use hermez_api::{Deploy, DeployState, DeploySummary, Workload, WorkloadStatus};
+use hermez_api::{
+    Deploy, DeployState, DeploySummary, PullRequest, Receipt, Workload, WorkloadStatus,
+};
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod};
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams,
 };
+use reqwest::Method;
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::forge::{Clone, Forge};
 use crate::hermez::{Hermez, ask};
 use crate::sandbox::Sandbox;
+use crate::visitor::{Shows, visit};
 use crate::wait::until;
 
 /// Longest time for a build or a rollout.
@@ -118,9 +123,10 @@ spec:
         self.scales(&client).await?;
         let restart_ms = self.restarts_with_a_pause(&pods).await?;
         self.has_notes(&address, "kept\n").await?;
-        let rollback_ms = self.comes_back_from_what_does_not_start().await?;
+        let rollback_ms = self.comes_back_from_what_does_not_start(&client).await?;
         self.has_notes(&address, "kept\n").await?;
         self.updates_in_part().await?;
+        self.follows_a_pull_request(sandbox).await?;
         self.refuses_what_cannot_be().await?;
 
         self.hermez
@@ -286,7 +292,7 @@ spec:
     }
 
     /// A version that does not start stands neither in the way of what ran before, nor of the next one.
-    async fn comes_back_from_what_does_not_start(&self) -> Result<u64> {
+    async fn comes_back_from_what_does_not_start(&self, client: &kube::Client) -> Result<u64> {
         self.clone.write("server.pl", "die qq{no config};\n")?;
         let bad = self.push(&self.config(1, 0, "1Mi", "bad")).await?;
         let (failed, _) = self.deploy(&bad, DeployState::Failed).await?;
@@ -301,12 +307,60 @@ spec:
         anyhow::ensure!(state == DeployState::Succeeded, "{back:#?}");
         let took = begun.elapsed().as_millis() as u64;
 
-        let worse = self.push(&self.config(1, 0, "1Mi", "worse")).await?;
-        self.deploy(&worse, DeployState::Failed).await?;
         self.clone.write("server.pl", PROGRAM)?;
+        self.stands_still().await?;
+        self.is_refused(client).await?;
         let good = self.push(&self.config(1, 0, "1Mi", "good")).await?;
         self.deploy(&good, DeployState::Succeeded).await?;
         Ok(took)
+    }
+
+    /// A pod that runs and never gets ready: the rollout has failed once it stands still.
+    async fn stands_still(&self) -> Result<()> {
+        let config = self.config(1, 0, "1Mi", "worse");
+        let config = config
+            .replace(
+                "tcpSocket:\n              port: 8080",
+                "tcpSocket:\n              port: 8081",
+            )
+            .replace(
+                "  partition: 0\n",
+                "  partition: 0\n  progressdeadlineseconds: 15\n",
+            );
+        let worse = self.push(&config).await?;
+        let (failed, _) = self.deploy(&worse, DeployState::Failed).await?;
+        let message = &failed.summary.message;
+        anyhow::ensure!(
+            failed.failure_cause.as_deref() == Some("probe")
+                && message.contains("does not pass its readiness probe: connection refused")
+                && message.contains("no step forward for 15 s"),
+            "{failed:#?}"
+        );
+        Ok(())
+    }
+
+    /// The namespace takes only pods that are restricted: what it says of them is the failure.
+    async fn is_refused(&self, client: &kube::Client) -> Result<()> {
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let enforce = async |level: Value| {
+            let labels = json!({ "pod-security.kubernetes.io/enforce": level });
+            let patch = Patch::Merge(json!({ "metadata": { "labels": labels } }));
+            namespaces
+                .patch(&self.name, &PatchParams::default(), &patch)
+                .await
+        };
+        enforce(json!("restricted")).await?;
+        let denied = self.push(&self.config(1, 0, "1Mi", "denied")).await?;
+        let (failed, _) = self.deploy(&denied, DeployState::Failed).await?;
+        enforce(Value::Null).await?;
+        let path = format!("/deploys/{}/receipt", failed.summary.id);
+        let receipt: Receipt = self.hermez.get(&path).await?;
+        let found = &receipt.evidence;
+        anyhow::ensure!(
+            found.cause == "admission" && found.sentence.contains("violates PodSecurity"),
+            "{receipt:#?}"
+        );
+        Ok(())
     }
 
     async fn updates_in_part(&self) -> Result<()> {
@@ -323,6 +377,57 @@ spec:
         let expected = expected.map(|(name, updated)| (name.to_owned(), updated));
         anyhow::ensure!(pods == expected, "the last pod alone is new: {status:#?}");
         Ok(())
+    }
+
+    /// A pull request's set has one pod, which each push reaches, though the file's partition would hold
+    /// it back; closed, it is gone with its volume.
+    async fn follows_a_pull_request(&self, sandbox: &Sandbox) -> Result<()> {
+        let token = std::fs::read_to_string(&sandbox.status.token_file)?;
+        let git = async |words: &[&str]| self.clone.git(words).await;
+        git(&["checkout", "--quiet", "-b", "topic"]).await?;
+        self.push_topic("first").await?;
+        let title = "Another answer";
+        let number = self.forge.open_pull(&self.name, "topic", title).await?;
+        let path = format!("/workloads/{}/pull-requests/{number}", self.name);
+        let deploys = format!("{path}/deploys");
+        let asked: DeploySummary = self.hermez.post(&deploys, &json!({})).await?;
+        let deploy = self.hermez.deploy_ends(asked.id, LIMIT).await?;
+        let state = deploy.summary.state;
+        anyhow::ensure!(state == DeployState::Succeeded, "{deploy:#?}");
+        let pull: PullRequest = self.hermez.get(&path).await?;
+        let page = pull.preview.and_then(|preview| preview.url);
+        let page: Url = page.context("a URL")?.parse()?;
+        let answers = async |expected: &str| {
+            until(&format!("it answers {expected:?}"), LIMIT, || async {
+                let answer = visit(&page, Shows::Token(token.trim()), false).await?;
+                Ok((answer.text == expected).then_some(()))
+            })
+            .await
+        };
+        answers("first").await?;
+        self.push_topic("second").await?;
+        answers("second").await?;
+
+        git(&["checkout", "--quiet", "main"]).await?;
+        let pull = format!("/repos/{}/{}/pulls/{number}", self.forge.user(), self.name);
+        let close = json!({ "state": "closed" });
+        self.forge.call(Method::PATCH, &pull, Some(close)).await?;
+        let kube = sandbox.kube().await?;
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(kube, &self.name);
+        until("its volume goes with it", LIMIT, || async {
+            let left = claims.list(&kube::api::ListParams::default()).await?;
+            Ok((left.items.len() == 3).then_some(()))
+        })
+        .await
+    }
+
+    /// Pushes a program that answers with a word, where there are no notes, to `topic`.
+    async fn push_topic(&self, word: &str) -> Result<()> {
+        let answer = format!("my $notes = \"{word}\";");
+        let program = PROGRAM.replace("my $notes = \"\";", &answer);
+        self.clone.write("server.pl", program)?;
+        self.clone.commit("Another answer").await?;
+        self.clone.push_to("topic").await
     }
 
     async fn refuses_what_cannot_be(&self) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Training: four workers meet through their variables and reduce, lose one of them, and end with
-//! the right result from their checkpoint; a gang that cannot fit starts nothing. One of a pull request
-//! runs once, when somebody asks for it.
+//! the right result from their checkpoint; a gang that cannot fit starts nothing, and one that fails says
+//! how its member ended. One of a pull request runs once, when somebody asks for it.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -127,6 +127,7 @@ async fn travel(batch: &Batch, disk: &Disk) -> Result<Value> {
     pull.push("training.yaml", &config(name, "10m", 1_000_000))
         .await?;
     let words = does_not_fit(batch).await?;
+    fails_with_its_last_words(batch).await?;
     pull.ran_once(&run).await?;
     pull.close().await?;
     Ok(json!({
@@ -228,6 +229,20 @@ async fn does_not_fit(batch: &Batch) -> Result<String> {
         .deploy_ends(asked.id, Duration::from_mins(1))
         .await?;
     Ok(words)
+}
+
+/// A member that fails is the deploy's failure: with its exit code, and what it said last.
+async fn fails_with_its_last_words(batch: &Batch) -> Result<()> {
+    let name = batch.name.as_str();
+    let image = format!("image: {name}\n");
+    let command = "command: [sh, -c, \"echo no checkpoint; exit 3\"]";
+    let config = config(name, "10m", STEPS)
+        .replace(&image, &format!("{image}              {command}\n"))
+        .replace("  members:\n", "  maxrestarts: 0\n  members:\n");
+    batch.clone.write("training.yaml", config)?;
+    let commit = batch.clone.commit_and_push("Find no checkpoint").await?;
+    let how = format!("container {name} ended with exit code 3");
+    batch.fails_to_deploy(&commit, &how, "no checkpoint").await
 }
 
 /// A folder of the node, as the claim `checkpoint` in the workload's namespace.

@@ -34,11 +34,7 @@ pub(super) fn judge(workload: &Workload, deployment: &DeploymentView, now: Times
         hint,
     };
     if let Some(message) = refused(deployment, newest, now) {
-        let cause = words::refusal_cause(&message);
-        let counts = counts(ready, desired);
-        let hint = words::refusal_hint(cause, &message).to_owned();
-        let message = format!("{counts}; the cluster refuses more: {message}");
-        return failed(cause, message, Some(hint));
+        return refusal(&message, ready, desired);
     }
     let troubles: Vec<Trouble> = pods
         .iter()
@@ -113,6 +109,19 @@ fn refused(
     let waited = since.is_some_and(|since| now.duration_since(since) >= GRACE);
     let certain = waited || !words::refusal_may_mend(&failure.message);
     certain.then(|| clip(&failure.message, 600))
+}
+
+/// The failure of a version whose pods the cluster does not take.
+pub(super) fn refusal(message: &str, ready: i32, desired: i32) -> Rollout {
+    let cause = words::refusal_cause(message);
+    let counts = counts(ready, desired);
+    Rollout::Failed {
+        cause,
+        ready,
+        desired,
+        message: format!("{counts}; the cluster refuses more: {message}"),
+        hint: Some(words::refusal_hint(cause, message).to_owned()),
+    }
 }
 
 /// The trouble that most pods share, and how many they are.

@@ -64,10 +64,13 @@ pub(super) fn trouble(look: Look<'_>) -> Option<Trouble> {
     if look.pod.ready || look.pod.deleting {
         return None;
     }
+    // With the containers of a pod that is over its sidecars are ended, however they take it.
+    let is_over = matches!(look.pod.phase.as_str(), "Succeeded" | "Failed");
     let mut found: Vec<Trouble> = look
         .pod
         .containers
         .iter()
+        .filter(|container| !(is_over && container.sidecar))
         .filter_map(|container| container_trouble(look, container))
         .chain(unschedulable(look))
         .chain(mount_trouble(look))
@@ -176,6 +179,32 @@ fn image(look: Look<'_>, container: &ContainerView, reason: &str, message: &str)
 }
 
 fn crash(look: Look<'_>, container: &ContainerView, message: &str, certain: bool) -> Trouble {
+    let (cause, how, hint) = how_it_ended(look, container, message);
+    Trouble {
+        cause,
+        singular: format!("crashes again and again: {how}"),
+        plural: format!("crash again and again: {how}"),
+        hint: Some(hint.to_owned()),
+        certain,
+    }
+}
+
+/// How a pod came to a bad end that is not started again: the cause, a clause, and what to do.
+pub(super) fn ended(look: Look<'_>) -> Option<(FailureCause, String, &'static str)> {
+    let badly = |it: &&ContainerView| {
+        let code = it.end.as_ref().map(|end| end.exit_code);
+        !it.sidecar && code.is_some_and(|code| code != 0)
+    };
+    let container = look.pod.containers.iter().find(badly)?;
+    Some(how_it_ended(look, container, ""))
+}
+
+/// How a container ended, or why it cannot be started: the cause, a clause, and what to do.
+fn how_it_ended(
+    look: Look<'_>,
+    container: &ContainerView,
+    message: &str,
+) -> (FailureCause, String, &'static str) {
     let noun = if container.init {
         "init container"
     } else {
@@ -225,13 +254,7 @@ fn crash(look: Look<'_>, container: &ContainerView, message: &str, certain: bool
         }
         _ => {}
     }
-    Trouble {
-        cause,
-        singular: format!("crashes again and again: {how}"),
-        plural: format!("crash again and again: {how}"),
-        hint: Some(hint.to_owned()),
-        certain,
-    }
+    (cause, how, hint)
 }
 
 /// Why a container was ended for its postStart hook, as the end of a sentence; nothing where it was not.
@@ -323,16 +346,32 @@ fn mount_trouble(look: Look<'_>) -> Option<Trouble> {
     {
         return None;
     }
-    let failures = look
-        .events("FailedMount")
-        .filter(|event| event.message.contains("not found"));
-    let event = failures.max_by_key(|event| event.at)?;
-    let why = event.message.rsplit(" : ").next().unwrap_or(&event.message);
-    let certain = look.age() >= GRACE && event.count >= 2;
-    Some(missing(
-        &format!("cannot mount a volume: {}", quote(why)),
-        certain,
-    ))
+    // Images are pulled once all volumes are there.
+    let mut pulls = look.events("Pulling").chain(look.events("Pulled"));
+    if pulls.next().is_some() {
+        return None;
+    }
+    let lacks = |event: &EventView| {
+        let words = ["not found", "non-existent"];
+        words.iter().any(|words| event.message.contains(words))
+    };
+    let failures = look.events("FailedMount");
+    let failures = failures.chain(look.events("FailedAttachVolume"));
+    let event = failures.max_by_key(|event| (lacks(event), event.at))?;
+    if lacks(event) {
+        let why = event.message.rsplit(" : ").next().unwrap_or(&event.message);
+        let certain = look.age() >= GRACE && event.count >= 2;
+        let predicate = format!("cannot mount a volume: {}", quote(why));
+        return Some(missing(&predicate, certain));
+    }
+    let why = quote(&event.message);
+    Some(Trouble {
+        cause: FailureCause::ConfigMissing,
+        singular: format!("waits for a volume: {why}"),
+        plural: format!("wait for a volume: {why}"),
+        hint: Some("Look at the volume, its claim and its storage class.".to_owned()),
+        certain: false,
+    })
 }
 
 fn missing(predicate: &str, certain: bool) -> Trouble {
@@ -347,13 +386,8 @@ fn missing(predicate: &str, certain: bool) -> Trouble {
 
 /// A pod that runs and does not get ready; never certain before the deadline.
 fn probe_trouble(look: Look<'_>) -> Option<Trouble> {
-    let own = look
-        .pod
-        .containers
-        .iter()
-        .filter(|container| !container.init);
-    let mut unready = own.filter(|c| !c.ready && c.state == ContainerState::Running);
-    unready.next()?;
+    let mut unready = look.pod.unready();
+    unready.find(|it| it.state == ContainerState::Running)?;
     let event = look.events("Unhealthy").max_by_key(|event| event.at)?;
     let (probe, answer) = words::probe(&event.message);
     Some(Trouble {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::judge::{self, most_common, say};
 use super::pod::{self, Look, Trouble, quote};
+use super::words::counts;
 use super::{FailureCause, told};
 use crate::index::Workload;
 use crate::view::{ContainerState, EventView, PodView};
@@ -33,10 +34,23 @@ pub fn late(workload: &Workload, now: Timestamp) -> Option<Late> {
             let pods = told::newest_pods(workload, declared).collect();
             (pods, declared.progress.ready, declared.progress.desired)
         };
-    let looks = pods.iter().map(|pod| judge::look(pod, workload, now));
-    let troubles: Vec<Trouble> = looks
-        .filter_map(|look| pod::trouble(look).or_else(|| stuck(look)))
-        .collect();
+    // Its pods are held back by a gate of the controller's own, which knows what they wait for.
+    let doing = declared.progress.reconciling.as_deref();
+    if let Some((_, why)) = doing.and_then(|doing| doing.split_once("waits for room: ")) {
+        return Some(Late {
+            cause: FailureCause::Unschedulable,
+            message: format!("{}; no room: {why}", counts(ready, desired)),
+            hint: Some("Ask for less CPU or memory, or add nodes.".to_owned()),
+        });
+    }
+    let looks = || {
+        let pods = pods.iter();
+        pods.map(move |pod| judge::look(pod, workload, now))
+    };
+    let mut troubles: Vec<Trouble> = looks().filter_map(pod::trouble).collect();
+    if troubles.is_empty() {
+        troubles = looks().filter_map(stuck).collect();
+    }
     let (trouble, count) = most_common(troubles.iter())?;
     Some(Late {
         cause: trouble.cause,
@@ -102,13 +116,6 @@ fn waits_for_its_node(look: Look<'_>) -> Option<Trouble> {
         look.events(reason)
             .max_by_key(|event: &&EventView| event.at)
     };
-    for reason in ["FailedMount", "FailedAttachVolume"] {
-        if let Some(event) = told(reason) {
-            let text = format!("waits for a volume: {}", quote(&event.message));
-            let hint = "Look at the volume, its claim and its storage class.";
-            return Some(mk(FailureCause::ConfigMissing, &text, hint));
-        }
-    }
     if let Some(event) = told("FailedCreatePodSandBox") {
         let text = format!("cannot be set up on its node: {}", quote(&event.message));
         let hint = "Look at the node's container runtime and network plugin.";
@@ -131,8 +138,8 @@ fn waits_for_its_node(look: Look<'_>) -> Option<Trouble> {
 
 /// A pod whose containers run.
 fn runs_and_is_not_ready(pod: &PodView) -> Option<Trouble> {
-    let mut own = pod.containers.iter().filter(|it| !it.init && !it.ready);
-    let Some(container) = own.find(|it| it.state == ContainerState::Running) else {
+    let mut unready = pod.unready();
+    let Some(container) = unready.find(|it| it.state == ContainerState::Running) else {
         return waits_for_a_readiness_gate(pod);
     };
     let (text, hint) = if container.started {

@@ -164,6 +164,8 @@ pub(super) fn sentence(
     plural: &str,
 ) -> String {
     let missing = desired - ready;
+    // Of a job there are pods of earlier tries too.
+    let troubled = troubled.min(missing.max(1));
     if desired == 1 && troubled == 1 {
         return format!("The pod {singular}");
     }
@@ -214,6 +216,7 @@ mod tests {
         assert_eq!(say(1, 3, 2), "1 of 3 pods is ready; the other 2 are bad");
         assert_eq!(say(0, 3, 3), "0 of 3 pods are ready; they are bad");
         assert_eq!(say(0, 4, 2), "0 of 4 pods are ready; 2 are bad");
+        assert_eq!(say(0, 1, 3), "The pod is bad");
         assert_eq!(say(29, 30, 1), "29 of 30 pods are ready; the last is bad");
     }
 

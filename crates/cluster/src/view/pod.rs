@@ -104,6 +104,14 @@ pub struct ContainerView {
     pub memory_limit: Option<String>,
 }
 
+impl PodView {
+    /// The containers that the pod waits for before it is ready, sidecars among them.
+    pub(crate) fn unready(&self) -> impl Iterator<Item = &ContainerView> {
+        let lasting = self.containers.iter().filter(|it| !it.init || it.sidecar);
+        lasting.filter(|it| !it.ready)
+    }
+}
+
 impl From<&Pod> for PodView {
     fn from(pod: &Pod) -> PodView {
         let empty = PodStatus::default();

@@ -62,8 +62,28 @@ pub(super) fn plan(seen: &Seen<'_>, job: &PinterestTrainingJob) -> Result<Plan, 
         ..Plan::default()
     };
     run::emit(&run, objects, &jobs, &mut plan);
+    if run.stage == Stage::Over {
+        keep_the_failed(&jobs, &of(&pods, &run.state), &run.state, &mut plan);
+    }
     plan.notes = run.notes;
     Ok(plan)
+}
+
+/// Keeps the jobs whose pods have failed, so that these can be read: a pod fails some time before
+/// Kubernetes says so of its job, and ends what else there is of it.
+fn keep_the_failed(jobs: &[Job], pods: &[&Pod], state: &RunState, plan: &mut Plan) {
+    let failed: Vec<&String> = pods
+        .iter()
+        .filter(|pod| phase(pod) == "Failed")
+        .filter_map(|pod| pod.labels().get(ROLE_LABEL))
+        .collect();
+    for job in jobs.iter().filter(|job| run::is_of(job, state)) {
+        let kept = ("Job".to_owned(), job.name_any());
+        let has_failed = job.labels().get(ROLE_LABEL);
+        if has_failed.is_some_and(|role| failed.contains(&role)) && !plan.keep.contains(&kept) {
+            plan.keep.push(kept);
+        }
+    }
 }
 
 /// Holds an attempt back while pods of another one still run, whose job somebody deleted before

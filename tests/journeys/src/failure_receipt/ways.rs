@@ -69,10 +69,11 @@ pub(super) const FAILURES: [Failure; 7] = [
     },
 ];
 
-/// Sources of a volume that are not there.
-pub(super) const VOLUMES: [&str; 2] = [
+/// Sources of a volume that are not there; the last is a key that a ConfigMap of every namespace lacks.
+pub(super) const VOLUMES: [&str; 3] = [
     "persistentVolumeClaim:\n            claimName: nowhere\n",
     "configMap:\n            name: nowhere\n",
+    "configMap:\n            name: kube-root-ca.crt\n            items:\n              - {key: nowhere, path: nowhere}\n",
 ];
 
 /// Whether a pod shows that failure to whoever looks at the cluster.

@@ -190,6 +190,47 @@ fn a_missing_config_map_is_named() {
 }
 
 #[test]
+fn a_key_that_a_volume_lacks_is_named() {
+    let pod = mk_pod("a", "new", false, waiting("ContainerCreating", ""));
+    let mut workload = mk_workload(vec![pod]);
+    let event =
+        "MountVolume.SetUp failed for volume \"v\" : references non-existent config key: nokey";
+    workload.events = vec![mk_event("a", "FailedMount", event, 5)];
+    assert!(is_progressing(&workload, 9), "it may come a moment later");
+    let (cause, message) = failure(&workload, 10);
+    assert_eq!(cause, FailureCause::ConfigMissing);
+    assert!(
+        message.ends_with("cannot mount a volume: references non-existent config key: nokey"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_volume_that_may_still_come_is_told_and_not_a_failure() {
+    let pod = mk_pod("a", "new", false, waiting("ContainerCreating", ""));
+    let mut workload = mk_workload(vec![pod]);
+    let event = "Multi-Attach error for volume \"v\" Volume is already used by pod(s) b";
+    workload.events = vec![mk_event("a", "FailedAttachVolume", event, 9)];
+    let told = |workload: &Workload| match at(workload, 300) {
+        Rollout::Progressing { message, .. } => message,
+        other => panic!("it may still come: {other:?}"),
+    };
+    let message = told(&workload);
+    assert!(
+        message.contains("one waits for a volume: Multi-Attach error"),
+        "{message}"
+    );
+    let pulling = mk_event("a", "Pulling", "Pulling image", 1);
+    workload.events.push(pulling);
+    assert_eq!(told(&workload), "0 of 3 pods are ready", "it has come");
+    workload.events.pop();
+    workload.deployment = Some(mk_deployment(3, late()));
+    let (cause, message) = failure(&workload, 300);
+    assert_eq!(cause, FailureCause::ConfigMissing);
+    assert!(message.contains("Multi-Attach error"), "{message}");
+}
+
+#[test]
 fn what_the_kubelet_does_not_allow_is_not_called_missing() {
     let message = "container's runAsUser breaks non-root policy (pod: \"a\", container: app)";
     let state = waiting("CreateContainerConfigError", message);
@@ -299,6 +340,36 @@ fn a_probe_that_does_not_pass_fails_at_the_deadline() {
     assert_eq!(cause, FailureCause::Probe);
     assert!(
         message.contains("one runs, and its container app has not passed its readiness probe"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_sidecar_that_does_not_get_ready_is_named() {
+    let runs = |name: &str, ready: bool| {
+        json!({
+            "name": name, "image": "i", "imageID": "", "ready": ready, "restartCount": 0,
+            "started": true, "state": {"running": {}},
+        })
+    };
+    let mut pod = mk_pod("a", "new", false, json!({}));
+    pod["spec"]["initContainers"] = json!([{"name": "proxy", "restartPolicy": "Always"}]);
+    pod["status"]["initContainerStatuses"] = json!([runs("proxy", false)]);
+    pod["status"]["containerStatuses"] = json!([runs("app", true)]);
+    let mut workload = mk_workload(vec![pod]);
+    workload.deployment = Some(mk_deployment(3, late()));
+    let (cause, message) = failure(&workload, 60);
+    assert_eq!(cause, FailureCause::Probe);
+    assert!(
+        message.contains("its container proxy has not passed its readiness probe"),
+        "{message}"
+    );
+    let said = "Readiness probe failed: HTTP probe failed with statuscode: 503";
+    workload.events = vec![mk_event("a", "Unhealthy", said, 9)];
+    let (cause, message) = failure(&workload, 60);
+    assert_eq!(cause, FailureCause::Probe);
+    assert!(
+        message.contains("one does not pass its readiness probe: HTTP status 503"),
         "{message}"
     );
 }

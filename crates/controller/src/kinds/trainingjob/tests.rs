@@ -381,6 +381,20 @@ fn those_who_lead_decide_the_success() {
 }
 
 #[test]
+fn what_a_failed_member_said_stays_to_be_read() {
+    let job = mk_training(
+        json!([{"role": "worker", "replicas": 2}]),
+        json!({"gangtimeoutseconds": 60, "maxrestarts": 0}),
+    );
+    let (_, begun) = look(&job, &[], &json!({}), 0);
+    let failed = json!({"phase": "Failed"});
+    let whole = of(&job, [(placed(), running()), (placed(), failed)]);
+    let (plan, status) = look(&job, &whole, &begun, 1);
+    assert_eq!(status["phase"], "Failed");
+    assert_eq!(plan.keep, [("Job".to_owned(), "t-worker".to_owned())]);
+}
+
+#[test]
 fn a_suspended_gang_has_no_jobs_and_its_next_attempt_is_not_a_restart() {
     let job = two();
     let (_, begun) = look(&job, &[], &json!({}), 0);
