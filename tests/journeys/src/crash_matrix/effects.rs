@@ -167,9 +167,12 @@ impl Lane {
     /// # Errors
     /// When anything does not answer.
     pub async fn mark(&self, play: Play) -> Result<Mark> {
+        let history = self.history().await?;
+        // A canary that waits ends while it is played: it counts.
+        let newest = history.iter().find(|it| it.state != DeployState::Canary);
         Ok(Mark {
             audit: self.audit().await?.first().map_or(0, |it| it.id),
-            deploy: self.history().await?.first().map_or(0, |it| it.id),
+            deploy: newest.map_or(0, |it| it.id),
             build: self.builds().await?.first().map_or(0, |it| it.id),
             own: self.counters(&self.client, &self.name).await?,
             elsewhere: self.elsewhere(play).await?,

@@ -29,6 +29,8 @@ pub struct Forged {
     sleeper: Option<i64>,
     /// The other workload's repository.
     other: Option<Other>,
+    /// A commit whose build fails.
+    broken: Option<String>,
 }
 
 /// A repository for a workload beside.
@@ -175,8 +177,31 @@ impl Lane {
         self.clone.write("notes.txt", &name)?;
         let commit = self.on_a_branch(&name).await?;
         self.forged().fix.clone_from(&commit);
-        let build = self.until("the commit to be picked is known", || async {
-            Ok(self.hermez.build(&self.name, &commit).await.ok())
+        self.build_of_branch_ends(&commit).await
+    }
+
+    /// A commit beside the branch whose build fails; made once, and its own build has ended.
+    pub(super) async fn broken(&self) -> Result<String> {
+        let known = self.forged().broken.clone();
+        if let Some(broken) = known {
+            return Ok(broken);
+        }
+        let name = unique("broken");
+        let from = self.versions[0].as_str();
+        let switch = ["checkout", "--quiet", "-B", name.as_str(), from];
+        self.clone.git(&switch).await?;
+        self.clone
+            .write("Dockerfile", "FROM scratch\nCOPY missing.txt /\n")?;
+        let commit = self.on_a_branch(&name).await?;
+        self.build_of_branch_ends(&commit).await?;
+        self.forged().broken = Some(commit.clone());
+        Ok(commit)
+    }
+
+    /// Waits for the build of a commit that was pushed as a branch.
+    async fn build_of_branch_ends(&self, commit: &str) -> Result<()> {
+        let build = self.until("the commit is known", || async {
+            Ok(self.hermez.build(&self.name, commit).await.ok())
         });
         let build = build.await?;
         self.hermez.build_ends(build.id, LIMIT).await?;

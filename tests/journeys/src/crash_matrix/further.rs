@@ -250,9 +250,14 @@ impl Lane {
     async fn delete_the_other(&self) -> Result<()> {
         let name = self.other_name();
         self.take_away(&format!("/workloads/{name}")).await?;
+        self.is_gone(&name).await
+    }
+
+    /// Waits until nothing with this name is in the cluster.
+    pub(super) async fn is_gone(&self, name: &str) -> Result<()> {
         self.until("nothing of it is in the cluster", || async {
             let (resources, deployments) = (self.resources().await?, self.deployments().await?);
-            let left = resources.iter().chain(&deployments).any(|it| *it == name);
+            let left = resources.iter().chain(&deployments).any(|it| it == name);
             Ok((!left).then_some(()))
         })
         .await

@@ -375,7 +375,7 @@ impl Line {
             Err(error) => format!("DIFFERS: {error}"),
         };
         format!(
-            "{:<9} {side:<7} {:<75} {outcome}",
+            "{:<12} {side:<7} {:<75} {outcome}",
             format!("{:?}", self.play),
             self.point.effect
         )

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::lane::Lane;
+use super::lane::{Lane, of};
 use super::plays::Play;
 use crate::sandbox::unique;
 
@@ -31,8 +31,7 @@ impl Lane {
             Play::Push | Play::Restart => Ok(()),
             Play::Canary => {
                 // One that failed may have left it.
-                self.insist(Method::DELETE, &self.path("strategy"), &json!({}))
-                    .await?;
+                self.without_a_strategy().await?;
                 self.deployed(0).await
             }
             Play::Hotfix => {
@@ -56,6 +55,8 @@ impl Lane {
             Play::Revert => self.has_rolled_back().await,
             Play::Sleep => self.is_awake().await,
             Play::Create => self.is_without_the_other().await,
+            Play::CancelCanary | Play::Queue => self.has_a_canary().await,
+            Play::BuildFails => self.broken().await.map(drop),
             Play::Waves => self.runs_in_waves().await,
         }
     }
@@ -121,12 +122,40 @@ impl Lane {
             Play::Sleep => self.sleep_and_wake().await?,
             Play::Autoscale => self.follow_the_load().await?,
             Play::Create => self.create_and_delete().await?,
+            Play::CancelCanary => self.cancel(self.canary().await?).await?,
+            Play::Queue => self.queue_behind_a_canary().await?,
+            Play::BuildFails => {
+                let broken = self.broken().await?;
+                let asked: DeploySummary = self.ask("deploys", &of(&broken)).await?;
+                self.ends(asked.id).await?;
+            }
             Play::Waves => self.go_in_waves().await?,
         }
         self.settles().await
     }
 
     async fn try_a_canary(&self) -> Result<()> {
+        let id = self.canary_waits().await?;
+        self.tell(id, "promote").await?;
+        self.ends(id).await?;
+        self.without_a_strategy().await
+    }
+
+    async fn without_a_strategy(&self) -> Result<()> {
+        self.insist(Method::DELETE, &self.path("strategy"), &json!({}))
+            .await
+    }
+
+    /// There is a canary that waits for a word, and what comes after it will have none.
+    async fn has_a_canary(&self) -> Result<()> {
+        self.without_a_strategy().await?;
+        self.deployed(0).await?;
+        self.canary_waits().await?;
+        self.without_a_strategy().await
+    }
+
+    /// Tries a version as a canary, until that waits for a word; gives its deploy.
+    async fn canary_waits(&self) -> Result<i64> {
         let strategy = RolloutStrategy {
             canary: vec![CanaryStep {
                 percent: 50,
@@ -135,22 +164,47 @@ impl Lane {
             }],
             waves: Vec::new(),
         };
-        let path = self.path("strategy");
-        self.insist(Method::PUT, &path, &json!(strategy)).await?;
+        self.insist(Method::PUT, &self.path("strategy"), &json!(strategy))
+            .await?;
         let asked = self.deploy(1).await?;
-        let path_of_it = format!("/deploys/{}", asked.id);
+        let path = format!("/deploys/{}", asked.id);
         self.until("the canary waits for a word", || async {
-            let deploy: hermez_api::Deploy = self.get(&path_of_it).await?;
+            let deploy: hermez_api::Deploy = self.get(&path).await?;
             let state = deploy.summary.state;
             anyhow::ensure!(!state.is_over(), "it ended before: {deploy:#?}");
             let waits = deploy.summary.message.contains("hermez deploys promote");
             Ok((state == DeployState::Canary && waits).then_some(()))
         })
         .await?;
-        let promote = format!("{path_of_it}/promote");
-        self.insist(Method::POST, &promote, &json!({})).await?;
-        self.ends(asked.id).await?;
-        self.insist(Method::DELETE, &path, &json!({})).await
+        Ok(asked.id)
+    }
+
+    /// The deploy whose canary waits.
+    async fn canary(&self) -> Result<i64> {
+        let is_it = |it: &DeploySummary| it.state == DeployState::Canary;
+        Ok(self.newest_is("a canary waits", is_it).await?.id)
+    }
+
+    /// Stops a deploy, and waits until no canary is left.
+    async fn cancel(&self, id: i64) -> Result<()> {
+        self.tell(id, "cancel").await?;
+        self.ends(id).await?;
+        self.is_gone(&hermez_kinds::canary::name(&self.name)).await
+    }
+
+    /// What comes while a canary has the workload waits for it, and the newest is brought out.
+    async fn queue_behind_a_canary(&self) -> Result<()> {
+        let canary = self.canary().await?;
+        let older = self.deploy(0).await?;
+        let newer = self.deploy(1).await?;
+        self.ends(older.id).await?;
+        // It takes nobody's place, but would go first.
+        let restart: DeploySummary = self.ask("restart", &json!({})).await?;
+        self.tell(restart.id, "cancel").await?;
+        self.ends(restart.id).await?;
+        self.cancel(canary).await?;
+        self.ends(newer.id).await?;
+        Ok(())
     }
 
     pub(super) async fn set_previews(&self, auto: bool) -> Result<()> {

@@ -35,6 +35,13 @@ pub enum Play {
     Autoscale,
     /// A workload is created from another repository, deployed, and deleted.
     Create,
+    /// A canary that waits for a word is canceled instead.
+    CancelCanary,
+    /// Behind a canary that waits, a deploy is superseded by a newer one, and a restart is canceled;
+    /// the canary makes way, and the newer one is brought out.
+    Queue,
+    /// A commit whose build fails is deployed.
+    BuildFails,
     /// A version goes through two clusters in waves, and the strategy goes.
     Waves,
 }
@@ -56,9 +63,35 @@ const ANOTHER: &[&str] = &[
     "forge: DELETE hooks",
 ];
 
+/// What is seen of a canary that is canceled; all of it is its own.
+const CANARY_CANCELED: &[&str] = &[
+    "update deploy cancel",
+    "DELETE pinterestservices of a canary",
+    "update deploy to canceled",
+];
+
+/// What is seen of deploys that wait for another; all of it is their own: the first that is asked
+/// for, superseded and canceled is one that waits.
+const QUEUED: &[&str] = &[
+    ASKED,
+    "update deploy to queued",
+    "update deploy to superseded",
+    "update deploy cancel",
+    "update deploy to canceled",
+    "update deploy to applying",
+];
+
+/// What is seen of a deploy whose build fails; all of it is its own.
+const BUILD_FAILED: &[&str] = &[
+    "update build to queued",
+    "update deploy to building",
+    "update build to failed",
+    "update deploy to failed",
+];
+
 impl Play {
     /// All plays, in the order in which they are played.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Deploy,
         Self::Push,
         Self::Restart,
@@ -75,6 +108,9 @@ impl Play {
         Self::Sleep,
         Self::Autoscale,
         Self::Create,
+        Self::CancelCanary,
+        Self::Queue,
+        Self::BuildFails,
         Self::Waves,
     ];
 
@@ -114,6 +150,9 @@ impl Play {
                 "hooks",
                 "of another",
             ],
+            Self::CancelCanary => CANARY_CANCELED,
+            Self::Queue => QUEUED,
+            Self::BuildFails => BUILD_FAILED,
             Self::Waves => &["cluster east", "the next wave"],
         }
     }
@@ -206,6 +245,9 @@ impl Play {
                 "update scale_change to ended",
             ],
             Self::Create => ANOTHER,
+            Self::CancelCanary => CANARY_CANCELED,
+            Self::Queue => QUEUED,
+            Self::BuildFails => BUILD_FAILED,
             Self::Waves => &[
                 "cluster east: PATCH pinterestservices by hermez",
                 "cluster east: PATCH deployments by hermez-controller",
