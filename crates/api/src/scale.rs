@@ -58,8 +58,8 @@ pub struct SetScale {
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub until: Option<Timestamp>,
-    /// Turns an autoscaler off for as long as this holds; without it, a workload that is scaled by
-    /// its load takes no other number than 0.
+    /// Turns an autoscaler off until the config file, or other settings of an autoscaler, say how many
+    /// again; without it, a workload that is scaled by its load takes no other number than 0.
     #[serde(default)]
     pub fixed: bool,
 }

@@ -1,7 +1,8 @@
 //! Writes to the cluster: the workload's resource, its namespace, its end.
 //!
 //! Guarantees: an apply is server-side and idempotent; the number of replicas is left to whoever
-//! else has set it, also when they do so at the same moment; nothing takes longer than
+//! else has set it, also when they do so at the same moment, unless the file's autoscaler could not
+//! begin from it; nothing takes longer than
 //! [`ANSWER_WITHIN`] a request. What is there is known from the watch: it is asked for only where
 //! the watch has not seen it, or has not seen its newest version.
 
@@ -20,7 +21,7 @@ use kube::api::{
     Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, PropagationPolicy,
 };
 use kube::{Client, ResourceExt};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::scale::{FileScale, OFF, REPLICAS_FIELD, change_of};
 use crate::{ClusterError, WorkloadKey};
@@ -120,6 +121,8 @@ pub(crate) struct Live {
     replicas: Option<i64>,
     /// Whether somebody other than a deploy has set that number.
     replicas_of_others: bool,
+    /// Whether an autoscaler changes it.
+    autoscaled: bool,
     /// Whether somebody has suspended it, or let it run again, by hand.
     suspended_by_others: bool,
     /// When the pods were last restarted: a deploy that forgot it would restart them once more.
@@ -153,6 +156,7 @@ impl Live {
             version: live.resource_version(),
             replicas: live.data.pointer("/spec/replicas").and_then(Value::as_i64),
             replicas_of_others: others_own(live.managed_fields(), REPLICAS_FIELD),
+            autoscaled: settings.is_some_and(|settings| !settings.is_null()),
             suspended_by_others: others_own(live.managed_fields(), "/f:spec/f:suspend"),
             restarted_at: live.annotations().get(RESTARTED_ANNOTATION).cloned(),
             by_hand: change_of(live).map(|_| by_hand()),
@@ -200,36 +204,55 @@ fn manifest(resource: &Resource, deploy: &DeployMark, live: Option<&Live>) -> Va
     if live.is_some_and(|live| live.suspended_by_others) {
         spec.remove("suspend");
     }
-    let replicas = live.and_then(|live| live.replicas);
-    let of_others = live.is_some_and(|live| live.replicas_of_others);
-    if let Some(said) = live.and_then(|live| live.by_hand.as_ref()) {
-        match said {
-            ByHand::Replicas => {}
-            ByHand::WithoutAutoscaler => drop(spec.remove("autoscaling")),
-            ByHand::Autoscaling(settings) => {
-                spec.insert("autoscaling".into(), settings.clone());
-            }
-        }
-        match replicas {
-            Some(live) if !of_others => drop(spec.insert("replicas".into(), live.into())),
-            _ => drop(spec.remove("replicas")),
-        }
-        return body;
-    }
-    let bounds = spec.get("autoscaling").map(|autoscaling| {
-        let bound = |name: &str| autoscaling.get(name).and_then(Value::as_i64).unwrap_or(1);
-        (bound("min"), bound("max"))
-    });
-    match (bounds, replicas) {
-        (_, _) if of_others => drop(spec.remove("replicas")),
-        // The autoscaler has not spoken yet: it begins from what runs.
-        (Some((min, max)), Some(live)) => {
-            spec.insert("replicas".into(), live.clamp(min, max.max(min)).into());
-        }
-        (Some((min, _)), None) => drop(spec.insert("replicas".into(), min.into())),
-        (None, _) => {}
+    if leave_scale(spec, live) {
+        // Said with every apply: what one leaves out goes.
+        fields["metadata"]["annotations"][AUTOSCALING_ANNOTATION] = OFF.into();
     }
     body
+}
+
+/// Leaves the number of pods, and how it follows the load, to whoever has set them; whether the
+/// file's autoscaler is off for that.
+fn leave_scale(spec: &mut Map<String, Value>, live: Option<&Live>) -> bool {
+    let replicas = live.and_then(|live| live.replicas);
+    let of_others = live.is_some_and(|live| live.replicas_of_others);
+    let autoscaled = live.is_some_and(|live| live.autoscaled);
+    let by_hand = live.and_then(|live| live.by_hand.as_ref());
+    let off = match by_hand {
+        Some(ByHand::WithoutAutoscaler) => spec.remove("autoscaling").is_some(),
+        // An autoscaler that the file brings would change a person's number; at 0 it stands still.
+        Some(ByHand::Replicas) if !autoscaled && replicas != Some(0) => {
+            spec.remove("autoscaling").is_some()
+        }
+        Some(ByHand::Autoscaling(settings)) => {
+            spec.insert("autoscaling".into(), settings.clone());
+            false
+        }
+        Some(ByHand::Replicas) | None => false,
+    };
+    let bounds = spec.get("autoscaling").map(|autoscaling| {
+        let bound = |name: &str| autoscaling.get(name).and_then(Value::as_i64).unwrap_or(1);
+        let (min, max) = (bound("min"), bound("max"));
+        min..=max.max(min)
+    });
+    let is_kept = of_others || by_hand.is_some();
+    match (bounds, replicas) {
+        // The autoscaler begins from what runs: it has not spoken yet, or its bounds are others by
+        // now, and the cluster takes no number beyond them but the 0 at which it stands still.
+        (Some(bounds), Some(live))
+            if !((is_kept && live == 0) || (of_others && bounds.contains(&live))) =>
+        {
+            let within = live.clamp(*bounds.start(), *bounds.end());
+            spec.insert("replicas".into(), within.into());
+        }
+        (_, Some(live)) if is_kept && !of_others => {
+            spec.insert("replicas".into(), live.into());
+        }
+        (_, _) if is_kept => drop(spec.remove("replicas")),
+        (Some(bounds), _) => drop(spec.insert("replicas".into(), (*bounds.start()).into())),
+        (None, _) => {}
+    }
+    off
 }
 
 /// Whether somebody other than a deploy has set a field, by its path in the managed fields.
@@ -425,6 +448,48 @@ mod tests {
         let body = manifest(&resource, &mark(), Some(&Live::read(&zero)));
         assert_eq!(body["spec"]["autoscaling"], auto);
         assert_eq!(body["spec"]["replicas"], 0);
+    }
+
+    #[test]
+    fn an_autoscaler_that_the_file_brings_does_not_take_a_person_s_number() {
+        let mut value = service("").to_json();
+        value["spec"]["autoscaling"] = json!({"min": 2, "max": 4, "cpu": 70});
+        let resource = Kind::Service.read(value).expect("a service");
+        let mut live = mk_live(HAND_MANAGER, 5);
+        let annotations = live.annotations_mut();
+        annotations.insert(SCALE_ANNOTATION.into(), "3".into());
+        // The second apply finds the mark of the first, and must not take it away.
+        for time in ["first", "second"] {
+            let body = manifest(&resource, &mark(), Some(&Live::read(&live)));
+            assert!(body["spec"].get("autoscaling").is_none(), "{time}");
+            assert!(body["spec"].get("replicas").is_none(), "{time}");
+            let written = &body["metadata"]["annotations"];
+            assert_eq!(written[AUTOSCALING_ANNOTATION], OFF, "{time}");
+            for name in [AUTOSCALING_ANNOTATION, FILE_SCALE_ANNOTATION] {
+                let text = written[name].as_str().expect("a text");
+                live.annotations_mut().insert(name.into(), text.into());
+            }
+        }
+        // Without an autoscaler in the file there is none that could be off.
+        let body = manifest(&service(""), &mark(), Some(&Live::read(&live)));
+        let written = &body["metadata"]["annotations"];
+        assert!(written.get(AUTOSCALING_ANNOTATION).is_none());
+    }
+
+    #[test]
+    fn a_number_of_others_beyond_an_autoscaler_s_bounds_goes_into_them() {
+        let mut value = service("").to_json();
+        value["spec"]["autoscaling"] = json!({"min": 2, "max": 4, "cpu": 70});
+        let resource = Kind::Service.read(value).expect("a service");
+        for manager in ["kube-controller-manager", "kubectl"] {
+            for (live, written) in [(9, Some(4)), (1, Some(2)), (3, None), (0, None)] {
+                let live = Live::read(&mk_live(manager, live));
+                let body = manifest(&resource, &mark(), Some(&live));
+                let replicas = body["spec"].get("replicas").and_then(Value::as_i64);
+                assert_eq!(replicas, written, "{live:?}");
+                assert_eq!(body["spec"]["autoscaling"]["max"], 4);
+            }
+        }
     }
 
     #[test]

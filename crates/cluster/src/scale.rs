@@ -1,11 +1,13 @@
 //! How many pods a resource wants: a person's word, the autoscaler's, or the config file's.
 //!
 //! A person's word stands on the resource itself, by the number of its change in the ledger, so that
-//! a deploy that is under way at the same moment sees it; a change that was overtaken is not written.
+//! a deploy that is under way at the same moment sees it; a change that was overtaken is not written,
+//! nor one that is there already, so that trying it again takes nothing from who came after it.
 
 use hermez_kinds::Kind;
 use hermez_kinds::names::{
-    AUTOSCALING_ANNOTATION, DEPLOY_MANAGER, FILE_SCALE_ANNOTATION, HAND_MANAGER, SCALE_ANNOTATION,
+    AUTOSCALING_ANNOTATION, DEPLOY_MANAGER, FILE_SCALE_ANNOTATION, HAND_MANAGER,
+    RELEASED_ANNOTATION, SCALE_ANNOTATION,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
@@ -81,6 +83,8 @@ pub struct ScaleFacts {
     pub change: Option<i64>,
     /// Bounds, targets and pace, where the number follows the load.
     pub autoscaling: Option<Value>,
+    /// Whether the autoscaler of the config file is off for a person's number.
+    pub autoscaler_off: bool,
     /// The field manager that wrote the number last, with the time.
     pub written_by: Option<(String, Option<Timestamp>)>,
     /// Whether that one is a deploy.
@@ -106,6 +110,10 @@ impl ScaleFacts {
                 .pointer("/spec/autoscaling")
                 .filter(|value| !value.is_null())
                 .cloned(),
+            autoscaler_off: live
+                .annotations()
+                .get(AUTOSCALING_ANNOTATION)
+                .is_some_and(|how| how == OFF),
             by_deploy: written_by
                 .as_ref()
                 .is_some_and(|(manager, _)| manager == DEPLOY_MANAGER),
@@ -121,7 +129,20 @@ fn has_replicas(entry: &ManagedFieldsEntry) -> bool {
 
 /// The number of the change that a person made last.
 pub(crate) fn change_of(live: &DynamicObject) -> Option<i64> {
-    live.annotations().get(SCALE_ANNOTATION)?.parse().ok()
+    number_in(live, SCALE_ANNOTATION)
+}
+
+fn number_in(live: &DynamicObject, annotation: &str) -> Option<i64> {
+    live.annotations().get(annotation)?.parse().ok()
+}
+
+/// Whether a change is in the cluster already.
+fn is_done(live: &DynamicObject, change: i64, scaling: &Scaling) -> bool {
+    let mark = match scaling {
+        Scaling::File => RELEASED_ANNOTATION,
+        _ => SCALE_ANNOTATION,
+    };
+    number_in(live, mark) == Some(change)
 }
 
 /// Brings a change to the cluster, unless a later one is there.
@@ -149,10 +170,15 @@ pub(crate) async fn scale(
         if change_of(&live).is_some_and(|newer| newer > change) {
             return Ok(Scaled::Overtaken);
         }
-        let body = patch(&live, change, scaling).map_err(|message| ClusterError::Refused {
-            object: object.clone(),
-            message,
-        })?;
+        if is_done(&live, change, scaling) {
+            return Ok(Scaled::Written);
+        }
+        let body = patch(&live, change, scaling)
+            .and_then(|body| check(kind, &live, scaling, body))
+            .map_err(|message| ClusterError::Refused {
+                object: object.clone(),
+                message,
+            })?;
         if try_patch(&api, &key.name, &object, &params, &Patch::Merge(&body)).await? {
             return Ok(Scaled::Written);
         }
@@ -160,6 +186,55 @@ pub(crate) async fn scale(
     Err(ClusterError::Unavailable(format!(
         "{object} changes all the time"
     )))
+}
+
+/// Refuses a patch that makes of a resource what the controller could not go on with; what is wrong
+/// with it already, and what the config file says, is not for a change to answer for.
+fn check(
+    kind: Kind,
+    live: &DynamicObject,
+    scaling: &Scaling,
+    body: Value,
+) -> Result<Value, String> {
+    if *scaling == Scaling::File {
+        return Ok(body);
+    }
+    // What cannot be read is the API server's to refuse.
+    let violations = |value: Value| match kind.read(value) {
+        Ok(resource) => resource.violations(),
+        Err(_) => Vec::new(),
+    };
+    let mut resource = serde_json::to_value(live).unwrap_or_default();
+    let before = violations(resource.clone());
+    merge(&mut resource, &body);
+    let new: Vec<String> = violations(resource)
+        .iter()
+        .filter(|found| !before.iter().any(|known| known.field == found.field))
+        .map(ToString::to_string)
+        .collect();
+    if new.is_empty() {
+        Ok(body)
+    } else {
+        Err(new.join("; "))
+    }
+}
+
+/// Applies a merge patch (RFC 7386).
+fn merge(into: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *into = patch.clone();
+        return;
+    };
+    if !into.is_object() {
+        *into = json!({});
+    }
+    for (name, value) in patch {
+        if !value.is_null() {
+            merge(&mut into[name], value);
+        } else if let Value::Object(fields) = into {
+            fields.remove(name);
+        }
+    }
 }
 
 /// The merge patch of a change. It names the version that it was made from.
@@ -209,18 +284,13 @@ fn patch(live: &DynamicObject, change: i64, scaling: &Scaling) -> Result<Value, 
     if let Some(wanted) = autoscaling {
         spec.insert("autoscaling".to_owned(), in_place_of(settings, wanted));
     }
-    let mut metadata = Map::from_iter([
-        (
-            "resourceVersion".to_owned(),
-            json!(live.resource_version().unwrap_or_default()),
-        ),
-        (
-            "annotations".to_owned(),
-            json!({ SCALE_ANNOTATION: mark, AUTOSCALING_ANNOTATION: autoscaling_mark }),
-        ),
-    ]);
+    let mut metadata = json!({
+        "resourceVersion": live.resource_version().unwrap_or_default(),
+        "annotations": { SCALE_ANNOTATION: mark, AUTOSCALING_ANNOTATION: autoscaling_mark },
+    });
     if *scaling == Scaling::File {
-        metadata.insert("managedFields".to_owned(), disowned(live.managed_fields()));
+        metadata["annotations"][RELEASED_ANNOTATION] = json!(change.to_string());
+        metadata["managedFields"] = disowned(live.managed_fields());
     }
     Ok(json!({ "metadata": metadata, "spec": spec }))
 }
@@ -343,7 +413,9 @@ mod tests {
         assert_eq!(body["spec"], json!({"replicas": 3}));
         assert_eq!(
             body["metadata"]["annotations"],
-            json!({SCALE_ANNOTATION: null, AUTOSCALING_ANNOTATION: null})
+            json!({
+                SCALE_ANNOTATION: null, AUTOSCALING_ANNOTATION: null, RELEASED_ANNOTATION: "7",
+            })
         );
         let managed = &body["metadata"]["managedFields"];
         assert_eq!(
@@ -357,6 +429,67 @@ mod tests {
         );
         let count = managed.as_array().map(Vec::len);
         assert_eq!(count, Some(2), "what owned nothing else is gone");
+    }
+
+    #[test]
+    fn what_is_there_already_is_not_written_again() {
+        let done = |annotations: Value, scaling: &Scaling| {
+            is_done(&mk_live(&annotations, &json!({"replicas": 9})), 7, scaling)
+        };
+        assert!(!done(json!({}), &replicas(5, false)));
+        assert!(done(json!({SCALE_ANNOTATION: "7"}), &replicas(5, false)));
+        assert!(!done(json!({SCALE_ANNOTATION: "6"}), &replicas(5, false)));
+        // Its time is over: the file comes back once, whoever wrote the number before.
+        assert!(!done(json!({SCALE_ANNOTATION: "7"}), &Scaling::File));
+        assert!(!done(json!({}), &Scaling::File));
+        assert!(done(json!({RELEASED_ANNOTATION: "7"}), &Scaling::File));
+    }
+
+    #[test]
+    fn what_the_controller_could_not_go_on_with_is_refused() {
+        let job = |replicas: i64| -> DynamicObject {
+            serde_json::from_value(json!({
+                "apiVersion": "pinterest.com/v1", "kind": "PinterestStreamingJob",
+                "metadata": {"name": "clicks", "resourceVersion": "42"},
+                "spec": {
+                    "replicas": replicas,
+                    "flink": {
+                        "job": {"class": "Clicks", "jar": "/clicks.jar"},
+                        "state": {"dir": "s3://bucket/clicks"},
+                        "parallelism": 4, "taskmanager": {"slots": 2},
+                    },
+                    "template": {"spec": {"containers": [{"name": "flink", "image": "x"}]}},
+                },
+            }))
+            .expect("an object")
+        };
+        let refused = |live: &DynamicObject, scaling: &Scaling| {
+            let body = json!({"spec": {"replicas": 1}});
+            check(Kind::StreamingJob, live, scaling, body).err()
+        };
+        let message = refused(&job(2), &replicas(1, false)).expect("refused");
+        assert!(message.contains("needs 4 slots"), "{message}");
+        assert_eq!(refused(&job(2), &Scaling::File), None);
+        // It was wrong before.
+        assert_eq!(refused(&job(1), &replicas(1, false)), None);
+
+        let live = json!({
+            "replicas": 2,
+            "template": {"spec": {"containers": [{"name": "hello", "image": "x"}]}},
+        });
+        let live = mk_live(&json!({}), &live);
+        let settings = |window: i64| {
+            let rules = json!({"stabilizationWindowSeconds": window});
+            let behavior = json!({"scaleDown": rules});
+            Scaling::Autoscaling(json!({"min": 1, "max": 3, "cpu": 70, "behavior": behavior}))
+        };
+        let refused = |scaling: &Scaling| {
+            let body = patch(&live, 7, scaling).expect("a patch");
+            check(Kind::Service, &live, scaling, body).err()
+        };
+        assert_eq!(refused(&settings(3600)), None);
+        let message = refused(&settings(7200)).expect("refused");
+        assert!(message.contains("from 0 to 3600"), "{message}");
     }
 
     #[test]
@@ -385,6 +518,8 @@ mod tests {
         let facts = ScaleFacts::read(&live);
         assert_eq!(facts.change, Some(7));
         assert_eq!(facts.written_by.expect("somebody").0, "kubectl");
-        assert!(!facts.by_deploy);
+        assert!(!facts.by_deploy && !facts.autoscaler_off);
+        let off = mk_live(&json!({AUTOSCALING_ANNOTATION: OFF}), &json!({}));
+        assert!(ScaleFacts::read(&off).autoscaler_off);
     }
 }

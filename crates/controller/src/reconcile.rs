@@ -242,7 +242,7 @@ impl Context {
             name: object.name_any(),
         };
         let mark = book::mark(owned, status, &self.book.newest().label());
-        let spec = book::spec_hash(self.kind, object);
+        let spec = book::SpecHash::of(self.kind, object);
         self.book.choose(&key, mark.as_ref(), &spec)
     }
 
@@ -306,12 +306,12 @@ impl Context {
     ) -> Result<Vec<(String, String)>, ReconcileError> {
         let mut wanted = Vec::with_capacity(objects.len());
         let mut changed = Vec::new();
-        let spec = book::spec_hash(self.kind, owner);
+        let spec = book::SpecHash::of(self.kind, owner);
         for mut desired in objects {
             if book::makes_pods(&desired) {
                 let annotations = desired.annotations_mut();
                 annotations.insert(PROFILE_ANNOTATION.to_owned(), profile.to_owned());
-                annotations.insert(SPEC_ANNOTATION.to_owned(), spec.clone());
+                annotations.insert(SPEC_ANNOTATION.to_owned(), spec.mark().to_owned());
             }
             let types = desired.types.clone().unwrap_or_default();
             let Some(native) = self.owned.resource(&types.api_version, &types.kind) else {

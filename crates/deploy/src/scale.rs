@@ -4,11 +4,13 @@
 //! end is taken back, by one loop that sleeps until something is due; doing either twice changes
 //! nothing more, and the cluster refuses a change that was overtaken ([`hermez_cluster::Scaled`]).
 
+mod settings;
+
 use std::time::Duration;
 
 use hermez_api::{
-    AutoscalingSettings, ReleaseScale, ScaleBounds, ScaleChange, ScaleChangeKind, ScaleChangeState,
-    ScaleLastChange, ScaleOwner, ScaleStatus, SetAutoscaling, SetScale,
+    ReleaseScale, ScaleBounds, ScaleChange, ScaleChangeKind, ScaleChangeState, ScaleLastChange,
+    ScaleOwner, ScaleStatus, SetAutoscaling, SetScale,
 };
 use hermez_cluster::{ClusterError, ScaleFacts, Scaled, Scaling, WorkloadKey};
 use hermez_kinds::Kind;
@@ -20,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::requests::bounded;
 use crate::{Road, RoadError};
+
+use settings::{check_bounds, check_settings};
 
 /// Most pods of any workload.
 pub const MAX_REPLICAS: i32 = 10_000;
@@ -98,6 +102,40 @@ pub fn wanted(change: &ScaleChange, now: Timestamp) -> Scaling {
     }
 }
 
+/// The same error, said of one cluster of several.
+fn in_cluster(error: ClusterError, name: &str) -> ClusterError {
+    match error {
+        ClusterError::Unreachable(why) => ClusterError::Unreachable(format!("{name}: {why}")),
+        ClusterError::Unavailable(why) => ClusterError::Unavailable(format!("{name}: {why}")),
+        ClusterError::Refused { object, message } => ClusterError::Refused {
+            object: format!("{object} in {name}"),
+            message,
+        },
+        other => other,
+    }
+}
+
+/// How a change goes on that was brought to all clusters of its workload: the server's `own` one and
+/// the others, of which the first that did not take it is `left`.
+fn after_all(
+    change: &ScaleChange,
+    own: Result<Scaled, &ClusterError>,
+    left: Option<&ClusterError>,
+    now: Timestamp,
+) -> ScaleWrite {
+    match (own, left) {
+        (Ok(Scaled::Written), Some(error)) if error.is_transient() => {
+            after(change, Err(error), now)
+        }
+        // It holds in the server's own cluster, and is taken back there when its time is over.
+        (Ok(Scaled::Written), Some(error)) => ScaleWrite {
+            message: Some(error.to_string()),
+            ..after(change, own, now)
+        },
+        _ => after(change, own, now),
+    }
+}
+
 /// How a change goes on after it was brought to the cluster, as `written` says.
 pub fn after(
     change: &ScaleChange,
@@ -170,7 +208,8 @@ pub fn owner(
             let message = format!("an autoscaler, as {by} set it{end}: {reason}");
             return (ScaleOwner::Autoscaler, message);
         }
-        if !written_over {
+        // Where an autoscaler is left all the same, it changes a person's number.
+        if !written_over && !scaled {
             return (ScaleOwner::Person, format!("{by}{end}: {reason}"));
         }
     }
@@ -179,6 +218,10 @@ pub fn owner(
         return (ScaleOwner::Autoscaler, message);
     }
     match &facts.written_by {
+        Some((manager, _)) if manager == AUTOSCALER && facts.change.is_none() => (
+            ScaleOwner::Other,
+            "the last number of an autoscaler that there is no more; deploys leave it until it is given back to the config file: hermez scale --file".to_owned(),
+        ),
         Some((manager, _)) if !facts.by_deploy && (facts.change.is_none() || written_over) => (
             ScaleOwner::Other,
             format!("{manager}, which wrote to the cluster itself; deploys leave it"),
@@ -272,7 +315,7 @@ impl Road {
                     bound("min"),
                     bound("max"),
                 ),
-                hint: "change its bounds (hermez autoscale), or turn it off for as long as this holds: --fixed".to_owned(),
+                hint: "change its bounds (hermez autoscale), or turn it off: --fixed".to_owned(),
             });
         }
         self.keep_scale(
@@ -284,7 +327,8 @@ impl Road {
                 replicas: Some(replicas),
                 replicas_before: live.replicas,
                 autoscaling: None,
-                fixed: ask.fixed,
+                // It stays off until the config file, or another autoscaler, says how many.
+                fixed: ask.fixed || live.facts.autoscaler_off,
                 reason: required_reason(&ask.reason)?,
                 by: by.to_owned(),
                 until: ask.until,
@@ -311,6 +355,7 @@ impl Road {
             });
         }
         check_settings(&ask.settings)?;
+        check_bounds(&ask.settings, workload.scale_bounds)?;
         self.keep_scale(
             &workload,
             &live,
@@ -514,7 +559,8 @@ impl Road {
         let _ = tokio::time::timeout(SEEN_WITHIN, wait).await;
     }
 
-    /// Brings a change to the cluster and notes what became of it; gives the cluster's refusal.
+    /// Brings a change to all clusters of its workload that take it and notes what became of it; gives
+    /// the refusal of one that does not.
     async fn write_scale(
         &self,
         kind: Kind,
@@ -524,29 +570,37 @@ impl Road {
         let now = Timestamp::now();
         let change = &record.change;
         let scaling = wanted(change, now);
-        let mut written = Ok(Scaled::Overtaken);
+        let (mut own, mut left) = (Ok(Scaled::Overtaken), None);
         for name in self
             .clusters_of_workload(record.workload_id)
             .await?
             .iter()
             .rev()
         {
-            // The server's own cluster comes last: it is what the ledger speaks of.
             let is_own = *name == self.parts().cluster_name;
-            written = match self.cluster_called(name) {
+            let written = match self.cluster_called(name) {
+                // To ask it all the same would keep the others waiting.
+                Ok(cluster) if !is_own && !*cluster.connected().borrow() => {
+                    let reason = "its state is not known at the moment".to_owned();
+                    Err(ClusterError::Unreachable(reason))
+                }
                 Ok(cluster) => cluster.scale(kind, key, change.id, &scaling).await,
                 Err(error) => Err(error),
             };
-            match &written {
+            match written {
+                // The server's own cluster comes last: it is what the ledger speaks of.
+                written if is_own => own = written,
                 // It comes there with a later deploy.
-                Err(ClusterError::NotFound(_)) if !is_own => {}
-                Err(_) => break,
-                Ok(_) => {}
+                Err(ClusterError::NotFound(_)) | Ok(_) => {}
+                // The others are not to wait for it.
+                Err(error) => {
+                    left.get_or_insert(in_cluster(error, name));
+                }
             }
         }
-        let write = after(change, written.as_ref().copied(), now);
+        let write = after_all(change, own.as_ref().copied(), left.as_ref(), now);
         self.parts().store.write_scale(change.id, &write).await?;
-        Ok(written.err())
+        Ok(own.err().or(left))
     }
 
     /// Brings what is due to the cluster until `shutdown`.
@@ -612,70 +666,6 @@ fn required_reason(reason: &str) -> Result<String, RoadError> {
             "Say why, for those who read the ledger: --reason TEXT",
         )
     })
-}
-
-/// What no schema of the cluster says better.
-fn check_settings(settings: &AutoscalingSettings) -> Result<(), RoadError> {
-    let AutoscalingSettings { min, max, .. } = settings;
-    if *min < 1 || max < min || *max > MAX_REPLICAS {
-        return Err(invalid(
-            "min",
-            format!(
-                "and max are {min} and {max}, and they must be from 1 to {MAX_REPLICAS}, in this order"
-            ),
-            "An autoscaler never goes to 0 by itself: ask for 0 pods with hermez scale",
-        ));
-    }
-    if settings.cpu.is_none() && settings.memory.is_none() && settings.metrics.is_empty() {
-        return Err(invalid(
-            "cpu",
-            "is missing, and so are memory and metrics".to_owned(),
-            "Say what to follow, for example 70 percent of the requested CPU: --cpu 70",
-        ));
-    }
-    for (field, percent) in [("cpu", settings.cpu), ("memory", settings.memory)] {
-        if let Some(percent) = percent.filter(|it| !(1..=1_000).contains(it)) {
-            return Err(invalid(
-                field,
-                format!(
-                    "is {percent}, and it must be from 1 to 1,000 percent of what is requested"
-                ),
-                "Say what to aim at, for example 70",
-            ));
-        }
-    }
-    for metric in &settings.metrics {
-        check_metric(metric)?;
-    }
-    Ok(())
-}
-
-/// Types of an autoscaler's metrics, and the field that describes each
-/// (<https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/horizontal-pod-autoscaler-v2/>).
-const METRICS: [(&str, &str); 5] = [
-    ("Resource", "resource"),
-    ("ContainerResource", "containerResource"),
-    ("Pods", "pods"),
-    ("Object", "object"),
-    ("External", "external"),
-];
-
-/// The cluster takes these settings as they are, and would refuse the autoscaler only later.
-fn check_metric(metric: &serde_json::Value) -> Result<(), RoadError> {
-    let hint = "Write it as the metrics of a HorizontalPodAutoscaler (autoscaling/v2)";
-    let named = metric.get("type").and_then(serde_json::Value::as_str);
-    let known = METRICS.iter().find(|(name, _)| Some(*name) == named);
-    let Some((name, field)) = known else {
-        let names = METRICS.map(|(name, _)| name).join(", ");
-        let said: String = named.unwrap_or("nothing").chars().take(40).collect();
-        let message = format!("have a metric of the type `{said}`; there are {names}");
-        return Err(invalid("metrics", message, hint));
-    };
-    if !metric.get(field).is_some_and(serde_json::Value::is_object) {
-        let message = format!("have a metric of the type `{name}` without its field `{field}`");
-        return Err(invalid("metrics", message, hint));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

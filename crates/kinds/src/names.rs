@@ -66,7 +66,8 @@ pub const IAMROLE_ANNOTATION: &str = "pinterest.com/iamrole";
 /// Annotation of an object that makes pods with the runtime profile that it was translated through,
 /// as `NAME@VERSION`.
 pub const PROFILE_ANNOTATION: &str = "hermez.dev/profile";
-/// Annotation of an object that makes pods with the hash of its resource's spec, replicas apart.
+/// Annotation of an object that makes pods with the hash of its resource's spec, replicas and
+/// autoscaling apart.
 pub const SPEC_ANNOTATION: &str = "hermez.dev/spec";
 /// Label of a resource that only the Hermez of this class looks after; without it, the Hermez
 /// without a class does. So that two of them share a cluster and never a resource.
@@ -90,6 +91,9 @@ pub const AUTOSCALING_ANNOTATION: &str = "hermez.dev/autoscaling";
 /// Annotation of a resource with what its config file says of the number of pods, as JSON: what comes
 /// back when nobody else says how many there are.
 pub const FILE_SCALE_ANNOTATION: &str = "hermez.dev/file-scale";
+/// Annotation of a resource with the number of the change that last gave the number of pods back to the
+/// config file: whoever set another one after that keeps it when the same change is tried again.
+pub const RELEASED_ANNOTATION: &str = "hermez.dev/scale-released";
 /// Label of jobs, Deployments and their pods with the number of the attempt that they belong to.
 pub const ATTEMPT_LABEL: &str = "pinterest.com/attempt";
 /// Label of pods with their workload's kind, where the controller watches them.

@@ -52,6 +52,7 @@ impl Scaled {
         let autoscaled_ms = self.by_load().await?;
         let autoscaler_ms = self.by_the_autoscaler().await?;
         self.turn_the_autoscaler_off().await?;
+        self.by_the_file().await?;
         self.read_the_ledger().await?;
         Ok(json!({
             "journey": "scale",
@@ -98,11 +99,19 @@ impl Scaled {
         let no_reason = json!({"replicas": 3, "reason": "  "});
         let follows_nothing = json!({"min": 1, "max": 3, "reason": "x"});
         let turned = json!({"min": 4, "max": 3, "cpu": 70, "reason": "x"});
+        let behaves = |rules: Value| {
+            let behavior = json!({"scaleDown": rules});
+            json!({"min": 1, "max": 3, "cpu": 70, "behavior": behavior, "reason": "x"})
+        };
+        let too_calm = behaves(json!({"stabilizationWindowSeconds": 7200}));
+        let unknown = behaves(json!({"selectPolicy": "Fast"}));
         for (what, body) in [
             ("scale", over),
             ("scale", no_reason),
             ("autoscaling", follows_nothing),
             ("autoscaling", turned),
+            ("autoscaling", too_calm),
+            ("autoscaling", unknown),
         ] {
             let refused = self.refused(what, &body).await?;
             anyhow::ensure!(refused.status == 422, "{body}: {refused}");
@@ -134,6 +143,9 @@ impl Scaled {
         let refused = self.refused("scale", &number(4)).await?;
         let detail = refused.problem.detail.clone().unwrap_or_default();
         anyhow::ensure!(detail.contains("2 to 3 pods"), "{refused}");
+        let wide = json!({"min": 1, "max": 9, "cpu": 70, "reason": "x"});
+        let refused = self.refused("autoscaling", &wide).await?;
+        anyhow::ensure!(refused.status == 422, "{refused}");
         let bounds = ScaleBounds { min: 0, max: 6 };
         let _: ScaleBounds = self.stage.hermez.put(&path, &bounds).await?;
         Ok(took)
@@ -285,12 +297,47 @@ impl Scaled {
         Ok(())
     }
 
+    /// An autoscaler of the config file waits until a person gives the number back, and then has it,
+    /// whatever its bounds become.
+    async fn by_the_file(&self) -> Result<()> {
+        self.post("scale", &number(3)).await?;
+        self.deploy_autoscaled(5).await?;
+        self.owned(ScaleOwner::Person, 3).await?;
+        // It stays off for the next number too.
+        self.post("scale", &number(4)).await?;
+        self.owned(ScaleOwner::Person, 4).await?;
+        anyhow::ensure!(
+            self.scalers().get_opt(&self.stage.name).await?.is_none(),
+            "the number is a person's"
+        );
+        self.release().await?;
+        self.owned(ScaleOwner::Autoscaler, 4).await?;
+        // From a deploy on the number has an owner, without which Kubernetes notes nobody.
+        self.deploy().await?;
+        self.scale_as("kube-controller-manager", 5).await?;
+        self.autoscaled_to(5).await?;
+        self.deploy_autoscaled(4).await?;
+        self.owned(ScaleOwner::Autoscaler, 4).await?;
+        Ok(())
+    }
+
+    /// Deploys a config file whose autoscaler has from 2 to `max` pods.
+    async fn deploy_autoscaled(&self, max: i32) -> Result<()> {
+        let autoscaling = format!("  autoscaling: {{min: 2, max: {max}, cpu: 70}}\n  template:");
+        let config = self.stage.sample(2).config();
+        let config = config.replacen("  template:", &autoscaling, 1);
+        self.stage.clone.write("service.yaml", config)?;
+        let message = format!("At most {max} pods");
+        self.stage.clone.commit_and_push(&message).await?;
+        self.deploy().await
+    }
+
     /// Everything that was asked for is there, the newest first, and nothing stands any more.
     async fn read_the_ledger(&self) -> Result<()> {
         let ledger = self.ledger().await?;
         let states: Vec<_> = ledger.iter().map(|change| change.state).collect();
         anyhow::ensure!(
-            ledger.len() == 11
+            ledger.len() == 14
                 && ledger.is_sorted_by(|newer, older| newer.id > older.id)
                 && states.iter().all(|state| matches!(
                     state,

@@ -34,7 +34,7 @@ pub struct ScaleArgs {
     reason: Option<String>,
     #[command(flatten)]
     end: End,
-    /// Turn an autoscaler off for as long as the number holds
+    /// Turn an autoscaler off until the config file, or `hermez autoscale`, says how many again
     #[arg(long)]
     fixed: bool,
     /// Let the config file say how many again
@@ -110,6 +110,28 @@ fn bounds(text: &str) -> Result<ScaleBounds, String> {
     })
 }
 
+/// Fields of a file of settings.
+const SETTINGS: [&str; 6] = ["min", "max", "cpu", "memory", "metrics", "behavior"];
+
+/// The settings in a file's text; a field that there is not would mean nothing to the server.
+fn settings_in(text: &str) -> Result<AutoscalingSettings, String> {
+    let fields: serde_json::Map<String, serde_json::Value> =
+        serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    let unknown: Vec<_> = fields
+        .keys()
+        .filter(|name| !SETTINGS.contains(&name.as_str()))
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if !unknown.is_empty() {
+        return Err(format!(
+            "there is no {}; the fields are {}",
+            unknown.join(" and no "),
+            SETTINGS.join(", ")
+        ));
+    }
+    serde_saphyr::from_str(text).map_err(|error| error.to_string())
+}
+
 /// Runs `scale`.
 pub async fn scale(app: &App, mut args: ScaleArgs) -> Result<(), CliError> {
     // `hermez scale 3` means the workload that is clear.
@@ -177,7 +199,7 @@ pub async fn autoscale(app: &App, args: AutoscaleArgs) -> Result<(), CliError> {
                 hint: "Write min, max, and cpu, memory or metrics.".to_owned(),
             };
             let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-            serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?
+            settings_in(&text).map_err(wrong)?
         }
         None => AutoscalingSettings {
             min: args.min.unwrap_or(1),
@@ -222,4 +244,24 @@ fn changed(app: &App, answer: &Answer) -> Result<(), CliError> {
         _ => " Deploys leave it so.",
     };
     app.done(answer, &format!("{what}{until}.{rest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_there_is_not_is_named() {
+        let right = "min: 2\nmax: 8\ncpu: 70\nbehavior: {scaleDown: {selectPolicy: Min}}\n";
+        let settings = settings_in(right).expect("settings");
+        assert_eq!((settings.min, settings.max, settings.cpu), (2, 8, Some(70)));
+        assert!(settings.behavior.is_some());
+        for wrong in ["behaviour: {}", "target_cpu: 50"] {
+            let message = settings_in(&format!("{right}{wrong}\n")).expect_err("refused");
+            let name = wrong.split(':').next().unwrap_or_default();
+            let words = format!("there is no `{name}`; the fields are min, max, cpu");
+            assert!(message.contains(&words), "{message}");
+        }
+        assert!(settings_in("- min\n").is_err());
+    }
 }

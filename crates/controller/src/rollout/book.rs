@@ -118,14 +118,14 @@ impl Book {
         &self,
         key: &Key,
         mark: Option<&Mark>,
-        spec: &str,
+        spec: &SpecHash,
     ) -> Result<Arc<RuntimeProfile>, String> {
         self.read(|pages| {
             let newest = || Ok(pages.newest.clone());
             let (Some(rollout), Some(mark)) = (&pages.rollout, mark) else {
                 return newest();
             };
-            let same_spec = mark.spec.as_deref().is_none_or(|marked| marked == spec);
+            let same_spec = mark.spec.as_deref().is_none_or(|marked| spec.is(marked));
             if !same_spec || mark.profile == pages.newest.label() || rollout.is_told(key) {
                 return newest();
             }
@@ -166,16 +166,39 @@ pub(crate) fn moves(kind: Kind) -> bool {
     !matches!(kind, Kind::JobSet | Kind::TrainingJob)
 }
 
-/// The hash of a resource's spec without the number that autoscalers and people scale: scaling must
-/// not restart pods.
-pub(crate) fn spec_hash(kind: Kind, object: &DynamicObject) -> String {
-    let mut spec = object.data.get("spec").cloned().unwrap_or(Value::Null);
-    if kind.is_scaled()
-        && let Value::Object(fields) = &mut spec
-    {
-        fields.remove("replicas");
+/// The hash of a resource's spec without what autoscalers and people scale by: scaling must not
+/// restart pods.
+pub(crate) struct SpecHash {
+    now: String,
+    /// As an older Hermez marked it, with the autoscaling.
+    older: String,
+}
+
+impl SpecHash {
+    pub(crate) fn of(kind: Kind, object: &DynamicObject) -> SpecHash {
+        let mut spec = object.data.get("spec").cloned().unwrap_or(Value::Null);
+        let mut hash_without = |name: &str| {
+            if kind.is_scaled()
+                && let Value::Object(fields) = &mut spec
+            {
+                fields.remove(name);
+            }
+            difference::hash(&spec)
+        };
+        let older = hash_without("replicas");
+        let now = hash_without("autoscaling");
+        SpecHash { now, older }
     }
-    difference::hash(&spec)
+
+    /// As objects are marked with it.
+    pub(crate) fn mark(&self) -> &str {
+        &self.now
+    }
+
+    /// Whether objects marked so were made from this spec.
+    fn is(&self, marked: &str) -> bool {
+        marked == self.now || marked == self.older
+    }
 }
 
 #[cfg(test)]
@@ -220,7 +243,11 @@ mod tests {
             profile: profile.into(),
             spec: spec.map(str::to_owned),
         });
-        let chosen = book.choose(&mk_key(name), mark.as_ref(), "spec");
+        let spec = SpecHash {
+            now: "spec".into(),
+            older: "older".into(),
+        };
+        let chosen = book.choose(&mk_key(name), mark.as_ref(), &spec);
         chosen.map(|profile| profile.version)
     }
 
@@ -228,6 +255,7 @@ mod tests {
     fn a_resource_keeps_its_version_until_it_is_told() {
         let book = mk_book(&["told"]);
         assert_eq!(chosen(&book, "a", Some(("plain@1", Some("spec")))), Ok(1));
+        assert_eq!(chosen(&book, "a", Some(("plain@1", Some("older")))), Ok(1));
         assert_eq!(chosen(&book, "a", Some(("plain@1", None))), Ok(1));
         assert_eq!(
             chosen(&book, "told", Some(("plain@1", Some("spec")))),
@@ -255,15 +283,18 @@ mod tests {
         let hash = |spec: Value| {
             let object = json!({"metadata": {"name": "a"}, "spec": spec});
             let object = serde_json::from_value(object).expect("an object");
-            spec_hash(Kind::Service, &object)
+            SpecHash::of(Kind::Service, &object)
         };
-        assert_eq!(
-            hash(json!({"replicas": 1, "a": 1})),
-            hash(json!({"replicas": 2, "a": 1}))
-        );
-        assert_ne!(
-            hash(json!({"replicas": 1, "a": 1})),
-            hash(json!({"replicas": 1, "a": 2}))
-        );
+        let one = hash(json!({"replicas": 1, "a": 1}));
+        assert!(one.is(hash(json!({"replicas": 2, "a": 1})).mark()));
+        let scaled = json!({"replicas": 1, "a": 1, "autoscaling": {"min": 1}});
+        assert!(one.is(hash(scaled.clone()).mark()));
+        assert!(!one.is(hash(json!({"replicas": 1, "a": 2})).mark()));
+        // As it was marked before autoscaling was left out.
+        let mut without_replicas = scaled.clone();
+        without_replicas
+            .as_object_mut()
+            .map(|fields| fields.remove("replicas"));
+        assert!(hash(scaled).is(&difference::hash(&without_replicas)));
     }
 }

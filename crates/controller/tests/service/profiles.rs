@@ -11,6 +11,7 @@ use hermez_controller::{Metrics, Offer, Settings};
 use hermez_kinds::names::{CLASS_LABEL, PROFILE_ANNOTATION};
 use hermez_kinds::{PinterestService, RuntimeProfile};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::{Api, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
@@ -219,6 +220,17 @@ async fn a_new_version_goes_in_waves_stops_at_harm_and_outlives_the_controller()
                 deployment.spec.as_ref().and_then(|spec| spec.replicas) == Some(2)
             })
             .await;
+        assert_eq!(deployment.annotations()[PROFILE_ANNOTATION], "care@2");
+        let autoscaling = json!({"min": 2, "max": 3, "cpu": 70});
+        let scale = Patch::Merge(json!({"spec": {"autoscaling": autoscaling}}));
+        api.patch(&kept, &PatchParams::default(), &scale)
+            .await
+            .expect("scaled by its load");
+        sandbox
+            .until(&kept, "autoscaled", |_: &HorizontalPodAutoscaler| true)
+            .await;
+        let deployments: Api<Deployment> = sandbox.api();
+        let deployment = deployments.get(&kept).await.expect("a deployment");
         assert_eq!(deployment.annotations()[PROFILE_ANNOTATION], "care@2");
         create(&sandbox, "new").await;
         sandbox

@@ -1,3 +1,4 @@
+use hermez_api::AutoscalingSettings;
 use proptest::prelude::*;
 
 use super::*;
@@ -30,6 +31,7 @@ fn mk_facts(change: Option<i64>, manager: &str, autoscaling: bool) -> ScaleFacts
     ScaleFacts {
         change,
         autoscaling: autoscaling.then(|| serde_json::json!({"min": 1, "max": 3, "cpu": 70})),
+        autoscaler_off: false,
         written_by: Some((manager.to_owned(), Some(time(0)))),
         by_deploy: manager == "hermez",
     }
@@ -104,6 +106,36 @@ fn what_the_cluster_does_not_take_now_is_tried_again() {
 }
 
 #[test]
+fn a_cluster_that_does_not_take_it_keeps_no_other_from_it() {
+    let change = mk_change(Some(60));
+    let own = Ok(Scaled::Written);
+    let away = in_cluster(ClusterError::Unreachable("no answer".into()), "east");
+    let write = after_all(&change, own, Some(&away), time(0));
+    assert_eq!(write.state, ScaleChangeState::Pending);
+    let message = write.message.expect("it is said");
+    assert!(message.contains("east: no answer"), "{message}");
+    // It is taken back where it holds.
+    let no = ClusterError::Refused {
+        object: "PinterestService/hello".into(),
+        message: "quota".into(),
+    };
+    let no = in_cluster(no, "east");
+    let write = after_all(&change, own, Some(&no), time(0));
+    assert_eq!(
+        (write.state, write.due_at),
+        (ScaleChangeState::Active, change.until)
+    );
+    let message = write.message.expect("it is said");
+    assert!(
+        message.contains("PinterestService/hello in east"),
+        "{message}"
+    );
+    // What the server's own cluster says comes first.
+    let write = after_all(&change, Err(&no), Some(&away), time(0));
+    assert_eq!(write.state, ScaleChangeState::Refused);
+}
+
+#[test]
 fn everybody_can_be_the_owner() {
     let change = mk_change(Some(60));
     let said = |facts: ScaleFacts, replicas, standing| owner(&facts, Some(replicas), standing);
@@ -121,6 +153,60 @@ fn everybody_can_be_the_owner() {
         of(mk_facts(None, "hermez", true), 2),
         ScaleOwner::Autoscaler
     );
+    // An autoscaler moves a person's number, but for the 0 at which it stands still.
+    let scaled = || mk_facts(Some(7), "kube-controller-manager", true);
+    let (by_load, _) = said(scaled(), 4, Some(&change));
+    assert_eq!(by_load, ScaleOwner::Autoscaler);
+    let (person, _) = said(scaled(), 0, Some(&change));
+    assert_eq!(person, ScaleOwner::Person);
+    // What it wrote last outlives it.
+    let left = mk_facts(None, "kube-controller-manager", false);
+    let (other, message) = said(left, 7, None);
+    assert_eq!(other, ScaleOwner::Other);
+    assert!(message.contains("hermez scale --file"), "{message}");
+}
+
+#[test]
+fn an_autoscaler_that_cannot_be_made_is_refused() {
+    let settings = |more: serde_json::Value| {
+        let mut settings = serde_json::json!({"min": 2, "max": 9, "cpu": 70});
+        let fields = more.as_object().into_iter().flatten();
+        for (name, value) in fields {
+            settings[name] = value.clone();
+        }
+        serde_json::from_value::<AutoscalingSettings>(settings).expect("settings")
+    };
+    let said = |more| match check_settings(&settings(more)) {
+        Ok(()) => None,
+        Err(error) => Some(error.to_string()),
+    };
+    let behavior = |rules: serde_json::Value| serde_json::json!({"behavior": {"scaleDown": rules}});
+    let window =
+        |seconds: i32| behavior(serde_json::json!({"stabilizationWindowSeconds": seconds}));
+    assert_eq!(said(window(3_600)), None);
+    for (more, words) in [
+        (window(7_200), "from 0 to 3600"),
+        (
+            behavior(serde_json::json!({"selectPolicy": "Fast"})),
+            "Max or Min or Disabled",
+        ),
+        (
+            behavior(serde_json::json!({"policies": []})),
+            "the list is empty",
+        ),
+        (serde_json::json!({"behavior": 5}), "cannot be read"),
+    ] {
+        let message = said(more).expect("refused");
+        assert!(message.starts_with("behavior "), "{message}");
+        assert!(message.contains(words), "{message}");
+    }
+    let wide = settings(serde_json::json!({}));
+    assert!(check_bounds(&wide, BOUNDS).is_ok());
+    for (min, max) in [(3, 50), (2, 8), (10, 50)] {
+        let error = check_bounds(&wide, ScaleBounds { min, max }).expect_err("beyond them");
+        let bounds = format!("{min} to {max} pods");
+        assert!(error.to_string().contains(&bounds), "{error}");
+    }
 }
 
 #[test]

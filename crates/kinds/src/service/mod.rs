@@ -1,7 +1,8 @@
 //! PinterestService: a long-running service.
 //!
-//! `types` is what users write, `translate` is what it becomes.
+//! `types` is what users write, `behavior` how fast it may scale, `translate` is what it becomes.
 
+mod behavior;
 mod translate;
 mod types;
 
@@ -54,12 +55,14 @@ impl WorkloadResource for PinterestService {
             let most = if *name == "maxsurge" { 9999 } else { 100 };
             !value.as_ref().is_none_or(|value| is_share(value, most))
         });
+        let wrong = wrong.map(|(name, _, hint)| Violation {
+            field: format!("spec.{name}"),
+            message: "neither a number of pods nor a percentage".to_owned(),
+            hint: Some(format!("write 1 or {hint}")),
+        });
+        let autoscaling = self.spec.autoscaling.iter();
         wrong
-            .map(|(name, _, hint)| Violation {
-                field: format!("spec.{name}"),
-                message: "neither a number of pods nor a percentage".to_owned(),
-                hint: Some(format!("write 1 or {hint}")),
-            })
+            .chain(autoscaling.flat_map(Autoscaling::violations))
             .collect()
     }
 

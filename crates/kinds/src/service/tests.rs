@@ -384,6 +384,54 @@ fn a_rollout_that_cannot_move_is_refused() {
 }
 
 #[test]
+fn an_autoscaler_that_kubernetes_would_not_take_is_refused() {
+    let scaled = |behavior: &str| format!("autoscaling: {{max: 3, cpu: 70, behavior: {behavior}}}");
+    let policy = |policy: &str| format!("{{scaleUp: {{policies: [{policy}]}}}}");
+    for (behavior, words) in [
+        (
+            "{scaleDown: {stabilizationWindowSeconds: 7200}}".to_owned(),
+            "write a number from 0 to 3600",
+        ),
+        (
+            "{scaleUp: {stabilizationWindowSeconds: -1}}".to_owned(),
+            "write a number from 0 to 3600",
+        ),
+        (
+            "{scaleDown: {selectPolicy: Fast}}".to_owned(),
+            "write Max or Min or Disabled",
+        ),
+        (policy(""), "the list is empty"),
+        (
+            policy("{type: Nodes, value: 1, periodSeconds: 60}"),
+            "write Pods or Percent",
+        ),
+        (
+            policy("{type: Pods, value: 0, periodSeconds: 60}"),
+            "write 1 or more",
+        ),
+        (
+            policy("{type: Pods, value: 1, periodSeconds: 0}"),
+            "write a number from 1 to 1800",
+        ),
+        (
+            policy("{type: Percent, value: 1, periodSeconds: 1801}"),
+            "write a number from 1 to 1800",
+        ),
+    ] {
+        let told = refusal(&scaled(&behavior));
+        assert!(told.contains(words), "{behavior}: {told}");
+    }
+    for behavior in [
+        "{}",
+        "{scaleUp: {}}",
+        "{scaleDown: {stabilizationWindowSeconds: 3600, selectPolicy: Disabled}}",
+        "{scaleUp: {policies: [{type: Percent, value: 900, periodSeconds: 1800}]}}",
+    ] {
+        drop(plain(&scaled(behavior)));
+    }
+}
+
+#[test]
 fn a_pod_that_drains_answers_on_unless_it_says_itself_what_it_does() {
     let template = "template:\n  spec:\n    containers:\n      - {name: a, image: x}\n      - {name: b, image: x, lifecycle: {preStop: {exec: {command: [bye]}}}}\n";
     let pod = pod(&plain(&format!("drainseconds: 5\n{template}")));

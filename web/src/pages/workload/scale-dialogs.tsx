@@ -93,7 +93,7 @@ export function ScaleDialog({ workload, scale, to, onClose }: ScaleProps & { to?
       <EndField open="Until somebody changes it" {...end.field} />
       {autoscaled && (
         <Check
-          label="Turn the autoscaler off while it holds"
+          label="Turn the autoscaler off until the number is given back"
           help="Without it, an autoscaled workload takes no other number than 0"
           checked={fixed}
           onChange={setFixed}
