@@ -93,7 +93,8 @@ pub struct PullRequest {
     pub head_branch: String,
     /// The branch that it goes to.
     pub base_branch: String,
-    /// Whether it comes from another repository.
+    /// Whether its commits may be anybody's: it comes from another repository, or from no branch at
+    /// all.
     pub from_fork: bool,
     /// Its page in the forge.
     pub html_url: String,
@@ -163,6 +164,14 @@ pub struct CreatePullRequestDeploy {
     /// Why an artifact that is marked as bad is deployed all the same (1 to 1,000 characters).
     #[serde(default)]
     pub override_bad: Option<String>,
+}
+
+/// Allows a commit of a pull request from a fork to be deployed.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AllowPullRequest {
+    /// The commit that was read (40 hexadecimal digits); refused once it is not the newest any more.
+    pub commit: String,
 }
 
 /// A link by which anybody who has it may open a preview.

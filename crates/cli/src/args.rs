@@ -205,7 +205,7 @@ mod tests {
             "hermez deploy --pr 12 --override-bad why",
             "hermez pr list --workload hello",
             "hermez pr show 12",
-            "hermez pr allow 12",
+            "hermez pr allow 12 --commit 95f6178bd34c1a3e4bd0bb7f8fa26c4a95a5ea4f",
             "hermez pr share 12 --stop",
             "hermez pr run 12 -- --day yesterday",
             "hermez history hello --pr 12",
@@ -277,6 +277,7 @@ mod tests {
     fn what_is_missing_is_named_with_its_alternatives() {
         for (line, missing) in [
             ("hermez deploy", "<COMMIT|--pr <NUMBER>|--latest>"),
+            ("hermez pr allow 12", "--commit <COMMIT>"),
             (
                 "hermez workload set hello",
                 "<--auto-deploy <BRANCH>|--previews <PREVIEWS>|--preview-replicas <N>|",

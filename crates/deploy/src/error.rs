@@ -7,7 +7,7 @@ use hermez_cluster::ClusterError;
 use hermez_kinds::ConfigError;
 use hermez_source::forge::ForgeError;
 use hermez_source::pick::{ConflictFile, PickError};
-use hermez_source::{RepositoryUrlError, SourceError};
+use hermez_source::{CommitId, RepositoryUrlError, SourceError};
 use hermez_store::StoreError;
 
 use crate::policy::Held;
@@ -78,13 +78,14 @@ pub enum RoadError {
     Forge(#[from] ForgeError),
     /// The pull request comes from a fork, and nobody allowed its newest commit.
     #[error(
-        "pull request {number} comes from a fork; its commit {commit} is deployed when a maintainer has allowed it"
+        "pull request {number} comes from a fork; its commit {} is deployed when a maintainer has allowed it",
+        .commit.short()
     )]
     ForkNotAllowed {
         /// The pull request's number.
         number: i64,
-        /// Its newest commit, shortened.
-        commit: String,
+        /// Its newest commit.
+        commit: CommitId,
     },
     /// It cannot be done to this workload as it is now.
     #[error("{message}")]
@@ -145,8 +146,8 @@ impl RoadError {
             RoadError::Window(error) => Some(error.hint()),
             RoadError::CannotRollBack(error) => Some(error.hint()),
             RoadError::Forge(error) => error.hint(),
-            RoadError::ForkNotAllowed { number, .. } => Some(format!(
-                "read what it changes, then allow this commit: hermez pr allow {number}"
+            RoadError::ForkNotAllowed { number, commit } => Some(format!(
+                "read what it changes, then allow this commit: hermez pr allow {number} --commit {commit}"
             )),
             RoadError::NotNow { hint, .. } | RoadError::NotYet { hint, .. } => Some(hint.clone()),
             RoadError::Store(_) | RoadError::Key(_) | RoadError::Config(_) => None,

@@ -17,7 +17,7 @@ use hermez_cluster::{ReadyPod, WorkloadKey};
 use hermez_kinds::Kind;
 use hermez_kinds::preview::{longest_name, sleeps};
 use hermez_source::forge::{Gitea, PullRequest as ForgePull, PullState};
-use hermez_source::{Commit, RepositoryUrl, SourceError};
+use hermez_source::{Commit, CommitId, RepositoryUrl, SourceError};
 use hermez_store::{
     DeployRecord, NewDeploy, NewPreview, PreviewRecord, RepositoryRecord, StoreError,
     WorkloadRecord,
@@ -28,7 +28,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::policy::{Origin, Policy, Request, gate};
-use crate::requests::{PUSH, bounded, said};
+use crate::requests::{PUSH, bounded, invalid, said};
 use crate::{Road, RoadError};
 
 /// Most pods of a preview.
@@ -62,8 +62,13 @@ pub fn instance_name(workload: &str, number: i64, kind: Kind) -> Result<String, 
     })
 }
 
-/// Checks how many pods a preview may have.
-fn checked_replicas(replicas: i32) -> Result<i32, RoadError> {
+/// How many pods a preview is to have: as many as were asked for, else as the workload's settings say.
+fn checked_replicas(kind: Kind, asked: Option<i32>, set: i32) -> Result<i32, RoadError> {
+    if asked.is_some() && !kind.is_scaled() {
+        let message = format!("is not for a {}: its file says what runs", kind.name());
+        return Err(invalid("replicas", &message, "Leave it out"));
+    }
+    let replicas = asked.unwrap_or(set);
     if (1..=MAX_REPLICAS).contains(&replicas) {
         return Ok(replicas);
     }
@@ -192,7 +197,8 @@ impl Road {
         let settings = &workload.previews;
         let idle = SignedDuration::from_mins(i64::from(settings.idle_minutes));
         let expiry = SignedDuration::from_hours(24 * i64::from(settings.expiry_days));
-        let can_sleep = sleeps(kind_of(workload)) && preview.state == PreviewState::Active;
+        let awake = matches!(preview.state, PreviewState::Active | PreviewState::Waking);
+        let can_sleep = sleeps(kind_of(workload)) && awake;
         Ok(Preview {
             instance: preview.instance.clone(),
             pull_request: preview.pull_request,
@@ -251,10 +257,10 @@ impl Road {
         let reason = bounded("reason", ask.reason.as_deref())?;
         let override_reason = said("override_bad", ask.override_bad.as_deref())?;
         let place = self.place(workload).await?;
-        let settings = &place.workload.previews;
+        let (kind, set) = (kind_of(&place.workload), place.workload.previews.replicas);
         let asked = Asked {
             by,
-            replicas: checked_replicas(ask.replicas.unwrap_or(settings.replicas))?,
+            replicas: checked_replicas(kind, ask.replicas, set)?,
             reason,
             override_reason,
         };
@@ -316,7 +322,7 @@ impl Road {
             let _ = self.build_of_fork(place, &pull, asked.by).await;
             return Err(RoadError::ForkNotAllowed {
                 number,
-                commit: pull.head.short().to_owned(),
+                commit: pull.head,
             });
         }
         let instance = instance_name(&workload.name, number, kind_of(workload))?;
@@ -416,19 +422,38 @@ impl Road {
         asked
     }
 
-    /// Allows the newest commit of a pull request that comes from a fork.
+    /// Allows the newest commit of a pull request that comes from a fork, if it is the one that was
+    /// read: what is pushed meanwhile was read by nobody. Whole ids are compared, as the beginning of
+    /// one can be made to fit.
     pub async fn allow_pull(
         &self,
         workload: &str,
         number: i64,
+        read: &str,
         by: &str,
     ) -> Result<PullRequest, RoadError> {
+        let read = CommitId::parse(read).map_err(|_| {
+            invalid(
+                "commit",
+                "is not a whole commit id",
+                "Send the 40 digits of the commit that was read",
+            )
+        })?;
         let place = self.place(workload).await?;
         let pull = place.forge.pull_request(&place.url, number).await?;
         if !pull.from_fork {
             return Err(RoadError::NotNow {
                 message: format!("pull request {number} comes from the repository itself"),
                 hint: format!("deploy it: hermez deploy --pr {number}"),
+            });
+        }
+        if pull.head != read {
+            return Err(RoadError::NotNow {
+                message: format!(
+                    "pull request {number} is at {} by now, not at {read}",
+                    pull.head
+                ),
+                hint: "read the new commit, then allow that one".to_owned(),
             });
         }
         let (store, id) = (&self.parts().store, place.workload.id);
@@ -452,6 +477,13 @@ impl Road {
             return Err(RoadError::NotNow {
                 message: "a deploy of this preview is under way".to_owned(),
                 hint: "wait for it, or cancel it: hermez deploys cancel".to_owned(),
+            });
+        }
+        if preview.applied_replicas.is_none() {
+            return Err(RoadError::NotNow {
+                message: "nothing of this preview runs: no deploy of it has come to the cluster"
+                    .to_owned(),
+                hint: format!("push another commit, or remove it: hermez pr remove {number}"),
             });
         }
         store.sleep_preview(preview.id).await?;
@@ -610,13 +642,28 @@ mod tests {
         assert!(hint.contains("at most 57 characters"), "{hint}");
         assert!(instance_name(&"x".repeat(47), 1, Kind::CronJob).is_ok());
         assert!(instance_name(&"x".repeat(48), 1, Kind::CronJob).is_err());
+        assert!(instance_name(&"x".repeat(45), 1, Kind::StreamingJob).is_ok());
+        let long = "x".repeat(46);
+        let error = instance_name(&long, 1, Kind::StreamingJob).unwrap_err();
+        assert!(error.to_string().contains("51 characters"), "{error}");
     }
 
     #[test]
     fn the_number_of_pods_is_bounded() {
+        let checked = |asked| checked_replicas(Kind::Service, asked, 2);
         for bad in [-1, 0, 11, 10_000_000] {
-            assert!(checked_replicas(bad).is_err(), "{bad}");
+            assert!(checked(Some(bad)).is_err(), "{bad}");
         }
-        assert_eq!(checked_replicas(10).unwrap(), 10);
+        assert_eq!(checked(Some(10)).unwrap(), 10);
+        assert_eq!(checked(None).unwrap(), 2);
+    }
+
+    #[test]
+    fn pods_are_counted_where_the_kind_counts_them() {
+        let checked = |kind, asked| checked_replicas(kind, asked, 1);
+        assert_eq!(checked(Kind::StreamingJob, Some(3)).unwrap(), 3);
+        assert_eq!(checked(Kind::CronJob, None).unwrap(), 1);
+        let error = checked(Kind::CronJob, Some(3)).unwrap_err();
+        assert!(error.to_string().contains("PinterestCronJob"), "{error}");
     }
 }

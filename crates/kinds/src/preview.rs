@@ -4,7 +4,7 @@
 //! preview gateway), autoscaling, a Service's name that another resource has. What runs by a
 //! schedule is suspended, and runs on request.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::config::{Config, ConfigError};
 use crate::kind::Kind;
@@ -38,6 +38,8 @@ pub fn longest_name(kind: Kind) -> usize {
     match kind {
         // The names of their pods and runs begin with it.
         Kind::CronJob | Kind::StatefulSet => 52,
+        // So does the name of its job manager's Service.
+        Kind::StreamingJob => 50,
         _ => 63,
     }
 }
@@ -70,6 +72,13 @@ pub fn preview(config: &Config, of: PreviewOf<'_>) -> Result<Config, ConfigError
         if kind == Kind::StatefulSet {
             let policy = json!({ "whendeleted": "Delete", "whenscaled": "Retain" });
             spec.insert("persistentvolumeclaimretentionpolicy".to_owned(), policy);
+            // Its few pods would be those that keep the old version.
+            for field in ["partition", "updatestrategy"] {
+                spec.remove(field);
+            }
+        }
+        if let Some(Value::Object(flink)) = spec.get_mut("flink") {
+            shrink(flink, of.replicas);
         }
     }
     shaped.resource = kind
@@ -77,6 +86,21 @@ pub fn preview(config: &Config, of: PreviewOf<'_>) -> Result<Config, ConfigError
         .unwrap_or_else(|error| unreachable!("only known fields were changed: {error}"));
     // Read again as a file would be, by all rules of its kind.
     Config::from_manifest(shaped.to_manifest_yaml().as_bytes())
+}
+
+/// Makes a Flink job no larger than so many task managers, with no job manager that stands by.
+fn shrink(flink: &mut Map<String, Value>, task_managers: i32) {
+    let each = flink.get("taskmanager").and_then(|it| it.get("slots"));
+    let slots = i64::from(task_managers) * each.and_then(Value::as_i64).unwrap_or(1);
+    if let Some(parallelism) = flink.get_mut("parallelism")
+        && parallelism.as_i64().is_some_and(|wanted| wanted > slots)
+    {
+        *parallelism = slots.into();
+    }
+    let managers = flink.get_mut("jobmanager");
+    if let Some(managers) = managers.and_then(|it| it.get_mut("replicas")) {
+        *managers = json!(1);
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +167,58 @@ mod tests {
         );
         assert!(spec.get("servicename").is_none(), "{spec}");
         assert_eq!(spec["replicas"], 1);
+    }
+
+    #[test]
+    fn a_push_reaches_every_pod_of_a_stateful_set() {
+        for held in ["partition: 2", "updatestrategy: OnDelete"] {
+            let spec = format!("  replicas: 3\n  {held}\n");
+            let config = mk("PinterestStatefulset", &spec);
+            let shaped = preview(&config, of("hello-pr-12")).expect("valid");
+            let spec = &shaped.resource.to_json()["spec"];
+            assert!(spec.get("partition").is_none(), "{spec}");
+            assert_eq!(spec["updatestrategy"], "RollingUpdate");
+        }
+    }
+
+    #[test]
+    fn a_flink_job_fits_into_its_slots() {
+        let spec = "  replicas: 4\n  flink:\n    job:\n      class: Counting\n    state:\n      dir: s3://bucket/hello\n    parallelism: 8\n    jobmanager:\n      replicas: 2\n    taskmanager:\n      slots: 2\n";
+        let config = mk("PinterestStreamingJob", spec);
+        for (replicas, parallelism) in [(1, 2), (3, 6), (10, 8)] {
+            let of = PreviewOf {
+                replicas,
+                ..of("hello-pr-12")
+            };
+            let shaped = preview(&config, of).expect("valid");
+            let spec = &shaped.resource.to_json()["spec"];
+            assert_eq!(spec["replicas"], replicas);
+            assert_eq!(spec["flink"]["parallelism"], parallelism, "{spec}");
+            assert_eq!(spec["flink"]["jobmanager"]["replicas"], 1, "{spec}");
+        }
+        let free = spec.replace("    parallelism: 8\n", "");
+        let shaped = preview(&mk("PinterestStreamingJob", &free), of("hello-pr-12"));
+        let spec = shaped.expect("valid").resource.to_json();
+        assert!(spec["spec"]["flink"].get("parallelism").is_none(), "{spec}");
+    }
+
+    #[test]
+    fn the_longest_name_is_valid_and_a_longer_one_is_not() {
+        let flink =
+            "  flink:\n    job:\n      class: Counting\n    state:\n      dir: s3://bucket/hello\n";
+        for (kind, spec) in [
+            ("PinterestService", ""),
+            ("PinterestStatefulset", ""),
+            ("PinterestCronJob", "  schedule: '@daily'\n"),
+            ("PinterestStreamingJob", flink),
+        ] {
+            let config = mk(kind, spec);
+            let most = longest_name(config.resource.kind());
+            let longest = preview(&config, of(&"x".repeat(most)));
+            assert!(longest.is_ok(), "{kind} {most}");
+            let longer = preview(&config, of(&"x".repeat(most + 1)));
+            assert!(longer.is_err(), "{kind} {most}");
+        }
     }
 
     #[test]

@@ -172,18 +172,24 @@ fn mk_pull(number: i64, state: &str, merged: bool, head_repository: i64) -> serd
     json!({
         "number": number, "title": "Say\nhello", "state": state, "merged": merged,
         "html_url": "http://forge/team/app/pulls/12", "user": {"login": "ada"},
-        "head": {"ref": "topic", "sha": "a".repeat(40), "repo_id": head_repository, "repo": null},
-        "base": {"ref": "main", "sha": "b".repeat(40), "repo_id": 7},
+        "head": {"label": "topic", "ref": "topic", "sha": "a".repeat(40), "repo_id": head_repository,
+            "repo": null},
+        "base": {"label": "main", "ref": "main", "sha": "b".repeat(40), "repo_id": 7},
     })
 }
 
 #[tokio::test]
 async fn a_pull_request_is_read_as_it_is() {
     let given = given(Some("s3cret")).await;
+    // Pushed to refs/for/main: no branch, and the base's repository.
+    let mut agit = mk_pull(16, "open", false, 7);
+    agit["head"]["label"] = "".into();
+    agit["head"]["ref"] = "refs/pull/16/head".into();
     let answers = [
         (12, mk_pull(12, "open", false, 7)),
         (13, mk_pull(13, "closed", true, 8)),
         (14, mk_pull(14, "closed", false, 0)),
+        (16, agit),
     ];
     for (number, pull) in answers {
         Mock::given(method("GET"))
@@ -206,6 +212,8 @@ async fn a_pull_request_is_read_as_it_is() {
         (PullState::Closed, true),
         "its fork is gone"
     );
+    let agit = read(16).await.unwrap();
+    assert!(agit.from_fork, "anybody who can read may push it: {agit:?}");
     for number in [15, 0, -1] {
         let none = read(number).await.unwrap_err();
         assert!(matches!(none, ForgeError::NoPullRequest { .. }), "{none}");

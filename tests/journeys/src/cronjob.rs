@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use hermez_api::{
-    CreateRun, DeployState, DeploySummary, Page, Run, RunOutcome, RunTrigger, ScheduleStatus,
-    WorkloadStatus,
+    CreateRun, DeployState, DeploySummary, Page, PullRequest, Run, RunOutcome, RunTrigger,
+    ScheduleStatus, WorkloadStatus,
 };
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Namespace;
@@ -243,7 +243,15 @@ spec:
         let crons: Api<CronJob> = Api::namespaced(kube.clone(), &self.name);
         let cron = crons.get(&instance).await?.spec.context("its spec")?;
         anyhow::ensure!(cron.suspend == Some(true), "{cron:?}");
+        let pull = self.path(&format!("pull-requests/{number}"));
+        let last_used = || async {
+            let pull: PullRequest = self.hermez.get(&pull).await?;
+            Ok::<_, anyhow::Error>(pull.preview.context("a preview")?.last_used_at)
+        };
+        let before = last_used().await?;
         let run: Run = self.hermez.post(&path("runs"), &json!({})).await?;
+        let after = last_used().await?;
+        anyhow::ensure!(after > before, "a run is a use: {before} {after}");
         let jobs: Api<Job> = Api::namespaced(kube, &self.name);
         let its_run = || async { jobs.get_status(&run.name).await.map(|it| it.status) };
         until("the pull request's run succeeds", LIMIT, || async {

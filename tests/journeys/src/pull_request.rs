@@ -364,6 +364,7 @@ impl Pull {
         for path in [
             format!("/repos/{organization}/{}", self.name),
             format!("/orgs/{organization}"),
+            format!("/admin/users/{}-reader?purge=true", self.name),
         ] {
             // Not there where the journey broke off before.
             let _ = self.forge.call(Method::DELETE, &path, None).await;

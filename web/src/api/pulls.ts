@@ -24,10 +24,12 @@ export const pullsApi = {
         body,
       }),
     ),
-  allowPullRequest: (name: string, number: number) =>
+  /** Only the commit that was read: it is refused once a newer one was pushed. */
+  allowPullRequest: (name: string, number: number, commit: string) =>
     take(
       client.POST("/api/v1/workloads/{name}/pull-requests/{number}/allow", {
         params: { path: { name, number } },
+        body: { commit },
       }),
     ),
   sleepPreview: (name: string, number: number) =>

@@ -1146,7 +1146,8 @@ export interface paths {
         put?: never;
         /**
          * Allow the commit of a fork
-         * @description The newest one, and only that: a new push needs a new word. Allowing it again changes nothing.
+         * @description The newest one, and only that: `commit` says which one was read, and a new push needs a new word.
+         *     Allowing it again changes nothing.
          */
         post: operations["allowPullRequest"];
         delete?: never;
@@ -1188,7 +1189,7 @@ export interface paths {
         put?: never;
         /**
          * Run the cron job of a pull request now
-         * @description A pull request's cron job never runs by its schedule.
+         * @description A pull request's cron job never runs by its schedule. Its preview counts as used.
          */
         post: operations["runPullRequest"];
         delete?: never;
@@ -1668,6 +1669,11 @@ export interface components {
         Accepted: {
             /** @description Whether work was begun; `false` for an event that is no push. */
             accepted: boolean;
+        };
+        /** @description Allows a commit of a pull request from a fork to be deployed. */
+        AllowPullRequest: {
+            /** @description The commit that was read (40 hexadecimal digits); refused once it is not the newest any more. */
+            commit: string;
         };
         /** @description An API token, without its secret. */
         ApiToken: {
@@ -3177,7 +3183,10 @@ export interface components {
                 author: string;
                 /** @description The branch that it goes to. */
                 base_branch: string;
-                /** @description Whether it comes from another repository. */
+                /**
+                 * @description Whether its commits may be anybody's: it comes from another repository, or from no branch at
+                 *     all.
+                 */
                 from_fork: boolean;
                 /** @description Its newest commit (40 hexadecimal digits). */
                 head: string;
@@ -3408,7 +3417,7 @@ export interface components {
         PodChange: {
             /** @description What became of it. */
             change: components["schemas"]["PodChangeKind"];
-            /** @description The pod's name. */
+            /** @description The pod's name; ` in ` and the cluster's name follow where it is not in the server's own. */
             name: string;
             /** @description Which version it is of. */
             version: components["schemas"]["PodVersion"];
@@ -3675,7 +3684,10 @@ export interface components {
             author: string;
             /** @description The branch that it goes to. */
             base_branch: string;
-            /** @description Whether it comes from another repository. */
+            /**
+             * @description Whether its commits may be anybody's: it comes from another repository, or from no branch at
+             *     all.
+             */
             from_fork: boolean;
             /** @description Its newest commit (40 hexadecimal digits). */
             head: string;
@@ -4029,8 +4041,8 @@ export interface components {
         /** @description Asks for a number of pods. */
         SetScale: {
             /**
-             * @description Turns an autoscaler off for as long as this holds; without it, a workload that is scaled by
-             *     its load takes no other number than 0.
+             * @description Turns an autoscaler off until the config file, or other settings of an autoscaler, say how many
+             *     again; without it, a workload that is scaled by its load takes no other number than 0.
              */
             fixed?: boolean;
             /** @description Why (1 to 1,000 characters). */
@@ -9125,7 +9137,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AllowPullRequest"];
+            };
+        };
         responses: {
             /** @description It may be deployed. */
             200: {
@@ -9165,6 +9181,15 @@ export interface operations {
             };
             /** @description It is not in a state that allows this. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what it names, cannot be used; `places` says where. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { mkDeploy, mkPreview, mkPull } from "@/test/make";
-import { isBehind, isInMotion, needsAllowing, previewLook } from "./previews";
+import { isBehind, isCounted, isInMotion, needsAllowing, previewLook, sleeps } from "./previews";
 
 it("says the most urgent of a preview", () => {
   const word = (own: Parameters<typeof mkPull>[0]) => previewLook(mkPull(own)).word;
@@ -36,4 +36,11 @@ it("is behind when a newer commit was pushed", () => {
   expect(isBehind(pull)).toBe(false);
   expect(isBehind({ ...pull, head: "f".repeat(40) })).toBe(true);
   expect(isBehind({ ...pull, preview: null })).toBe(false);
+});
+
+it("counts pods of what never sleeps, too", () => {
+  const both = (type: string) => [isCounted(type), sleeps(type)];
+  expect(both("PinterestService")).toEqual([true, true]);
+  expect(both("PinterestStreamingJob")).toEqual([true, false]);
+  expect(both("PinterestCronJob")).toEqual([false, false]);
 });

@@ -47,6 +47,10 @@ export const isBehind = (pull: Pick<PullRequest, "head" | "preview">): boolean =
 export const sleeps = (workloadType: string): boolean =>
   workloadType === "PinterestService" || workloadType === "PinterestStatefulset";
 
+/** Kinds that have a number of pods. */
+export const isCounted = (workloadType: string): boolean =>
+  sleeps(workloadType) || workloadType === "PinterestStreamingJob";
+
 /** Kinds whose preview runs once for each deploy. */
 export const runsOnce = (workloadType: string): boolean =>
   workloadType === "PinterestJobSet" || workloadType === "PinterestTrainingJob";

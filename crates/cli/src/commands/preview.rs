@@ -2,7 +2,8 @@
 
 use clap::Subcommand;
 use hermez_api::{
-    CreatePullRequestDeploy, CreateRun, DeploySummary, Preview, PullRequest, Run, SharedPreview,
+    AllowPullRequest, CreatePullRequestDeploy, CreateRun, DeploySummary, Preview, PullRequest, Run,
+    SharedPreview,
 };
 
 use super::deploy::watch_to_the_end;
@@ -24,7 +25,14 @@ pub enum Command {
     /// Show a pull request and its preview
     Show(One),
     /// Allow the newest commit of a pull request from a fork to be deployed
-    Allow(One),
+    Allow {
+        /// Which one.
+        #[command(flatten)]
+        one: One,
+        /// The commit that was read, with all its 40 digits; refused once a newer one was pushed
+        #[arg(long)]
+        commit: String,
+    },
     /// Remove a pull request's preview
     Remove(One),
     /// Make a link by which anybody who has it may open the preview
@@ -119,9 +127,17 @@ pub async fn run(app: &App, command: Command) -> Result<(), CliError> {
             let answer = app.client.get(&path, &[]).await?;
             app.show(&answer, views::preview::show)
         }
-        Command::Allow(one) => {
+        Command::Allow { one, commit } => {
             let (name, number) = of(app, one).await?;
-            let answer = post(app, &name, &number, "allow").await?;
+            let path = [
+                "workloads",
+                name.as_str(),
+                "pull-requests",
+                &number,
+                "allow",
+            ];
+            let body = AllowPullRequest { commit };
+            let answer = app.client.post(&path, &body).await?;
             let pull: PullRequest = answer.read()?;
             let sentence = format!(
                 "Commit {} of pull request {number} may be deployed: `hermez deploy --pr {number}`. A new push needs a new word.",

@@ -54,7 +54,7 @@ pub fn list(pulls: &List<PullRequest>, page: &Page) -> String {
         ]
     });
     let header = ["pr", "title", "by", "commit", "branch", "preview", "url"];
-    page.table(&header, rows.collect()) + &more(pulls)
+    page.table(&header, &["branch", "by"], rows.collect()) + &more(pulls)
 }
 
 /// One pull request with its preview.
@@ -87,7 +87,10 @@ pub fn show(pull: &PullRequest, page: &Page) -> String {
             "Fork",
             match &pull.allowed_by {
                 Some(by) => format!("this commit was allowed by {}", cell(by)),
-                None => format!("this commit is not allowed yet: `hermez pr allow {number}`"),
+                None => format!(
+                    "this commit is not allowed yet: `hermez pr allow {number} --commit {}`",
+                    pull.head
+                ),
             },
         ));
     }
@@ -131,4 +134,32 @@ pub fn show(pull: &PullRequest, page: &Page) -> String {
         facts.push(("Last woke in", took));
     }
     page.facts(&facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::page;
+    use super::*;
+
+    #[test]
+    fn what_allows_a_commit_of_a_fork_can_be_copied() {
+        let head = "95f6178bd34c1a3e4bd0bb7f8fa26c4a95a5ea4f";
+        let pull = PullRequest {
+            number: 12,
+            title: "Say hello".to_owned(),
+            author: "eve".to_owned(),
+            state: PullRequestState::Open,
+            head: head.to_owned(),
+            head_branch: "topic".to_owned(),
+            base_branch: "main".to_owned(),
+            from_fork: true,
+            html_url: "http://forge/pulls/12".to_owned(),
+            allowed: false,
+            allowed_by: None,
+            preview: None,
+        };
+        let text = show(&pull, &page());
+        let line = format!("`hermez pr allow 12 --commit {head}`");
+        assert!(text.contains(&line), "{text}");
+    }
 }

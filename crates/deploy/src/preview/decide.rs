@@ -7,6 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 /// How often the forge is asked about a pull request that has a preview, in case it told nothing.
 pub const CHECK_AFTER: SignedDuration = SignedDuration::from_mins(10);
+/// How long one that wakes is looked at all the time: most are up by then.
+const WAKES_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// What was seen of a preview's surroundings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +72,8 @@ pub fn next(preview: &PreviewRecord, facts: &Facts, now: Timestamp) -> Step {
         if applied != wanted {
             return Step::Scale(wanted);
         }
-        if preview.state == PreviewState::Active && unused >= facts.idle {
+        // One that wakes and does not come up is no use either; whoever waits for it uses it.
+        if !asleep && unused >= facts.idle {
             return Step::Sleep;
         }
     }
@@ -83,6 +86,13 @@ pub fn next(preview: &PreviewRecord, facts: &Facts, now: Timestamp) -> Step {
         return Step::Check;
     }
     Step::Wait
+}
+
+/// Whether it may be awake any moment.
+pub fn wakes_soon(preview: &PreviewRecord, now: Timestamp) -> bool {
+    let since = preview.waking_since;
+    preview.state == PreviewState::Waking
+        && since.is_some_and(|since| now.duration_since(since) < WAKES_WITHIN)
 }
 
 /// What a pull request leads to, as the forge says that it is now.
@@ -245,6 +255,27 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn what_wakes_is_looked_at_all_the_time_for_a_minute() {
+        let preview = mk_preview(PreviewState::Waking);
+        let soon = |seconds| wakes_soon(&preview, at(seconds));
+        assert_eq!([soon(0), soon(59), soon(60)], [true, true, false]);
+        assert!(!wakes_soon(&mk_preview(PreviewState::Active), at(0)));
+    }
+
+    #[test]
+    fn what_wakes_and_does_not_come_up_sleeps_again() {
+        let mut preview = mk_preview(PreviewState::Waking);
+        let facts = Facts {
+            ready: Some(0),
+            ..facts()
+        };
+        assert_eq!(next(&preview, &facts, at(299)), Step::Wait);
+        assert_eq!(next(&preview, &facts, at(300)), Step::Sleep);
+        preview.last_used_at = at(200);
+        assert_eq!(next(&preview, &facts, at(300)), Step::Wait, "it is used");
+    }
+
+    #[test]
     fn what_nobody_uses_is_removed() {
         let preview = mk_preview(PreviewState::Sleeping);
         let week = 7 * 24 * 3600;
@@ -379,6 +410,10 @@ pub(crate) mod tests {
                 }
             }
             prop_assert!(rest, "{preview:?}");
+            if can_sleep && applied.is_some() && now - used >= 300 {
+                let awake = matches!(preview.state, PreviewState::Active | PreviewState::Waking);
+                prop_assert!(!awake, "{preview:?}");
+            }
         }
     }
 }

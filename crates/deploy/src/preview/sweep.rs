@@ -21,7 +21,7 @@ use crate::{Road, RoadError};
 
 /// Longest time between two looks at all previews.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// The same while one wakes.
+/// The same while one may be awake any moment.
 const WHILE_WAKING: Duration = Duration::from_millis(200);
 /// How long a look at one preview may take before another server may look.
 const LEASE_MS: i64 = 120_000;
@@ -88,7 +88,7 @@ async fn heard(road: &Road, change: &Change, some: &mut HashSet<i64>) {
     }
 }
 
-/// Looks at every preview that is not settled; whether one of them wakes.
+/// Looks at every preview that is not settled; whether one of them may be awake any moment.
 async fn look_at_all(road: &Road, shutdown: &CancellationToken) -> bool {
     let (mut after, mut waking) = (0, false);
     loop {
@@ -127,7 +127,7 @@ async fn look_at(road: &Road, ids: Vec<i64>, shutdown: &CancellationToken) -> bo
     waking.contains(&true)
 }
 
-/// Takes one preview as far as it goes now; whether it wakes.
+/// Takes one preview as far as it goes now; whether it may be awake any moment.
 async fn one(road: &Road, id: i64) -> Result<bool, RoadError> {
     let store = &road.parts().store;
     let Some(preview) = store.preview_by_id(id).await? else {
@@ -143,7 +143,7 @@ async fn one(road: &Road, id: i64) -> Result<bool, RoadError> {
         let (_, digest) = news_of(road, &preview, &workload).await?;
         let told = digest == preview.told && preview.state != PreviewState::Removed;
         if told || now < preview.retry_at {
-            return Ok(preview.state == PreviewState::Waking);
+            return Ok(decide::wakes_soon(&preview, now));
         }
     }
     let (owner, now) = (&road.inner.owner, Timestamp::now());
@@ -169,7 +169,7 @@ async fn steps(road: &Road, lease: Lease) -> Result<bool, RoadError> {
         match decide::next(&preview, &facts, now) {
             Step::Wait => {
                 tell(road, lease, &preview, &workload).await?;
-                return Ok(preview.state == PreviewState::Waking);
+                return Ok(decide::wakes_soon(&preview, now));
             }
             step => act(road, lease, &preview, &workload, step, now).await?,
         }

@@ -288,10 +288,12 @@ fn no_pod(
 ) -> Response<Body> {
     let url = deploy.map(|deploy| page_of(gateway, deploy));
     let url = url.as_deref();
-    if preview.state == PreviewState::Waking {
-        return pages::waiting(html, "It slept, and wakes now.", url);
+    let told = deploy.map(|deploy| (deploy.state, deploy.message.as_str()));
+    // What never came to the cluster does not wake.
+    if preview.state == PreviewState::Waking && preview.applied_replicas.is_some() {
+        return pages::waiting(html, &wakes(told), url);
     }
-    match deploy.map(|deploy| (deploy.state, deploy.message.as_str())) {
+    match told {
         Some((DeployState::Failed, message)) => {
             let text = format!("Its deploy failed: {message}");
             pages::not_running(html, &text, url)
@@ -307,6 +309,16 @@ fn no_pod(
             pages::waiting(html, &text, url)
         }
         None => pages::waiting(html, "Its deploy begins.", url),
+    }
+}
+
+/// What is said of one that wakes; its last deploy may be why it does not come up.
+fn wakes(deploy: Option<(DeployState, &str)>) -> String {
+    match deploy {
+        Some((DeployState::Failed, message)) => {
+            format!("It slept, and wakes now; its last deploy failed: {message}")
+        }
+        _ => "It slept, and wakes now.".to_owned(),
     }
 }
 
@@ -398,6 +410,14 @@ mod tests {
         let after = |seconds| starts(Some(at), at + SignedDuration::from_secs(seconds));
         assert_eq!([after(0), after(59), after(60)], [true, true, false]);
         assert!(!starts(None, at), "its containers are not known");
+    }
+
+    #[test]
+    fn what_wakes_says_that_its_deploy_failed() {
+        let failed = wakes(Some((DeployState::Failed, "pod hello-0 ends")));
+        assert!(failed.ends_with("its last deploy failed: pod hello-0 ends"));
+        let well = wakes(Some((DeployState::Succeeded, "done")));
+        assert_eq!([well, wakes(None)], ["It slept, and wakes now."; 2]);
     }
 
     #[test]

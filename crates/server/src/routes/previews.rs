@@ -6,12 +6,13 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use hermez_access::{Action, Target};
 use hermez_api::{
-    CreatePullRequestDeploy, CreateRun, DeploySummary, Page, Preview, PullRequest, Run,
-    SharedPreview,
+    AllowPullRequest, CreatePullRequestDeploy, CreateRun, DeploySummary, Page, Preview,
+    PreviewState, PullRequest, Run, SharedPreview,
 };
 use hermez_cluster::RunRequest;
 use hermez_deploy::RoadError;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::form_urlencoded;
@@ -150,28 +151,32 @@ async fn deploy(
 
 /// Allow the commit of a fork
 ///
-/// The newest one, and only that: a new push needs a new word. Allowing it again changes nothing.
+/// The newest one, and only that: `commit` says which one was read, and a new push needs a new word.
+/// Allowing it again changes nothing.
 #[utoipa::path(
     post, path = "/workloads/{name}/pull-requests/{number}/allow", operation_id = "allowPullRequest", tag = "pull requests",
     params(
         ("name" = String, Path, description = "The workload's name."),
         ("number" = i64, Path, description = "The pull request's number."),
     ),
-    responses((status = 200, description = "It may be deployed.", body = PullRequest), NotFound, Conflict, Upstream),
+    request_body = AllowPullRequest,
+    responses((status = 200, description = "It may be deployed.", body = PullRequest), NotFound, Conflict, Invalid, Upstream),
 )]
 async fn allow(
     State(state): State<AppState>,
     caller: Caller,
     Path((name, number)): Path<(String, i64)>,
+    JsonBody(ask): JsonBody<AllowPullRequest>,
 ) -> Result<Json<PullRequest>, ApiError> {
+    let mut what = detail(number);
+    what["commit"] = ask.commit.chars().take(40).collect::<String>().into();
     let (road, by, of) = (
         state.road.clone(),
         caller.principal.name.clone(),
         name.clone(),
     );
-    let work = async move { road.allow_pull(&of, number, &by).await };
-    let what = (name.as_str(), detail(number));
-    let allowed = act(&state, &caller, Action::PreviewAllow, what, work).await?;
+    let work = async move { road.allow_pull(&of, number, &ask.commit, &by).await };
+    let allowed = act(&state, &caller, Action::PreviewAllow, (&name, what), work).await?;
     // Where pull requests are deployed by themselves, this is what it waited for.
     let row = workloads::find(&state, &name).await?;
     state
@@ -286,11 +291,7 @@ async fn share(
     let work = async move {
         let (_, preview) = road.preview_of(&name, number).await?;
         let token = gate.share_preview(preview.id).await?;
-        let over = || {
-            ApiError::new(catalog::CONFLICT, "The preview is being removed.")
-                .hint("Deploy the pull request again.")
-        };
-        let token = token.ok_or_else(over)?;
+        let token = token.ok_or_else(being_removed)?;
         shared_link(&base, &preview.instance, token.expose()).ok_or_else(no_gateway)
     };
     let who = &caller.principal;
@@ -338,7 +339,7 @@ async fn unshare(
 
 /// Run the cron job of a pull request now
 ///
-/// A pull request's cron job never runs by its schedule.
+/// A pull request's cron job never runs by its schedule. Its preview counts as used.
 #[utoipa::path(
     post, path = "/workloads/{name}/pull-requests/{number}/runs", operation_id = "runPullRequest", tag = "pull requests",
     params(
@@ -367,8 +368,13 @@ async fn run(
         });
         let target = Target::Workload(name.clone());
         let (link, road, by) = (at.cluster.clone(), at.road.clone(), who.name.clone());
+        let store = at.store.clone();
         let run = change(&at, &who, Action::RunCreate, target, detail, async move {
             let (workload, preview) = road.preview_of(&name, number).await?;
+            if preview.state == PreviewState::Removing {
+                return Err(being_removed());
+            }
+            store.touch_preview(preview.id, Timestamp::now()).await?;
             let request = RunRequest {
                 arguments: ask.arguments,
                 environment: ask.environment,
@@ -382,6 +388,11 @@ async fn run(
         Ok((StatusCode::ACCEPTED, run))
     });
     once(&state, &caller, &headers, &operation, &asked, work).await
+}
+
+fn being_removed() -> ApiError {
+    ApiError::new(catalog::CONFLICT, "The preview is being removed.")
+        .hint("Deploy the pull request again.")
 }
 
 fn no_gateway() -> ApiError {

@@ -46,6 +46,15 @@ async fn without_a_forge_there_are_no_pull_requests() {
     assert!(none.text.contains("--forge"), "{}", none.text);
     let deploy = server.post(&format!("{path}/12/deploys"), &json!({})).await;
     assert_eq!(deploy.problem(), "conflict");
+    let whole = json!({ "commit": "a".repeat(40) });
+    for (body, problem) in [
+        (whole, "conflict"),
+        (json!({ "commit": "aaaaaaa" }), "invalid-body"),
+        (json!({}), "invalid-body"),
+    ] {
+        let allow = server.post(&format!("{path}/12/allow"), &body).await;
+        assert_eq!(allow.problem(), problem, "{body}");
+    }
     let nobody = server
         .post(
             "/api/v1/workloads/nobody/pull-requests/12/deploys",
@@ -69,6 +78,12 @@ async fn a_preview_is_put_to_sleep_woken_and_removed() {
     assert_eq!(busy.problem(), "conflict");
     let store = &server.state.store;
     let made = store.preview(workload.id, 12).await.unwrap().unwrap();
+    let deploy = store.latest_deploy_of(&made).await.unwrap().unwrap();
+    super::streams::end(&server, deploy.id).await;
+    let nothing = server.post(&verb("sleep"), &json!({})).await;
+    assert_eq!(nothing.problem(), "conflict");
+    let said = nothing.text.contains("othing of this preview runs");
+    assert!(said, "{}", nothing.text);
     assert!(store.sleep_preview(made.id).await.unwrap());
     let woken = server.post(&verb("wake"), &json!({})).await;
     assert_eq!(woken.json()["state"], "waking");

@@ -36,7 +36,8 @@ pub struct PullRequest {
     pub head_branch: String,
     /// The branch that it goes to.
     pub base_branch: String,
-    /// Whether it comes from another repository; also where that one is gone.
+    /// Whether its commits may be anybody's: it comes from another repository, also where that one
+    /// is gone, or from no branch at all (Gitea's `git push origin HEAD:refs/for/main`).
     pub from_fork: bool,
     /// Its page.
     pub html_url: String,

@@ -56,9 +56,11 @@ export function AllowSection({ workload, pull }: Props) {
 }
 
 function AllowDialog({ workload, pull, onClose }: Props & { onClose: () => void }) {
+  // What is pushed while this is open was not read.
+  const [commit] = useState(pull.head);
   const ask = useChange(
     onClose,
-    () => api.allowPullRequest(workload, pull.number),
+    () => api.allowPullRequest(workload, pull.number, commit),
     (client, allowed) => {
       client.setQueryData([...keys.pulls(workload), pull.number], allowed);
       void client.invalidateQueries({ queryKey: keys.pulls(workload) });
@@ -66,11 +68,11 @@ function AllowDialog({ workload, pull, onClose }: Props & { onClose: () => void 
   );
   return (
     <FormDialog
-      title={`Allow ${shortSha(pull.head)} of pull request ${pull.number}`}
+      title={`Allow ${shortSha(commit)} of pull request ${pull.number}`}
       description={`${pull.title}, by ${pull.author}`}
       action={
         <>
-          Allow <span className="font-mono text-xs">{shortSha(pull.head)}</span>
+          Allow <span className="font-mono text-xs">{shortSha(commit)}</span>
         </>
       }
       danger

@@ -14,7 +14,7 @@ import { OverrideField, ReasonField, SEEN_IN_HISTORY } from "@/components/reason
 import { toast } from "@/components/toast";
 import { plural, shortSha } from "@/lib/format";
 import { wholeNumber } from "@/lib/number";
-import { runsOnce, sleeps } from "@/lib/previews";
+import { isCounted, runsOnce, sleeps } from "@/lib/previews";
 import { RunForm } from "@/pages/workload/run-form";
 
 interface Props {
@@ -37,7 +37,7 @@ export function DeployPullDialog({ workload, pull, onClose }: Props) {
     String(pull.preview?.replicas || workload.previews?.replicas || 1),
   );
   const [key] = useState(idempotencyKey);
-  const counted = sleeps(workload.workload_type);
+  const counted = isCounted(workload.workload_type);
   const replicas = wholeNumber(pods);
   const fits = !counted || (replicas !== null && replicas >= 1 && replicas <= MOST_PODS);
   const ask = useMutation({

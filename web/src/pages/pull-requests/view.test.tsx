@@ -46,6 +46,7 @@ test("a fork's commit is not deployed before it is allowed, and says what allowi
   expect(new URL(asked(fetched).url).pathname).toBe(
     "/api/v1/workloads/hello/pull-requests/12/allow",
   );
+  expect(await asked(fetched).clone().json()).toEqual({ commit: pull.head });
 });
 
 test("the newest commit is deployed with its pods, and leads to its deploy", async () => {

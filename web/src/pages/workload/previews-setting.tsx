@@ -8,7 +8,7 @@ import { Check, NumberField } from "@/components/field";
 import { FormDialog } from "@/components/form-dialog";
 import { plural } from "@/lib/format";
 import { wholeNumber, wrongNumber } from "@/lib/number";
-import { sleeps } from "@/lib/previews";
+import { isCounted, sleeps } from "@/lib/previews";
 import { Setting } from "./setting";
 
 /** What holds where the server says nothing else. */
@@ -26,8 +26,9 @@ export function PreviewsSetting({ workload }: { workload: Workload }) {
           : "A pull request is deployed when somebody asks for it."}
       </p>
       <p className="text-muted">
+        {isCounted(workload.workload_type) && `${plural(now.replicas, "pod")} each. `}
         {sleeps(workload.workload_type) &&
-          `${plural(now.replicas, "pod")} each. Asleep after ${plural(now.idle_minutes, "minute")} without a visit, `}
+          `Asleep after ${plural(now.idle_minutes, "minute")} without a visit, `}
         {sleeps(workload.workload_type) ? "removed" : "Removed"} after{" "}
         {plural(now.expiry_days, "day")} without use.
       </p>
@@ -82,7 +83,7 @@ function PreviewsDialog({ workload, now, onClose }: DialogProps) {
       onChange={(text) => setForm({ ...form, [name]: text })}
     />
   );
-  const counted = sleeps(workload.workload_type);
+  const type = workload.workload_type;
   return (
     <FormDialog
       title={`Previews of ${workload.name}`}
@@ -98,8 +99,9 @@ function PreviewsDialog({ workload, now, onClose }: DialogProps) {
         onChange={setAuto}
       />
       <div className="grid gap-4 sm:grid-cols-2">
-        {counted && field("replicas", "Pods of a new preview", "1 to 10")}
-        {counted && field("idle_minutes", "Sleeps after minutes", "Without a visit; 1 to 10,080")}
+        {isCounted(type) && field("replicas", "Pods of a new preview", "1 to 10")}
+        {sleeps(type) &&
+          field("idle_minutes", "Sleeps after minutes", "Without a visit; 1 to 10,080")}
         {field("expiry_days", "Removed after days", "Without use; 1 to 90")}
       </div>
     </FormDialog>

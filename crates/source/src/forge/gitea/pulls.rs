@@ -256,8 +256,12 @@ impl Gitea {
                 (false, _) => PullState::Closed,
             },
             head,
-            // A fork that is gone has no number, or none that is the base's.
-            from_fork: found.base.repo_id == 0 || found.head.repo_id != found.base.repo_id,
+            // A fork that is gone has no number, or none that is the base's. What was pushed to
+            // refs/for/BRANCH (AGit) has the base's, though whoever can read may push there: of all
+            // pull requests, it alone has no label.
+            from_fork: found.base.repo_id == 0
+                || found.head.repo_id != found.base.repo_id
+                || found.head.label.is_empty(),
             head_branch: line(&found.head.reference),
             base_branch: line(&found.base.reference),
             html_url: line(&found.html_url),
@@ -301,6 +305,8 @@ struct User {
 struct Side {
     #[serde(rename = "ref", default)]
     reference: String,
+    #[serde(default)]
+    label: String,
     #[serde(default)]
     sha: String,
     #[serde(default)]
