@@ -402,7 +402,7 @@ test("who asks for a deploy cannot approve it, and somebody else does", async ()
   const id = await deploy(first.commit);
   await headline("Waits for approval");
   const held = region("What it waits for");
-  await held.getByText(`0 of 1 approval; may approve: ${guest}`).waitFor();
+  await held.getByText(`Waits for 1 of 1 approvals (from: ${guest})`).waitFor();
   await held.getByText("You asked for it, so others approve it.").waitFor();
   expect(await page.getByRole("button", { name: /^Approve/ }).count()).toBe(0);
   await inspect(page, "deploy-unapproved");

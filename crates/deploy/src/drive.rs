@@ -6,16 +6,17 @@ use std::time::{Duration, Instant};
 
 use hermez_api::{DeployKind, DeployState};
 use hermez_cluster::{Rollout, WorkloadKey};
-use hermez_store::{DeployRecord, DeployWrite, Lease, Store, StoreError, WorkloadRecord};
+use hermez_store::{Applied, DeployRecord, DeployWrite, Lease, Store, StoreError, WorkloadRecord};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use self::apply::{apply, write_canary};
+pub(crate) use self::apply::NotApplied;
+use self::apply::{apply, manifest_reference, write_canary};
 use crate::Road;
 use crate::gates::{self, Meter};
 use crate::state::{self, Next, Seen};
-use crate::strategy::place::canary_key;
+use crate::strategy::place::{Place, canary_key};
 use crate::strategy::{canary, waves};
 use crate::witness::Witness;
 use crate::{receipt, receipt::mask::mask, rules};
@@ -38,6 +39,8 @@ struct Work {
     key: WorkloadKey,
     /// Its workload; of what may change of it (settings, pin, bounds) nothing is asked here.
     workload: Option<WorkloadRecord>,
+    /// Nothing is written to the clusters before: the last try has failed.
+    try_again_at: Instant,
 }
 
 /// How a look ended.
@@ -46,6 +49,9 @@ enum Looked {
     Again(Box<DeployRecord>),
     /// Nothing until woken, or until this time is over.
     Wait(Duration),
+    /// Something could not be written to a cluster, and is tried again after this time: what wakes
+    /// the driver in between is looked at, and makes it no sooner.
+    TryAgain(Duration),
     /// The deploy has ended.
     Ended,
 }
@@ -82,10 +88,11 @@ pub(crate) async fn drive(
     road.inner
         .drivers
         .wake(|other, driver| other != id && driver.key.as_ref() == Some(&key));
-    let work = Work {
+    let mut work = Work {
         lease,
         key,
         workload,
+        try_again_at: Instant::now(),
     };
     loop {
         road.inner.drivers.with(|drivers| {
@@ -99,6 +106,10 @@ pub(crate) async fn drive(
                 Duration::ZERO
             }
             Ok(Looked::Wait(wait)) => wait,
+            Ok(Looked::TryAgain(wait)) => {
+                work.try_again_at = Instant::now() + wait;
+                wait
+            }
             Ok(Looked::Ended) => return Ok(()),
             Err(error @ StoreError::LeaseLost { .. }) => return Err(error),
             Err(error) => {
@@ -141,7 +152,9 @@ async fn look(
     let (store, lease) = (&road.parts().store, work.lease);
     let seen = see(road, work, deploy, witness, meter).await?;
     let now = Timestamp::now();
+    let rest = work.try_again_at.saturating_duration_since(Instant::now());
     match state::next(deploy, &seen, now) {
+        Next::Apply | Next::Canary(_) if !rest.is_zero() => Ok(Looked::Wait(rest)),
         Next::Write(write) if write.state.is_some_and(has_ended) => {
             Box::pin(end(road, work, deploy, witness, *write)).await
         }
@@ -181,6 +194,7 @@ async fn see(
     let away = places.iter().find(|place| place.answering().is_none());
     let mut seen = Seen {
         connected: away.is_none(),
+        answering: places.iter().filter_map(Place::answering).count(),
         away: away
             .filter(|_| places.len() > 1)
             .map(|place| place.name.clone()),
@@ -214,7 +228,7 @@ async fn see(
             }
             let written = store.applied_deploys(deploy.workload_id, 1).await?.pop();
             let other = written.map(|it| it.id);
-            Ok(other.filter(|id| deploy.of_deploy.is_some_and(|of| of < *id)))
+            Ok(other.filter(|id| deploy.of_deploy.is_some_and(|of| of != *id)))
         };
         let bad = async {
             match &artifact {
@@ -331,6 +345,36 @@ async fn request_build(
     write_down(&road.parts().store, lease, &write, now).await
 }
 
+/// Notes of a deploy that ends while it is applied that there is something of it in a cluster: the
+/// answer was lost, and whoever restarts or rolls back must know what the cluster was told last.
+async fn note_written(
+    road: &Road,
+    work: &Work,
+    deploy: &DeployRecord,
+) -> Result<Option<DeployRecord>, StoreError> {
+    let store = &road.parts().store;
+    let is_in = |place: &Place| {
+        let cluster = place.cluster.as_ref();
+        let there = cluster.and_then(|cluster| cluster.declared(&place.key));
+        there.is_some_and(|it| it.deploy_id == Some(deploy.id))
+    };
+    let is_unknown = deploy.state == DeployState::Applying && deploy.applied_at.is_none();
+    if !is_unknown || !road.places(deploy, &work.key).iter().any(is_in) {
+        return Ok(None);
+    }
+    let Some(manifest) = manifest_reference(store, deploy).await? else {
+        return Ok(None);
+    };
+    let paused = deploy.paused_by.is_some();
+    let knows = DeployWrite {
+        applied: Some(Applied { manifest, paused }),
+        ..DeployWrite::default()
+    };
+    store
+        .write_deploy(work.lease, &knows, Timestamp::now())
+        .await
+}
+
 /// Ends a deploy: what it has found when it failed, its canary taken away, and only then its end.
 async fn end(
     road: &Road,
@@ -340,6 +384,8 @@ async fn end(
     mut write: DeployWrite,
 ) -> Result<Looked, StoreError> {
     let (lease, key) = (work.lease, &work.key);
+    let noted = note_written(road, work, deploy).await?;
+    let deploy = noted.as_ref().unwrap_or(deploy);
     let failed = receipt::is_failure(&write);
     write.forget_containers = witness.has_written();
     if failed {

@@ -5,10 +5,11 @@
 
 use hermez_api::{ChangedCommit, CreateHotfix, DeployKind, DeployState, Hotfix, HotfixPlan};
 use hermez_source::pick::{Direction, MAX_PICKS, Pick, PickError, Picked};
-use hermez_source::{Commit, CommitId, Credential, RepositoryUrl, check_branch};
+use hermez_source::{Commit, CommitId, Credential, RepositoryUrl, SourceError, check_branch};
 use hermez_store::{DeployRecord, NewDeploy, RepositoryRecord, WorkloadRecord};
 use jiff::Timestamp;
 
+use crate::policy::{Held, Rule, bad_message};
 use crate::requests::bounded;
 use crate::{Road, RoadError};
 
@@ -54,6 +55,11 @@ impl Road {
         self.refuse_if_locked(&workload, by, Timestamp::now())
             .await?;
         let fix = self.make_fix(workload, ask, by).await?;
+        let now = Timestamp::now();
+        // Rules hold it as they hold any deploy that brings something new.
+        let held = self
+            .held_from_the_first(&fix.workload, fix.picked.head.as_str(), by, now)
+            .await?;
         self.push(&fix.repository, &fix.url, &fix.picked, &fix.branch)
             .await?;
         let (_, commit) = self
@@ -79,7 +85,7 @@ impl Road {
         };
         let store = &self.parts().store;
         Ok(store
-            .request_hotfix(&new, &hotfix, Timestamp::now())
+            .request_hotfix(&new, &hotfix, held.as_ref(), Timestamp::now())
             .await?)
     }
 
@@ -89,9 +95,9 @@ impl Road {
         ask: &CreateHotfix,
         by: &str,
     ) -> Result<Fix, RoadError> {
+        let base = self.what_runs(&workload).await?;
         let (repository, url) = self.repository_of(&workload).await?;
         self.require_mirror(&repository).await?;
-        let base = self.what_runs(&workload).await?;
         let mut commits = Vec::with_capacity(ask.commits.len().min(MAX_PICKS));
         if ask.commits.is_empty() || ask.commits.len() > MAX_PICKS {
             let count = ask.commits.len();
@@ -107,8 +113,8 @@ impl Road {
             commits.push(commit);
         }
         let ids: Vec<CommitId> = commits.iter().map(|commit| commit.id.clone()).collect();
-        // Another server may have pushed it.
-        let (_, onto) = self.resolve(&repository, &base.commit).await?;
+        // Another server may have pushed it; its branch may be gone since.
+        let (_, onto) = self.commit_of_build(&repository, &base.commit).await?;
         let onto = onto.id;
         let pick = Pick {
             base: &onto,
@@ -117,6 +123,17 @@ impl Road {
             by,
         };
         let picked = self.parts().mirrors.pick(&url, pick).await?;
+        // The same commits on the same base are the same commit: it may have been rolled back.
+        if let Some(bad) = self.mark_of(&workload, picked.head.as_str()).await? {
+            return Err(RoadError::Held(Held {
+                rule: Rule::BadArtifact,
+                message: bad_message(&bad, Timestamp::now()),
+                hint: Some(format!(
+                    "name other commits, or deploy it all the same: hermez deploy {} --override-bad REASON",
+                    picked.head.short()
+                )),
+            }));
+        }
         let branch = match wanted {
             Some(branch) => branch.to_owned(),
             None => format!(
@@ -140,6 +157,15 @@ impl Road {
     /// The deploy whose version runs, and nothing else does.
     async fn what_runs(&self, workload: &WorkloadRecord) -> Result<DeployRecord, RoadError> {
         let store = &self.parts().store;
+        let changes = |id: i64| {
+            not_now(
+                format!("deploy {id} changes what runs"),
+                &format!("wait for its end: hermez deploys watch {id}"),
+            )
+        };
+        if let Some(tried) = store.unwritten_deploy(workload.id).await? {
+            return Err(changes(tried.id));
+        }
         let Some(last) = store.applied_deploys(workload.id, 1).await?.pop() else {
             return Err(not_now(
                 format!("nothing of {} runs that could be fixed", workload.name),
@@ -155,10 +181,7 @@ impl Road {
                 ),
                 "roll back first: hermez rollback",
             )),
-            _ => Err(not_now(
-                format!("deploy {} changes what runs", last.id),
-                &format!("wait for its end: hermez deploys watch {}", last.id),
-            )),
+            _ => Err(changes(last.id)),
         }
     }
 
@@ -171,11 +194,17 @@ impl Road {
         branch: &str,
     ) -> Result<(), RoadError> {
         let own = self.credential(url, repository)?;
-        let credential = own.or_else(|| self.forge_credential(url));
+        let forge = self.forge_credential(url);
         let mirrors = &self.parts().mirrors;
-        mirrors
-            .push_branch(url, picked, branch, credential.as_ref())
-            .await?;
+        let first = own.as_ref().or(forge.as_ref());
+        let mut tried = mirrors.push_branch(url, picked, branch, first).await;
+        // What is there to read with need not be allowed to push.
+        if own.is_some() && forge.is_some() && is_not_allowed(&tried) {
+            tried = mirrors
+                .push_branch(url, picked, branch, forge.as_ref())
+                .await;
+        }
+        tried?;
         self.sync(repository.id).await?;
         Ok(())
     }
@@ -207,9 +236,20 @@ impl Road {
     }
 }
 
+/// Whether a push was refused for who it came from.
+fn is_not_allowed(tried: &Result<(), PickError>) -> bool {
+    use SourceError::{AuthenticationFailed, AuthenticationRequired};
+    matches!(
+        tried,
+        Err(PickError::Source(
+            AuthenticationFailed { .. } | AuthenticationRequired { .. }
+        ))
+    )
+}
+
 pub(crate) fn parse(commit: &str) -> Result<CommitId, RoadError> {
     CommitId::parse(commit).map_err(|_| {
-        hermez_source::SourceError::UnknownRevision {
+        SourceError::UnknownRevision {
             revision: commit.to_owned(),
         }
         .into()

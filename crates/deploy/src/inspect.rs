@@ -157,8 +157,8 @@ impl Road {
         Ok((url, commit))
     }
 
-    /// The commit of a build, which was found when it was asked for. One that only a pull request
-    /// has is no revision that could be found again; it is there all the same.
+    /// The commit of a build or of a deploy, which was found when it was asked for. One that only a
+    /// pull request has is no revision that could be found again; it is there all the same.
     pub(crate) async fn commit_of_build(
         &self,
         repository: &hermez_store::RepositoryRecord,

@@ -309,15 +309,13 @@ async fn build_lines(
 }
 
 impl Road {
-    /// The newest deploy before this one that succeeded.
+    /// The last deploy before this one that succeeded.
     async fn last_good_before(
         &self,
         deploy: &DeployRecord,
     ) -> Result<Option<DeployRecord>, RoadError> {
         let store = &self.parts().store;
-        Ok(store
-            .good_deploy_before(deploy.workload_id, deploy.id)
-            .await?)
+        Ok(store.good_deploy_before(deploy).await?)
     }
 
     /// What a rollback would bring back from this very deploy; nothing when the cluster was never

@@ -3,7 +3,7 @@
 use hermez_api::{BadArtifact, CreateBuild, CreateDeploy, DeployKind, DeployState};
 use hermez_cluster::{Cluster, ClusterError};
 use hermez_kinds::Kind;
-use hermez_source::RepositoryUrl;
+use hermez_source::{RepositoryUrl, SourceError};
 use hermez_store::{
     BuildRecord, DeployRecord, NewBuild, NewDeploy, RequestedBuild, StoreError, WorkloadRecord,
 };
@@ -14,6 +14,8 @@ use crate::{Road, RoadError};
 
 /// Most characters of a reason.
 const REASON_LIMIT: usize = 1000;
+/// What the whole name of a branch begins with.
+const BRANCHES: &str = "refs/heads/";
 /// Who asks for the deploys of pushes.
 pub(crate) const PUSH: &str = "push";
 
@@ -65,6 +67,14 @@ pub(crate) fn said(field: &'static str, text: Option<&str>) -> Result<Option<Str
         )),
         (_, said) => Ok(said),
     }
+}
+
+/// Of a branch that the repository does not have.
+fn no_such_branch(field: &'static str, branch: &str) -> RoadError {
+    let shown: String = branch.chars().take(100).collect();
+    let message = format!("names `{shown}`, and the repository has no such branch");
+    let hint = "Push the branch first, or name one that is there";
+    invalid(field, &message, hint)
 }
 
 /// The deploy of a commit.
@@ -160,7 +170,16 @@ impl Road {
                 "Name the branch as the commit",
             ));
         }
-        let (workload, commit) = self.commit_of(workload, &revision).await?;
+        let found = self.commit_of(workload, &revision).await;
+        let (workload, commit) = found.map_err(|error| match error {
+            RoadError::Source(
+                SourceError::UnknownRevision { .. } | SourceError::InvalidRevision { .. },
+            ) if ask.latest => {
+                let branch = revision.strip_prefix(BRANCHES).unwrap_or(&revision);
+                no_such_branch("branch", branch)
+            }
+            error => error,
+        })?;
         let request = Request {
             origin: Origin::Person,
             commit: commit.id.as_str(),
@@ -199,8 +218,7 @@ impl Road {
         } = wanted;
         let (workload, commit) = self.commit_of(workload, commit).await?;
         let head = self.head_of(&workload, branch).await?;
-        let row = store.workload_row(&workload.name).await?;
-        let newest = row.and_then(|row| row.latest).map(|deploy| deploy.commit);
+        let newest = store.newest_wanted_commit(workload.id).await?;
         let bad = self.mark_of(&workload, commit.id.as_str()).await?;
         let request = Request {
             origin: Origin::Push { branch },
@@ -317,23 +335,23 @@ impl Road {
     pub async fn require_branch(&self, workload: &str, branch: &str) -> Result<(), RoadError> {
         let workload = self.workload(workload).await?;
         if self.head_of(&workload, branch).await?.is_none() {
-            let shown: String = branch.chars().take(100).collect();
-            return Err(RoadError::Invalid {
-                field: "auto_deploy",
-                message: format!("names `{shown}`, and the repository has no such branch"),
-                hint: "Push the branch first, or name one that is there",
-            });
+            return Err(no_such_branch("auto_deploy", branch));
         }
         Ok(())
     }
 
+    /// The whole name of a branch, or of the default branch: a tag may have its name, too.
     async fn latest_branch(
         &self,
         workload: &str,
         branch: Option<&str>,
     ) -> Result<String, RoadError> {
+        let whole = |branch: &str| {
+            let name = branch.strip_prefix(BRANCHES).unwrap_or(branch);
+            format!("{BRANCHES}{name}")
+        };
         if let Some(branch) = branch.map(str::trim).filter(|branch| !branch.is_empty()) {
-            return Ok(branch.to_owned());
+            return Ok(whole(branch));
         }
         let workload = self.workload(workload).await?;
         let repository = self
@@ -343,6 +361,7 @@ impl Road {
             .await?;
         repository
             .and_then(|repository| repository.default_branch)
+            .map(|branch| whole(&branch))
             .ok_or_else(|| RoadError::NotNow {
                 message: "the repository's default branch is not known yet".to_owned(),
                 hint: "fetch it: hermez workload sync".to_owned(),

@@ -11,7 +11,7 @@ use hermez_api::{DeployKind, Revert};
 use hermez_source::forge::{NewPullRequest, PullRequest};
 use hermez_source::pick::{Direction, MAX_PICKS, Pick, PickError, Picked};
 use hermez_source::{Commit, CommitId, RepositoryUrl};
-use hermez_store::{DeployRecord, RepositoryRecord, StoreError};
+use hermez_store::{DeployRecord, RepositoryRecord, StoreError, WorkloadRecord};
 use jiff::Timestamp;
 use url::Url;
 
@@ -29,13 +29,26 @@ pub fn branch_of(workload: &str, rollback: i64) -> String {
     format!("revert/{workload}-deploy-{rollback}")
 }
 
-/// The commits that are to be taken back, newest first: those that `left` brought, without merges
-/// and without those that the branch does not have.
+/// The commits that are to be taken back, newest first and each once: those that `left` brought,
+/// without merges and without those that the branch does not have.
 fn to_take_back(brought: Vec<Commit>, not_on_branch: &[CommitId]) -> Vec<Commit> {
-    let plain = |commit: &Commit| commit.parents.len() == 1;
-    let there = |commit: &Commit| !not_on_branch.contains(&commit.id);
-    let wanted = brought.into_iter().filter(|commit| plain(commit));
-    wanted.filter(there).collect()
+    let mut wanted: Vec<Commit> = Vec::with_capacity(brought.len());
+    for commit in brought {
+        let is_plain = commit.parents.len() == 1;
+        let is_there = !not_on_branch.contains(&commit.id);
+        if is_plain && is_there && wanted.iter().all(|other| other.id != commit.id) {
+            wanted.push(commit);
+        }
+    }
+    wanted
+}
+
+/// The commit that this one was picked from, as `git cherry-pick -x` and hotfixes write it down.
+fn picked_from(body: &str) -> Option<CommitId> {
+    body.lines().rev().find_map(|line| {
+        let rest = line.trim().strip_prefix("(cherry picked from commit ")?;
+        CommitId::parse(rest.strip_suffix(')')?).ok()
+    })
 }
 
 /// What the pull request is about.
@@ -156,14 +169,32 @@ impl Road {
         // Before anything is pushed: without a forge there is nobody to propose it to.
         let forge = self.forge_for(&url)?;
         self.sync(repository.id).await?;
-        let mirrors = &self.parts().mirrors;
-        let bench = Bench {
-            base_branch: mirrors.default_branch(&url).await?,
+        let bases = self.base_branches(&workload, &url).await?;
+        let mut bench = Bench {
+            base_branch: String::new(),
             branch: branch_of(&workload.name, deploy_id),
             repository,
             url,
         };
-        let commits = self.commits_to_take_back(&bench, &left, &target).await?;
+        let mut commits = Vec::new();
+        for base in &bases {
+            bench.base_branch.clone_from(base);
+            commits = self.commits_to_take_back(&bench, &left, &target).await?;
+            if !commits.is_empty() {
+                break;
+            }
+        }
+        if commits.is_empty() {
+            return Err(not_now(
+                format!(
+                    "nothing that deploy {} brought and deploy {} did not is on {}",
+                    left.id,
+                    target.id,
+                    bases.join(" or ")
+                ),
+                "there is nothing to take back; look at what changed: hermez diff",
+            ));
+        }
         let (commit, commits) = self.branch_with(&bench, commits, by).await?;
         let words = Words {
             rollback: &rollback,
@@ -196,6 +227,46 @@ impl Road {
         Ok(store.keep_revert(deploy_id, &revert).await?)
     }
 
+    /// The branches that would bring the same out again, the likelier first: the one whose pushes are
+    /// deployed, and the default one.
+    async fn base_branches(
+        &self,
+        workload: &WorkloadRecord,
+        url: &RepositoryUrl,
+    ) -> Result<Vec<String>, RoadError> {
+        let mirrors = &self.parts().mirrors;
+        let mut bases = Vec::new();
+        if let Some(automatic) = &workload.auto_deploy {
+            let branches = mirrors.branches(url).await?;
+            let found = branches.into_iter().map(|branch| branch.name);
+            bases.extend(found.filter(|name| name == automatic));
+        }
+        let default = mirrors.default_branch(url).await?;
+        if !bases.contains(&default) {
+            bases.push(default);
+        }
+        Ok(bases)
+    }
+
+    /// The commit that this one was picked from, where the branch has it.
+    async fn origin_of(
+        &self,
+        url: &RepositoryUrl,
+        head: &CommitId,
+        commit: &Commit,
+    ) -> Result<Option<Commit>, RoadError> {
+        let Some(id) = picked_from(&commit.body) else {
+            return Ok(None);
+        };
+        let mirrors = &self.parts().mirrors;
+        let Some(origin) = mirrors.commits_by_id(url, &[id]).await?.pop() else {
+            return Ok(None);
+        };
+        let missing = mirrors.commits_between(url, head, &origin.id, 1).await?;
+        Ok(missing.is_empty().then_some(origin))
+    }
+
+    /// The commits that this base branch has and that are to be taken back.
     async fn commits_to_take_back(
         &self,
         bench: &Bench,
@@ -206,19 +277,16 @@ impl Road {
         let (old, new) = (parse(&target.commit)?, parse(&left.commit)?);
         let head = self.head(bench).await?;
         let url = &bench.url;
-        let brought = mirrors.commits_between(url, &old, &new, LOOK_AT).await?;
+        let mut brought = mirrors.commits_between(url, &old, &new, LOOK_AT).await?;
         let beside = mirrors.commits_between(url, &head, &new, LOOK_AT).await?;
         let beside: Vec<CommitId> = beside.into_iter().map(|commit| commit.id).collect();
-        let commits = to_take_back(brought, &beside);
-        if commits.is_empty() {
-            return Err(not_now(
-                format!(
-                    "{} has no commit that deploy {} brought and deploy {} did not",
-                    bench.base_branch, left.id, target.id
-                ),
-                "there is nothing to take back; look at what changed: hermez diff",
-            ));
+        // A hotfix is a branch of its own; what it was made of is on this one.
+        for commit in brought.iter_mut().filter(|it| beside.contains(&it.id)) {
+            if let Some(origin) = self.origin_of(url, &head, commit).await? {
+                *commit = origin;
+            }
         }
+        let commits = to_take_back(brought, &beside);
         if commits.len() > MAX_PICKS {
             return Err(not_now(
                 format!(
@@ -280,7 +348,9 @@ impl Road {
         self.push(repository, url, &picked, &bench.branch)
             .await
             .map_err(|error| match error {
-                RoadError::Pick(error) => RoadError::Revert(error),
+                RoadError::Pick(error) if !matches!(error, PickError::Source(_)) => {
+                    RoadError::Revert(error)
+                }
                 error => error,
             })?;
         Ok((picked.head, commits))
@@ -319,6 +389,21 @@ mod tests {
             .map(|commit| commit.title)
             .collect();
         assert_eq!(titles, ["fix"]);
+        let twice = vec![mk("d", "fix", 1), mk("d", "fix", 1)];
+        assert_eq!(to_take_back(twice, &[]).len(), 1);
+    }
+
+    #[test]
+    fn a_pick_names_the_commit_that_it_was_made_of() {
+        let (one, other) = ("a".repeat(40), "b".repeat(40));
+        let picked = |body: &str| picked_from(body).map(|id| id.to_string());
+        let line = |id: &str| format!("(cherry picked from commit {id})");
+        assert_eq!(picked(&line(&one)), Some(one.clone()));
+        let body = format!("It was wrong.\n\n{}\n{}\n", line(&one), line(&other));
+        assert_eq!(picked(&body), Some(other), "the last pick counts");
+        for none in ["", "(cherry picked from commit abc)", one.as_str()] {
+            assert_eq!(picked(none), None, "{none}");
+        }
     }
 
     #[test]

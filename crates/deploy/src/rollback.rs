@@ -6,17 +6,20 @@
 use std::collections::HashMap;
 
 use hermez_api::{BadArtifact, CreateRollback, DeployKind, DeployState, RollbackPlan};
-use hermez_store::{Aftermath, ArtifactRecord, DeployRecord, NewDeploy, WorkloadRecord, mark_of};
+use hermez_store::{
+    Aftermath, ArtifactRecord, DeployFilter, DeployRecord, NewDeploy, PageRequest, WorkloadRecord,
+    mark_of,
+};
 use jiff::Timestamp;
 
-use crate::policy::{Held, Rule, bad_message};
+use crate::policy::{Held, Rule, Wanted, bad_message, verdict};
 use crate::requests::{bounded, said};
 use crate::{Road, RoadError};
 
 /// Deploys that are looked through for the previous good one.
 const LOOK_BACK: u64 = 200;
 
-/// A deploy that was written to the cluster, and the mark that its artifact bears.
+/// A deploy that was written to the cluster, or is at it, and the mark that its artifact bears.
 #[derive(Debug, Clone)]
 pub struct Past {
     /// The deploy.
@@ -64,10 +67,8 @@ pub enum CannotRollBack {
         /// The workload.
         workload: String,
     },
-    /// Something else was written to the cluster since the asker looked.
-    #[error(
-        "deploy {now} was written to the cluster in the meantime, and not deploy {seen} is left"
-    )]
+    /// Something else would be left than when the asker looked.
+    #[error("deploy {now} is what would be left by now, and not deploy {seen}")]
     MovedOn {
         /// The deploy that was to be left.
         seen: i64,
@@ -192,6 +193,18 @@ impl Road {
         }
         let now = Timestamp::now();
         self.refuse_if_locked(&workload, by, now).await?;
+        let store = &self.parts().store;
+        let rules = store.rules_of(&workload, now).await?;
+        let wanted = Wanted {
+            kind: DeployKind::Rollback,
+            by,
+            workload: &workload.name,
+            project: &workload.project,
+            deploy_id: None,
+            commit: &target.deploy.commit,
+            manifest: target.deploy.manifest.as_deref(),
+        };
+        let held = verdict(&wanted, &rules, &[], now).held();
         if let (Some(bad), None) = (&target.bad, &override_reason) {
             return Err(RoadError::Held(Held {
                 rule: Rule::BadArtifact,
@@ -229,8 +242,8 @@ impl Road {
             left: left.deploy,
             reason: why,
         };
-        let store = &self.parts().store;
-        Ok(store.request_rollback(&new, &aftermath, now).await?)
+        let asked = store.request_rollback(&new, &aftermath, held.as_ref(), now);
+        Ok(asked.await?)
     }
 
     /// What a rollback leaves, and what it brings back.
@@ -255,8 +268,21 @@ impl Road {
         {
             applied.push(older);
         }
+        // What is tried as a canary is left before what runs beside it.
+        if let Some(mut tried) = store.unwritten_deploy(workload.id).await?
+            && applied.iter().all(|deploy| deploy.id != tried.id)
+        {
+            if tried.manifest.is_none() {
+                tried.manifest = self.artifact_of(&tried).await?.map(|it| it.manifest);
+            }
+            applied.insert(0, tried);
+        }
         let mut past = self.with_marks(workload.id, applied).await?;
         let (left, target) = choose(&workload.name, &past, to)?;
+        if to.is_none() {
+            self.refuse_if_another_waits(&workload, &past[left].deploy)
+                .await?;
+        }
         let target = past.swap_remove(target);
         let left = past.swap_remove(left);
         Ok(Choice {
@@ -264,6 +290,32 @@ impl Road {
             left,
             target,
         })
+    }
+
+    /// Refuses to leave this deploy while a rollback waits that leaves another, which is gone from the
+    /// cluster already: it would go back two versions.
+    async fn refuse_if_another_waits(
+        &self,
+        workload: &WorkloadRecord,
+        left: &DeployRecord,
+    ) -> Result<(), RoadError> {
+        let waiting = DeployFilter {
+            workload_id: Some(workload.id),
+            states: vec![DeployState::Pending, DeployState::Queued],
+            kind: Some(DeployKind::Rollback),
+            ..DeployFilter::default()
+        };
+        let store = &self.parts().store;
+        let found = store.deploys(&waiting, &PageRequest::default()).await?;
+        let another = |it: &&DeployRecord| !it.cancel_requested && it.mends != Some(left.id);
+        match found.items.iter().find(another) {
+            Some(other) => Err(CannotRollBack::UnderWay {
+                id: other.id,
+                workload: workload.name.clone(),
+            }
+            .into()),
+            None => Ok(()),
+        }
     }
 
     /// Adds the marks of their artifacts to deploys: two queries.

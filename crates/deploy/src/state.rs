@@ -33,7 +33,8 @@ pub struct Seen {
     pub bad: Option<BadArtifact>,
     /// The deploy's build.
     pub build: Option<BuildRecord>,
-    /// What the rules have it wait for; only asked for while it waits.
+    /// What the rules have it wait for; only asked for while it waits, where it could begin or was
+    /// held before.
     pub waits: Option<Waits>,
     /// What else goes on with the same Kubernetes object.
     pub lane: LaneFacts,
@@ -41,6 +42,8 @@ pub struct Seen {
     pub replaced_by: Option<i64>,
     /// Whether all clusters answer that are reached now.
     pub connected: bool,
+    /// How many of them do.
+    pub answering: usize,
     /// The cluster that does not, where there are several.
     pub away: Option<String>,
     /// Its canary and its waves, by what is set; only asked for while it waits for its turn.
@@ -102,7 +105,7 @@ pub fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
                     ..DeployWrite::default()
                 }));
             }
-            match deploy.state {
+            let next = match deploy.state {
                 DeployState::Queued => queued(deploy, seen, now),
                 _ if seen.artifact || deploy.manifest.is_some() => {
                     // Whose turn it is at once waits in no queue.
@@ -113,6 +116,11 @@ pub fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
                 }
                 DeployState::Pending => Next::RequestBuild,
                 _ => building(deploy, seen),
+            };
+            if held.is_none() && deploy.held.is_some() {
+                let_go(next)
+            } else {
+                next
             }
         }
         DeployState::Canary => canary::next(deploy, seen, now),
@@ -126,6 +134,17 @@ pub fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
         | DeployState::Canceled
         | DeployState::Superseded => Next::Wait,
     }
+}
+
+/// The same of a deploy that no rule holds any more, though it goes on waiting: it ceases to say so.
+fn let_go(next: Next) -> Next {
+    let mut write = match next {
+        Next::Write(write) => write,
+        Next::Wait => Box::default(),
+        other => return other,
+    };
+    write.held = Some(None);
+    Next::Write(write)
 }
 
 fn building(deploy: &DeployRecord, seen: &Seen) -> Next {
@@ -222,20 +241,21 @@ fn the_cluster(seen: &Seen) -> String {
 }
 
 fn applying(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
-    if seen.connected {
+    // What takes trouble away is brought to all that answer, and then waits for the others.
+    let is_of_use = waves::is_remedy(deploy) && seen.answering > 0;
+    if seen.connected || (is_of_use && !is_past(deploy, now)) {
         return Next::Apply;
     }
     if is_past(deploy, now) {
         let hint = Some("deploy again when the cluster answers".to_owned());
-        return fail(
-            "cluster",
-            &format!(
-                "{} did not answer in time; nothing was changed in it",
-                the_cluster(seen)
-            ),
-            hint,
-            None,
-        );
+        // What it was asked to write before it ceased to answer, it may have written.
+        let changed = if deploy.retries > 0 {
+            "whether anything was changed in it is not known"
+        } else {
+            "nothing was changed in it"
+        };
+        let message = format!("{} did not answer in time; {changed}", the_cluster(seen));
+        return fail("cluster", &message, hint, None);
     }
     let message = format!("waits for {}, which does not answer", the_cluster(seen));
     say(deploy, &message)
@@ -265,6 +285,13 @@ pub(crate) fn away(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
 
 fn verifying(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     if !seen.connected {
+        if deploy.verify_until.is_some_and(|until| now >= until) {
+            // Its time is over, and nobody saw how it went: it is verified anew.
+            return Next::Write(Box::new(DeployWrite {
+                verify_until: Some(None),
+                ..DeployWrite::default()
+            }));
+        }
         return away(deploy, seen, now);
     }
     if let Some(by) = &deploy.paused_by {

@@ -30,6 +30,7 @@ use url::Url;
 use crate::background::Background;
 use crate::cluster_link::ClusterLink;
 use crate::controllers::Controllers;
+use crate::following::Following;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::refresh::Refresher;
@@ -175,6 +176,7 @@ async fn build_state(
         metrics,
         stream_places: Arc::new(Semaphore::new(config.limits.streams)),
         push_places: Arc::new(Semaphore::new(PUSHES)),
+        following: Following::default(),
         shutdown: shutdown.clone(),
     }))
 }

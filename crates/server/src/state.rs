@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::cluster_link::ClusterLink;
 use crate::config::Limits;
+use crate::following::Following;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::refresh::Refresher;
@@ -50,6 +51,8 @@ pub struct Shared {
     pub stream_places: Arc<Semaphore>,
     /// Places for pushes that are being followed.
     pub push_places: Arc<Semaphore>,
+    /// The pushes that are being followed.
+    pub following: Following,
     /// Ends streams and background work.
     pub shutdown: CancellationToken,
 }

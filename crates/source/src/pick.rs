@@ -148,7 +148,10 @@ impl PickError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::Source(SourceError::AuthenticationRequired { .. }) => {
+            Self::Source(
+                SourceError::AuthenticationRequired { .. }
+                | SourceError::AuthenticationFailed { .. },
+            ) => {
                 "Give the repository's credential the right to push, or the server an access token for the forge"
             }
             Self::Source(error) => return error.hint(),
@@ -620,6 +623,18 @@ mod tests {
             )]
         );
         assert_eq!(Merged::read(b"fatal: no"), None);
+    }
+
+    #[test]
+    fn whoever_may_not_push_is_told_what_it_takes() {
+        let url = || "https://git.example.com/team/app".to_owned();
+        for error in [
+            SourceError::AuthenticationRequired { url: url() },
+            SourceError::AuthenticationFailed { url: url() },
+        ] {
+            let hint = PickError::Source(error).hint().expect("a hint");
+            assert!(hint.contains("the right to push"), "{hint}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hermez_api::BadArtifact;
+use hermez_api::{BadArtifact, DeployKind};
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
@@ -10,8 +10,8 @@ use sea_orm::{
 };
 
 use crate::entity::bad_artifact::{ActiveModel, Column, Entity};
-use crate::entity::{artifact, workload};
-use crate::words::{at, ms};
+use crate::entity::{artifact, deploy, workload};
+use crate::words::{at, ms, word};
 use crate::{ArtifactRecord, DeployRecord, Store, StoreError};
 
 /// Most digests of one question.
@@ -42,6 +42,25 @@ pub(crate) async fn mark(
             .await?;
     }
     Ok(())
+}
+
+/// Takes back the marks that were made with the request of a rollback which is not to be; gives the
+/// deploy whose version bore them. What had been marked before stays, and so does all else.
+pub(crate) async fn unmark(
+    transaction: &DatabaseTransaction,
+    rollback: &deploy::Model,
+) -> Result<Option<i64>, StoreError> {
+    let is_rollback = rollback.kind == word(&DeployKind::Rollback);
+    let Some(left) = rollback.mends.filter(|_| is_rollback) else {
+        return Ok(None);
+    };
+    let gone = Entity::delete_many()
+        .filter(Column::DeployId.eq(left))
+        .filter(Column::MarkedBy.eq(rollback.requested_by.as_str()))
+        .filter(Column::MarkedAtMs.eq(rollback.created_at_ms))
+        .exec(transaction)
+        .await?;
+    Ok((gone.rows_affected > 0).then_some(left))
 }
 
 /// The mark that an artifact bears, of these.

@@ -49,7 +49,7 @@ pub enum Change {
     Rules,
     /// A preview's row.
     Preview(i64),
-    /// The artifact of this deploy was marked as bad, wherever it runs.
+    /// The artifact of this deploy was marked as bad, or is so no longer, wherever it runs.
     Marked(i64),
 }
 

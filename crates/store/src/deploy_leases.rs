@@ -252,6 +252,23 @@ impl Store {
         })
     }
 
+    /// The deploy of a workload itself that is at the cluster, and of which nothing says yet that the
+    /// workload was written: its canary is tried, or the writing goes on.
+    pub async fn unwritten_deploy(
+        &self,
+        workload_id: i64,
+    ) -> Result<Option<DeployRecord>, StoreError> {
+        let states = [DeployState::Canary, DeployState::Applying];
+        let find = with_workload()
+            .filter(Column::WorkloadId.eq(workload_id))
+            .filter(Column::PullRequest.is_null())
+            .filter(Column::State.is_in(states.iter().map(word)))
+            .filter(Column::AppliedAtMs.is_null())
+            .order_by_desc(Column::Id);
+        let row = find.into_model::<Row>().one(&self.read).await?;
+        row.map(Row::record).transpose()
+    }
+
     /// Leases the deploy with this number, if it has not ended and nobody else holds it.
     pub async fn acquire_deploy(
         &self,

@@ -4,7 +4,7 @@
 use hermez_api::{Deploy, DeployEvent, DeployKind, DeployState, HeldDeploy, Hotfix, Page, Pin};
 use jiff::Timestamp;
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, UnionType};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, FromQueryResult, JoinType,
     QueryFilter, QueryOrder, QuerySelect, RelationDef, Select,
@@ -15,6 +15,7 @@ use crate::entity::{deploy_event, workload};
 use crate::page::MapPage;
 use crate::words::{at, from_json, json, maybe_at, ms, value, word};
 use crate::workloads::{Hold, require_living};
+use crate::written::newest_wanted;
 use crate::{
     Change, DeployRecord, NewPreview, PageRequest, Store, StoreError, bad_artifacts, hotfixes,
     previews, workloads,
@@ -258,31 +259,6 @@ pub(crate) async fn insert_event(
     Ok(())
 }
 
-/// Numbers of the newest deploy of each workload, in `state` if one is given: one look into an
-/// index for each.
-fn newest_of(workloads: &[i64], state: Option<DeployState>) -> SelectStatement {
-    let mut newest = Query::select()
-        .column(("d", Column::Id))
-        .from_as(Entity, "d")
-        .and_where(
-            Expr::col(("d", Column::WorkloadId)).equals((workload::Entity, workload::Column::Id)),
-        )
-        // What becomes of pull requests is not what becomes of the workload.
-        .and_where(Expr::col(("d", Column::PullRequest)).is_null())
-        .to_owned();
-    if let Some(state) = state {
-        newest.and_where(Expr::col(("d", Column::State)).eq(word(&state)));
-    }
-    newest
-        .order_by(("d", Column::Id), sea_orm::Order::Desc)
-        .limit(1);
-    Query::select()
-        .expr(Expr::SubQuery(None, Box::new(newest.into())))
-        .from(workload::Entity)
-        .and_where(workload::Column::Id.is_in(workloads.iter().copied()))
-        .to_owned()
-}
-
 impl Store {
     /// Keeps a new deploy; [`StoreError::NotFound`] when the workload is deleted.
     pub async fn request_deploy(
@@ -294,8 +270,9 @@ impl Store {
     }
 
     /// Keeps a new deploy of a pushed commit, unless the workload is pinned by now, or its newest
-    /// deploy is of that commit already: of several servers that follow one push at once, one asks
-    /// for its deploy, and no push follows a rollback that was asked for just before.
+    /// deploy (restarts left out) is of that commit already: of several servers that follow one push
+    /// at once, one asks for its deploy, and no push follows a rollback that was asked for just
+    /// before.
     pub async fn request_pushed_deploy(
         &self,
         new: &NewDeploy,
@@ -307,12 +284,7 @@ impl Store {
         if is_pinned(&transaction, new.workload_id).await? {
             return Ok(None);
         }
-        let newest = Entity::find()
-            .filter(Column::WorkloadId.eq(new.workload_id))
-            .filter(Column::PullRequest.is_null())
-            .order_by_desc(Column::Id)
-            .one(&transaction)
-            .await?;
+        let newest = newest_wanted(&transaction, new.workload_id).await?;
         if newest.is_some_and(|newest| newest.commit_id == new.commit) {
             return Ok(None);
         }
@@ -323,17 +295,19 @@ impl Store {
         Ok(Some(record))
     }
 
-    /// Keeps a new deploy of a hotfix and, with it, what it is made of.
+    /// Keeps a new deploy of a hotfix and, with it, what it is made of; `held` where a rule holds it
+    /// back from the first.
     pub async fn request_hotfix(
         &self,
         new: &NewDeploy,
         hotfix: &Hotfix,
+        held: Option<&HeldDeploy>,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
-        self.request(new, With::Hotfix(hotfix), None, now).await
+        self.request(new, With::Hotfix(hotfix), held, now).await
     }
 
-    /// The same for a deploy that a rule holds back from the first.
+    /// Keeps a new deploy that a rule holds back from the first.
     pub async fn request_held_deploy(
         &self,
         new: &NewDeploy,
@@ -355,15 +329,17 @@ impl Store {
     }
 
     /// Keeps a new rollback; with it, all or nothing, the workload is pinned, what is left is marked
-    /// as bad, and a deploy that still brings it out is stopped.
+    /// as bad, and a deploy that still brings it out is stopped. `held` where a rule holds it back
+    /// from the first.
     pub async fn request_rollback(
         &self,
         new: &NewDeploy,
         aftermath: &Aftermath,
+        held: Option<&HeldDeploy>,
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
         let with = With::Aftermath(aftermath);
-        self.request(new, with, None, now).await
+        self.request(new, with, held, now).await
     }
 
     async fn request(
@@ -397,22 +373,6 @@ impl Store {
             self.announce(Change::Workload(record.workload.clone()));
             self.announce(Change::Marked(aftermath.left.id));
         }
-    }
-
-    /// Deploys of a workload itself that were written to the cluster, newest first, at most `limit`.
-    pub async fn applied_deploys(
-        &self,
-        workload_id: i64,
-        limit: u64,
-    ) -> Result<Vec<DeployRecord>, StoreError> {
-        let find = with_workload()
-            .filter(Column::WorkloadId.eq(workload_id))
-            .filter(Column::PullRequest.is_null())
-            .filter(Column::AppliedAtMs.is_not_null())
-            .order_by_desc(Column::Id)
-            .limit(limit);
-        let rows = find.into_model::<Row>().all(&self.read).await?;
-        rows.into_iter().map(Row::record).collect()
     }
 
     /// Wants a rollout held, or let go on (`by` is `None`); one that has ended stays as it is.
@@ -532,54 +492,6 @@ impl Store {
         let rows = find.into_model::<Row>().all(&self.read).await?;
         page.page(LIST, rows, |row| row.deploy.id)
             .try_map(Row::record)
-    }
-
-    /// The last deploy of a workload itself that succeeded.
-    pub async fn current_deploy(
-        &self,
-        workload_id: i64,
-    ) -> Result<Option<DeployRecord>, StoreError> {
-        let find = with_workload()
-            .filter(Column::WorkloadId.eq(workload_id))
-            .filter(Column::PullRequest.is_null())
-            .filter(Column::State.eq(word(&DeployState::Succeeded)))
-            .order_by_desc(Column::Id);
-        let row = find.into_model::<Row>().one(&self.read).await?;
-        row.map(Row::record).transpose()
-    }
-
-    /// The newest deploy of a workload itself before this one that succeeded.
-    pub async fn good_deploy_before(
-        &self,
-        workload_id: i64,
-        before: i64,
-    ) -> Result<Option<DeployRecord>, StoreError> {
-        let find = with_workload()
-            .filter(Column::WorkloadId.eq(workload_id))
-            .filter(Column::PullRequest.is_null())
-            .filter(Column::State.eq(word(&DeployState::Succeeded)))
-            .filter(Column::Id.lt(before))
-            .order_by_desc(Column::Id);
-        let row = find.into_model::<Row>().one(&self.read).await?;
-        row.map(Row::record).transpose()
-    }
-
-    /// The newest deploy and the newest that succeeded of each of these workloads; one query.
-    pub(crate) async fn outstanding_deploys(
-        &self,
-        workloads: &[i64],
-    ) -> Result<Vec<DeployRecord>, StoreError> {
-        if workloads.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut ids = newest_of(workloads, None);
-        ids.union(
-            UnionType::All,
-            newest_of(workloads, Some(DeployState::Succeeded)),
-        );
-        let find = with_workload().filter(Column::Id.in_subquery(ids));
-        let rows = find.into_model::<Row>().all(&self.read).await?;
-        rows.into_iter().map(Row::record).collect()
     }
 
     /// The timeline after `after` (0 for all), oldest first, at most 1,000.

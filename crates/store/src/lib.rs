@@ -49,6 +49,7 @@ mod tokens;
 mod witnesses;
 mod words;
 mod workloads;
+mod written;
 
 pub use audit::{AuditFilter, NewAuditEntry};
 pub use bad_artifacts::mark_of;

@@ -97,6 +97,16 @@ impl Store {
         Ok(find.count(&self.read).await?)
     }
 
+    /// Names of the principals that have this role, in the order in which they were added.
+    pub(crate) async fn names_with_role(&self, role: &str) -> Result<Vec<String>, StoreError> {
+        let find = Entity::find()
+            .select_only()
+            .column(Column::Name)
+            .filter(Column::Role.eq(role))
+            .order_by_asc(Column::Id);
+        Ok(find.into_tuple().all(&self.read).await?)
+    }
+
     /// The principal with this name, made with `role` where there is none; its role is left alone
     /// where there is one. Safe to call at once from many places.
     pub async fn ensure_principal(

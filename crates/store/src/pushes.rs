@@ -13,7 +13,7 @@ use crate::{Store, StoreError};
 const MOST: u64 = 1_000;
 
 /// A push that was taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PushRecord {
     /// The repository's number.
     pub repository_id: i64,
@@ -55,9 +55,10 @@ impl Store {
         self.commit_recorded(transaction).await
     }
 
-    /// Pushes that are not followed yet, oldest first.
-    pub async fn open_pushes(&self) -> Result<Vec<PushRecord>, StoreError> {
+    /// Pushes that came until then and are not followed to the end yet, oldest first.
+    pub async fn open_pushes(&self, until: Timestamp) -> Result<Vec<PushRecord>, StoreError> {
         let find = Entity::find()
+            .filter(Column::ReceivedAtMs.lte(ms(until)))
             .order_by_asc(Column::ReceivedAtMs)
             .limit(MOST);
         let rows = find.all(&self.write).await?.into_iter();

@@ -42,6 +42,7 @@ impl Store {
             .filter(deploy::Column::WorkloadId.eq(record.workload_id))
             .filter(deploy::Column::Instance.eq(record.instance.as_str()))
             .filter(deploy::Column::AppliedAtMs.is_not_null())
+            .order_by_desc(deploy::Column::AppliedAtMs)
             .order_by_desc(deploy::Column::Id)
             .limit(1)
             .one(&self.read)

@@ -395,7 +395,7 @@ impl Store {
             let current = own
                 .into_iter()
                 .filter(|deploy| deploy.state == DeployState::Succeeded)
-                .max_by_key(|deploy| deploy.id);
+                .max_by_key(|deploy| (deploy.applied_at, deploy.id));
             rows.push(WorkloadRow {
                 workload,
                 repository,

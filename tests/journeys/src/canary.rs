@@ -58,7 +58,8 @@ impl Canary {
         self.fail().await?;
         self.cancel().await?;
         let recovered_ms = self.survive().await?;
-        self.roll_back().await?;
+        let back = self.roll_back().await?;
+        self.roll_back_from_the_canary(&back).await?;
         Ok(json!({
             "journey": "canary",
             "promoted_to_running_ms": promoted_ms,
@@ -256,7 +257,7 @@ impl Canary {
     }
 
     /// What takes trouble away takes no detours.
-    async fn roll_back(&self) -> Result<()> {
+    async fn roll_back(&self) -> Result<Deploy> {
         let path = format!("/workloads/{}/rollback", self.stage.name);
         let asked: DeploySummary = self.stage.hermez.post(&path, &json!({})).await?;
         let deploy = self.stage.ends(asked.id, DeployState::Succeeded).await?;
@@ -267,6 +268,31 @@ impl Canary {
         anyhow::ensure!(!by_canary(&deploy), "{deploy:#?}");
         let seen = self.pages(&["second"]).await?;
         anyhow::ensure!(seen.contains("second"), "{seen:?}");
+        Ok(deploy)
+    }
+
+    /// While a canary waits, it is what a rollback leaves: what runs beside it stays, and is not
+    /// marked.
+    async fn roll_back_from_the_canary(&self, runs: &Deploy) -> Result<()> {
+        let stage = &self.stage;
+        let commit = stage.push("fifth").await?;
+        let tried = stage.deploy(&commit).await?;
+        stage
+            .says(tried.id, DeployState::Canary, "hermez deploys promote")
+            .await?;
+        let path = format!("/workloads/{}/rollback", stage.name);
+        let asked: DeploySummary = stage.hermez.post(&path, &json!({})).await?;
+        let back = stage.ends(asked.id, DeployState::Succeeded).await?;
+        anyhow::ensure!(
+            back.left_deploy == Some(tried.id) && back.of_deploy == Some(runs.summary.id),
+            "{back:#?}"
+        );
+        anyhow::ensure!(back.bad.is_none(), "what runs is marked: {back:#?}");
+        let left = stage.ends(tried.id, DeployState::Canceled).await?;
+        anyhow::ensure!(left.bad.is_some(), "what was left is not: {left:#?}");
+        self.is_gone().await?;
+        let seen = self.pages(&["second"]).await?;
+        anyhow::ensure!(seen == BTreeSet::from(["second".to_owned()]), "{seen:?}");
         Ok(())
     }
 

@@ -163,7 +163,8 @@ impl Fixed {
         Ok(took)
     }
 
-    /// On a hotfix another can be put; and after a rollback, on what it brought back.
+    /// On a hotfix another can be put. What was rolled back is not made again, and what is to be taken
+    /// back in the repository is the commit that it was picked from.
     async fn again(&self, history: &History) -> Result<()> {
         let asked = self.post("hotfixes", &mk_ask(&[&history.feature])).await?;
         let second = self.succeeds(asked.id).await?;
@@ -177,6 +178,24 @@ impl Fixed {
         let asked: DeploySummary = self.stage.hermez.post(&path, &back).await?;
         let back = self.succeeds(asked.id).await?;
         anyhow::ensure!(back.summary.commit == hotfix.base_commit, "{back:#?}");
+
+        let marked = self.refused("hotfixes", &[&history.feature]).await?;
+        let said = marked.problem.detail.as_deref().unwrap_or_default();
+        anyhow::ensure!(
+            marked.status == 409 && said.contains("arked as bad"),
+            "{marked}"
+        );
+        let newest = self.history().await?.remove(0);
+        anyhow::ensure!(newest.id == back.summary.id, "it was asked for: {newest:?}");
+
+        // The branch has it still, with more in the same line.
+        let path = format!("/deploys/{}/revert", back.summary.id);
+        let problem = self.stage.post_refused(&path, &json!({}), 409).await?;
+        let said = problem.detail.as_deref().unwrap_or_default();
+        anyhow::ensure!(
+            problem.kind == "urn:hermez:problem:revert-conflict" && said.contains("Half a feature"),
+            "{problem:?}"
+        );
         Ok(())
     }
 

@@ -68,22 +68,44 @@ impl Back {
     async fn bring_out_the_first(&self) -> Result<(String, Deploy)> {
         self.write(2, "first\n")?;
         let first = self.stage.clone.commit_and_push("First page").await?;
+        self.push_a_branch_and_a_tag("release").await?;
         self.stage.create().await?;
         for (path, body) in [("rollback", json!({})), ("restart", json!({}))] {
             let refused = self.refused(path, &body).await?;
             anyhow::ensure!(refused.status == 409, "{path} without history: {refused}");
         }
-        let latest = CreateDeploy {
+        let latest = |branch: &str| CreateDeploy {
             latest: true,
+            branch: Some(branch.to_owned()),
             ..deploy_of(None)
         };
-        let asked = self.post("deploys", &latest).await?;
+        let commit = self.refused("deploys", &latest(&first[..8])).await?;
+        anyhow::ensure!(commit.status == 422, "a commit is no branch: {commit}");
+        let asked = self.post("deploys", &latest("release")).await?;
         anyhow::ensure!(asked.commit == first, "--latest is the branch's newest");
         let deploy = self.succeeds(asked.id).await?;
         anyhow::ensure!(deploy.summary.kind == DeployKind::Regular);
         let only = self.refused("rollback", &json!({})).await?;
         anyhow::ensure!(only.status == 409, "with one version: {only}");
         Ok((first, deploy))
+    }
+
+    /// Pushes what is checked out as a branch, and another commit as a tag of its name.
+    async fn push_a_branch_and_a_tag(&self, name: &str) -> Result<()> {
+        let clone = &self.stage.clone;
+        let other = ["commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "Tagged"];
+        let other = clone.git(&other).await?;
+        let tag = format!("{}:refs/tags/{name}", other.trim());
+        let branch = format!("HEAD:refs/heads/{name}");
+        let push = [
+            "push",
+            "--quiet",
+            clone.url(),
+            tag.as_str(),
+            branch.as_str(),
+        ];
+        clone.git(&push).await?;
+        Ok(())
     }
 
     /// Every push to `main` is deployed from now on; this one is bad.

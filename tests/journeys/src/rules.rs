@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use hermez_api::{
     ApprovalRule, AuditEntry, CreateFreeze, CreateFreezeException, CreateLock, CreateRestart,
     Deploy, DeployState, DeploySummary, DeployWindow, DeployWindows, Freeze, HoldingRule, Page,
-    ScopeRules, UpdateWorkload, Weekday, Workload, WorkloadLock, WorkloadRules,
+    RollbackPlan, ScopeRules, UpdateWorkload, Weekday, Workload, WorkloadLock, WorkloadRules,
 };
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
@@ -84,7 +84,8 @@ impl Rules {
         let approval_ms = self.ask_for_approval().await?;
         self.lock(&first).await?;
         self.freeze_everything(&first).await?;
-        self.break_a_lock(&first).await?;
+        let fix = self.break_a_lock(&first).await?;
+        self.fix_while_frozen(&fix).await?;
         let project_ms = self.hold_by_the_project().await?;
         let thawed_ms = self.push_while_frozen().await?;
         self.ask_two(&first).await?;
@@ -152,7 +153,8 @@ impl Rules {
         Ok(i64::try_from(late.as_millis())?)
     }
 
-    /// A freeze holds deploys and no restarts; an exception lets one deploy through.
+    /// A freeze holds deploys and no restarts; an exception lets one deploy through, and what it brings
+    /// out runs from then on, though a restart was asked for later.
     async fn pass_the_freeze(&self, commit: &str) -> Result<()> {
         let body = CreateFreeze {
             project: Some(self.stage.name.clone()),
@@ -161,7 +163,9 @@ impl Rules {
             reason: "the sale".to_owned(),
         };
         let freeze: Freeze = self.stage.hermez.post("/freezes", &body).await?;
-        let asked = self.deploy(commit).await?;
+        self.stage.clone.write("message.txt", "the fix\n")?;
+        let fix = self.stage.clone.commit_and_push("The fix").await?;
+        let asked = self.deploy(&fix).await?;
         let message = asked.held.map(|held| held.message).unwrap_or_default();
         anyhow::ensure!(message.contains("frozen by owner"), "{message}");
         self.held(asked.id, HoldingRule::Freeze).await?;
@@ -179,6 +183,16 @@ impl Rules {
         };
         let _: Freeze = self.stage.hermez.post(&path, &body).await?;
         self.succeeds(asked.id).await?;
+        let path = format!("/workloads/{}", self.stage.name);
+        let workload: Workload = self.stage.hermez.get(&path).await?;
+        let current = workload.summary.current.context("what runs")?;
+        let plan: RollbackPlan = self.get("rollback").await?;
+        anyhow::ensure!(
+            (current.id, plan.change.from.id) == (asked.id, asked.id),
+            "deploy {} was written after restart {}: {current:?} {plan:?}",
+            asked.id,
+            restart.id
+        );
         let next = self.deploy(commit).await?;
         self.held(next.id, HoldingRule::Freeze).await?;
         let path = format!("/freezes/{}/end", freeze.id);
@@ -351,8 +365,8 @@ impl Rules {
     }
 
     /// Somebody else's lock refuses a deploy and a hotfix, and comes off when it is broken, which is
-    /// on record.
-    async fn break_a_lock(&self, commit: &str) -> Result<()> {
+    /// on record. Gives a commit that fits on the first page.
+    async fn break_a_lock(&self, commit: &str) -> Result<String> {
         let (other, name) = self.stage.somebody("locker", "owner").await?;
         let lock = format!("/workloads/{}/lock", self.stage.name);
         let body = CreateLock {
@@ -395,6 +409,28 @@ impl Rules {
                 && entry.detail["reason"] == "away",
             "{entry:?}"
         );
+        Ok(fix)
+    }
+
+    /// A hotfix that is frozen says so at once, and not only when it is built.
+    async fn fix_while_frozen(&self, fix: &str) -> Result<()> {
+        let body = CreateFreeze {
+            project: Some(self.stage.name.clone()),
+            from: None,
+            until: None,
+            reason: "the sale".to_owned(),
+        };
+        let freeze: Freeze = self.stage.hermez.post("/freezes", &body).await?;
+        let path = format!("/workloads/{}/hotfixes", self.stage.name);
+        let body = json!({ "commits": [fix] });
+        let asked: DeploySummary = self.stage.hermez.post(&path, &body).await?;
+        let rule = asked.held.as_ref().map(|held| held.rule);
+        anyhow::ensure!(rule == Some(HoldingRule::Freeze), "{asked:?}");
+        let cancel = format!("/deploys/{}/cancel", asked.id);
+        let _: DeploySummary = self.stage.hermez.post(&cancel, &json!({})).await?;
+        self.stage.ends(asked.id, DeployState::Canceled).await?;
+        let path = format!("/freezes/{}/end", freeze.id);
+        let _: Freeze = self.stage.hermez.post(&path, &json!({})).await?;
         Ok(())
     }
 

@@ -2,7 +2,6 @@ import { clsx } from "clsx";
 import { Clock } from "lucide-react";
 import type { ReactNode } from "react";
 import type { HeldDeploy } from "@/api/types";
-import { approvalWords } from "@/lib/held";
 import { HOLDING } from "@/lib/status";
 import { Ago } from "./time";
 import { Words } from "./words";
@@ -17,33 +16,26 @@ interface Props {
 
 /** Which rule holds a deploy, when it goes on, and who can let it. */
 export function Held({ held, titled, className, children }: Props) {
-  // What approvals it waits for is said once: by their count.
-  const counted = held.rule === "approval" && held.approvals != null;
   return (
     <div className={clsx("flex gap-3 rounded-lg bg-rail px-4 py-3", className)}>
       <Clock className="mt-0.5 size-4 shrink-0 text-waiting" aria-hidden />
       <div className="min-w-0 flex-1">
         {titled && <p className="font-medium text-waiting">{HOLDING[held.rule]}</p>}
-        {!counted && (
-          <p className="break-words">
-            <Words text={held.message} />
-          </p>
-        )}
+        <p className="break-words">
+          <Words text={held.message} />
+        </p>
         {held.until && (
           <p>
             Goes on by itself <Ago at={held.until} />
           </p>
         )}
-        {held.approvals && <p className="break-words">{approvalWords(held.approvals)}</p>}
-        {held.approvals?.given.map(
-          (it) =>
-            it.comment && (
-              <p key={it.by} className="break-words text-muted">
-                {it.by}: “{it.comment}”
-              </p>
-            ),
-        )}
-        {held.hint && !counted && (
+        {held.approvals?.given.map((it) => (
+          <p key={it.by} className="break-words text-muted">
+            Approved by {it.by}
+            {it.comment && `: “${it.comment}”`}
+          </p>
+        ))}
+        {held.hint && (
           <p className="mt-1 break-words text-muted">
             <Words text={held.hint} />
           </p>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { ApprovalState, HeldDeploy } from "@/api/types";
+import type { ApprovalRule, ApprovalState, HeldDeploy } from "@/api/types";
 import { mkDeploy } from "@/test/make";
-import { approvalWords, heldNow, whyNotApprove } from "./held";
+import { heldNow, whyNotApprove } from "./held";
 import { deployHeadline, deployTone } from "./status";
 
 const mkApprovals = (own: Partial<ApprovalState> = {}): ApprovalState => ({
@@ -29,20 +29,6 @@ describe("a deploy that is held", () => {
   });
 });
 
-describe("approvalWords", () => {
-  it("says how many, by whom, and who may", () => {
-    expect(approvalWords(mkApprovals({ given: [byBob], people: ["eve"] }))).toBe(
-      "1 of 2 approvals, by bob; may approve: eve",
-    );
-    expect(approvalWords(mkApprovals({ needed: 1, role: "owner" }))).toBe(
-      "0 of 1 approval; whoever has the role owner may approve",
-    );
-    expect(approvalWords(mkApprovals({ needed: 1, given: [byBob] }))).toBe(
-      "1 of 1 approval, by bob",
-    );
-  });
-});
-
 describe("whyNotApprove", () => {
   const deploy = mkDeploy({ requested_by: "ada" });
   const as = (name: string, approvals = mkApprovals()) =>
@@ -50,7 +36,7 @@ describe("whyNotApprove", () => {
 
   it("is for others than who asked, once each", () => {
     expect(as("ada")).toMatch(/others/);
-    expect(as("bob")).toBeNull();
+    expect(as("bob", mkApprovals({ people: ["bob"] }))).toBeNull();
     expect(as("bob", mkApprovals({ given: [byBob] }))).toBe("You have approved it.");
   });
 
@@ -59,5 +45,22 @@ describe("whyNotApprove", () => {
     expect(as("eve", mkApprovals({ people: ["eve"] }))).toBeNull();
     expect(as("bob", mkApprovals({ role: "owner" }))).toBeNull();
     expect(as("bob", mkApprovals({ role: "viewer" }))).toMatch(/the role viewer/);
+    expect(as("bob", mkApprovals({ people: [] }))).toMatch(/not one of those/);
+  });
+
+  it("is for those whom any of the rules names, not only the one that is told of", () => {
+    const told = mkApprovals({ needed: 1, people: ["ada"] });
+    const why = (rules: (ApprovalRule | null)[], kind: "regular" | "rollback" = "regular") => {
+      const asked = mkDeploy({ requested_by: "eve", kind });
+      return whyNotApprove(asked, told, { name: "bob", role: "owner" }, rules);
+    };
+    const ofAda: ApprovalRule = { count: 1, people: ["ada"] };
+    const ofBob: ApprovalRule = { count: 1, people: ["bob"] };
+    expect(why([ofAda, null])).toMatch(/not one of those/);
+    expect(why([ofAda, ofBob])).toBeNull();
+    expect(why([ofAda, { count: 1, role: "owner" }])).toBeNull();
+    // Rollbacks are under those rules only that say so.
+    expect(why([ofAda, ofBob], "rollback")).toMatch(/not one of those/);
+    expect(why([ofAda, { ...ofBob, rollback_needs_approval: true }], "rollback")).toBeNull();
   });
 });

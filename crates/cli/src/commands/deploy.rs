@@ -265,14 +265,6 @@ pub async fn start(app: &App, args: DeployArgs) -> Result<(), CliError> {
     if args.watch {
         return watch_to_the_end(app, deploy.id, true).await;
     }
-    let held = deploy.held.as_ref();
-    let waits = held.map(|held| {
-        let message = print::cell(&held.message);
-        match message.strip_prefix("waits ") {
-            Some(rest) => format!(" It waits {rest}."),
-            None => format!(" It waits: {message}."),
-        }
-    });
     app.done(
         &answer,
         &format!(
@@ -280,9 +272,21 @@ pub async fn start(app: &App, args: DeployArgs) -> Result<(), CliError> {
             deploy.id,
             views::short(&deploy.commit),
             print::cell(&deploy.workload),
-            waits = waits.unwrap_or_default()
+            waits = waits(&deploy)
         ),
     )
+}
+
+/// What a deploy waits for that a rule holds from the first, as a sentence behind another one.
+pub(super) fn waits(deploy: &DeploySummary) -> String {
+    let Some(held) = &deploy.held else {
+        return String::new();
+    };
+    let message = print::cell(&held.message);
+    match message.strip_prefix("waits ") {
+        Some(rest) => format!(" It waits {rest}."),
+        None => format!(" It waits: {message}."),
+    }
 }
 
 /// Runs `deploys …`.
@@ -509,6 +513,8 @@ fn show_progress(progress: &Progress, deploy: &DeploySummary) {
 
 #[cfg(test)]
 mod tests {
+    use hermez_api::{HeldDeploy, HoldingRule};
+
     use super::*;
 
     #[test]
@@ -524,6 +530,25 @@ mod tests {
         assert!(text.contains("is over: rolling out"), "{text}");
         deploy.state = DeployState::Failed;
         assert_eq!(promoted(&deploy), "Deploy 57 is over: failed.");
+    }
+
+    #[test]
+    fn what_is_held_says_what_it_waits_for() {
+        let mut deploy = views::deploy::tests::deploy(57);
+        assert_eq!(waits(&deploy), "");
+        for (message, sentence) in [
+            ("frozen by ada", " It waits: frozen by ada."),
+            ("waits for 1 approval", " It waits for 1 approval."),
+        ] {
+            deploy.held = Some(HeldDeploy {
+                rule: HoldingRule::Freeze,
+                message: message.to_owned(),
+                hint: None,
+                until: None,
+                approvals: None,
+            });
+            assert_eq!(waits(&deploy), sentence);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use hermez_api::{CreateHotfix, DeploySummary};
 
-use super::deploy::watch_to_the_end;
+use super::deploy::{waits, watch_to_the_end};
 use crate::app::App;
 use crate::choose;
 use crate::error::CliError;
@@ -52,10 +52,11 @@ pub async fn run(app: &App, args: Args) -> Result<(), CliError> {
         return watch_to_the_end(app, deploy.id, true).await;
     }
     let sentence = format!(
-        "Deploy {0} builds and brings out {2} on what {1} ran. Follow it with `hermez deploys watch {0}`; merge its branch, or the next deploy leaves it out.",
+        "Deploy {0} builds and brings out {2} on what {1} ran.{waits} Follow it with `hermez deploys watch {0}`; merge its branch, or the next deploy leaves it out.",
         deploy.id,
         print::cell(&deploy.workload),
         views::short(&deploy.commit),
+        waits = waits(&deploy),
     );
     app.done(&answer, &sentence)
 }

@@ -5,7 +5,7 @@ use hermez_api::{
 };
 use serde::Serialize;
 
-use super::deploy::watch_to_the_end;
+use super::deploy::{waits, watch_to_the_end};
 use crate::app::App;
 use crate::choose;
 use crate::error::CliError;
@@ -99,10 +99,11 @@ pub async fn rollback(app: &App, args: RollbackArgs) -> Result<(), CliError> {
     let offers = !args.propose_revert;
     let deploy = begin(app, &path, &body, args.watch, |deploy| {
         let mut text = format!(
-            "Deploy {0} brings {1} back to {2}. {1} is pinned: automatic deploys wait until `hermez unpin {1}`. Follow it with `hermez deploys watch {0}`.",
+            "Deploy {0} brings {1} back to {2}.{waits} {1} is pinned: automatic deploys wait until `hermez unpin {1}`. Follow it with `hermez deploys watch {0}`.",
             deploy.id,
             print::cell(&deploy.workload),
             views::short(&deploy.commit),
+            waits = waits(deploy),
         );
         if offers {
             text.push('\n');

@@ -3,7 +3,8 @@
 use clap::{ArgGroup, Subcommand};
 use hermez_api::{
     ApprovalRule, CreateApproval, CreateFreeze, CreateFreezeException, CreateLock, CreateRejection,
-    DeploySummary, DeployWindow, DeployWindows, Freeze, Me, ScopeRules, Weekday, WorkloadLock,
+    DeployKind, DeploySummary, DeployWindow, DeployWindows, Freeze, Me, ScopeRules, Weekday,
+    WorkloadLock,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -348,12 +349,7 @@ pub async fn freeze(app: &App, command: FreezeCommand) -> Result<(), CliError> {
             };
             let answer = app.client.post_work(&["freezes"], &body).await?;
             let freeze: Freeze = answer.read()?;
-            let sentence = format!(
-                "Freeze {0} holds {1} {2}. `hermez freeze end {0}` ends it.",
-                freeze.id,
-                views::rules::frozen(&freeze),
-                views::rules::span(&freeze, &app::page())
-            );
+            let sentence = frozen(&freeze, &app::page());
             app.done(&answer, &print::cell(&sentence))
         }
         FreezeCommand::List { all, limit } => {
@@ -390,6 +386,21 @@ pub async fn freeze(app: &App, command: FreezeCommand) -> Result<(), CliError> {
             app.done(&answer, &print::cell(&sentence))
         }
     }
+}
+
+/// What a new freeze does.
+fn frozen(freeze: &Freeze, page: &views::Page) -> String {
+    let holds = if views::rules::is_to_come(freeze, page) {
+        "will hold"
+    } else {
+        "holds"
+    };
+    format!(
+        "Freeze {0} {holds} {1} {2}. `hermez freeze end {0}` ends it.",
+        freeze.id,
+        views::rules::frozen(freeze),
+        views::rules::span(freeze, page)
+    )
 }
 
 /// Runs `lock`.
@@ -441,7 +452,20 @@ pub async fn approve(app: &App, id: i64, comment: Option<String>) -> Result<(), 
 pub async fn reject(app: &App, id: i64, reason: String) -> Result<(), CliError> {
     let path = ["deploys", &id.to_string(), "reject"];
     let answer = app.client.post(&path, &CreateRejection { reason }).await?;
-    app.done(&answer, &format!("Deploy {id} is rejected, and ends."))
+    let deploy: DeploySummary = answer.read()?;
+    app.done(&answer, &rejected(&deploy))
+}
+
+/// What becomes of a rejected deploy, and what its request leaves behind.
+fn rejected(deploy: &DeploySummary) -> String {
+    let said = format!("Deploy {} is rejected, and ends.", deploy.id);
+    if deploy.kind == DeployKind::Rollback {
+        let workload = print::cell(&deploy.workload);
+        return format!(
+            "{said} {workload} stays pinned: take the pin off with `hermez unpin {workload}`."
+        );
+    }
+    said
 }
 
 #[cfg(test)]
@@ -475,6 +499,40 @@ mod tests {
         for wrong in ["", "Mon", "Mon 09:00", "Noday 09:00-10:00", "09:00-10:00"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_freeze_to_come_does_not_hold_yet() {
+        let page = views::tests::page();
+        let mut freeze = Freeze {
+            id: 3,
+            project: None,
+            from: page.now,
+            until: None,
+            reason: "the sale".to_owned(),
+            by: "ada".to_owned(),
+            created_at: page.now,
+            ended_at: None,
+            ended_by: None,
+            exceptions: Vec::new(),
+        };
+        assert_eq!(
+            frozen(&freeze, &page),
+            "Freeze 3 holds everything without an end. `hermez freeze end 3` ends it."
+        );
+        freeze.from = views::tests::at("2026-12-20T08:00:00Z");
+        let said = frozen(&freeze, &page);
+        let will = "Freeze 3 will hold everything from 2026-12-20 08:00:00 UTC without an end.";
+        assert!(said.starts_with(will), "{said}");
+    }
+
+    #[test]
+    fn a_rejected_rollback_leaves_its_pin() {
+        let mut deploy = views::deploy::tests::deploy(57);
+        assert_eq!(rejected(&deploy), "Deploy 57 is rejected, and ends.");
+        deploy.kind = DeployKind::Rollback;
+        let said = rejected(&deploy);
+        assert!(said.ends_with("`hermez unpin hello`."), "{said}");
     }
 
     #[test]

@@ -61,8 +61,23 @@ pub fn frozen(freeze: &Freeze) -> String {
     }
 }
 
-/// How long a freeze lasts.
+/// Whether a freeze has yet to begin.
+pub fn is_to_come(freeze: &Freeze, page: &Page) -> bool {
+    freeze.from > page.now
+}
+
+/// How long a freeze lasts; of one that is to come, from when on.
 pub fn span(freeze: &Freeze, page: &Page) -> String {
+    let end = end(freeze, page);
+    if is_to_come(freeze, page) {
+        format!("from {} {end}", page.date(freeze.from))
+    } else {
+        end
+    }
+}
+
+/// Until when a freeze lasts.
+fn end(freeze: &Freeze, page: &Page) -> String {
     match (freeze.ended_at, freeze.until) {
         (Some(at), _) => format!("until {} (ended)", page.date(at)),
         (None, Some(until)) => format!("until {}", page.date(until)),
@@ -184,7 +199,7 @@ pub fn freezes(freezes: &List<Freeze>, page: &Page) -> String {
             freeze.id.to_string(),
             cell(&frozen(freeze)),
             page.date(freeze.from),
-            span(freeze, page),
+            end(freeze, page),
             cut(&freeze.by, 20),
             cut(&freeze.reason, 50),
             cut(&exceptions.join(", "), 40),
@@ -199,12 +214,17 @@ pub fn freezes(freezes: &List<Freeze>, page: &Page) -> String {
         "reason",
         "exceptions",
     ];
-    page.table(&header, rows.collect()) + &more(freezes)
+    page.table(&header, &["exceptions", "by"], rows.collect()) + &more(freezes)
 }
 
-/// Whose lock it is, and why.
+/// Whose lock it is, until when where it comes off by itself, and why.
 pub(super) fn lock(lock: &WorkloadLock, page: &Page) -> String {
-    format!("by {} {}: {}", lock.by, page.ago(lock.at), lock.reason)
+    let until = lock
+        .until
+        .map(|until| format!(" until {}", page.date(until)));
+    let until = until.unwrap_or_default();
+    let ago = page.ago(lock.at);
+    format!("by {} {ago}{until}: {}", lock.by, lock.reason)
 }
 
 #[cfg(test)]
@@ -301,6 +321,38 @@ mod tests {
         let text = show(&rules, "viewer", &page());
         let end = "\nYour role, viewer, may not deploy.\nA deploy would begin at once.\n";
         assert!(text.ends_with(end), "{text}");
+    }
+
+    #[test]
+    fn a_freeze_to_come_says_from_when_on() {
+        let mut freeze = freeze();
+        assert_eq!(span(&freeze, &page()), "without an end");
+        freeze.from = at("2026-12-20T08:00:00Z");
+        assert_eq!(
+            span(&freeze, &page()),
+            "from 2026-12-20 08:00:00 UTC without an end"
+        );
+        freeze.until = Some(at("2026-12-27T08:00:00Z"));
+        assert_eq!(
+            span(&freeze, &page()),
+            "from 2026-12-20 08:00:00 UTC until 2026-12-27 08:00:00 UTC"
+        );
+    }
+
+    #[test]
+    fn a_lock_says_when_it_comes_off() {
+        let mut there = WorkloadLock {
+            by: "ada".to_owned(),
+            at: at("2026-11-23T11:30:00Z"),
+            until: None,
+            reason: "a migration".to_owned(),
+        };
+        assert_eq!(lock(&there, &page()), "by ada 30 min ago: a migration");
+        there.until = Some(at("2026-11-23T14:00:00Z"));
+        assert_eq!(
+            lock(&there, &page()),
+            "by ada 30 min ago until 2026-11-23 14:00:00 UTC: a migration"
+        );
     }
 
     #[test]

@@ -7,22 +7,27 @@ use hermez_artifact::ArtifactError;
 use hermez_cluster::{Cluster, ClusterError, DeployMark, WorkloadKey};
 use hermez_kinds::preview::PreviewOf;
 use hermez_kinds::{Config, Kind};
-use hermez_store::{Applied, DeployRecord, DeployWrite, StoreError, WorkloadRecord};
+use hermez_store::{Applied, DeployRecord, DeployWrite, Store, StoreError, WorkloadRecord};
 use jiff::Timestamp;
 
 use super::{AFTER_ERROR, Looked, Work, end, write_down};
 use crate::receipt::mask::mask;
-use crate::strategy::canary;
 use crate::strategy::place::{Place, canary_key};
+use crate::strategy::{canary, waves};
 use crate::witness::Witness;
 use crate::{Road, gates, scale, state};
 
 /// Why a manifest was not written to the cluster.
-struct NotApplied {
-    cause: &'static str,
-    message: String,
-    hint: Option<String>,
-    transient: bool,
+#[derive(Debug)]
+pub(crate) struct NotApplied {
+    /// A stable word.
+    pub cause: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Whether trying again may help.
+    pub transient: bool,
 }
 
 impl NotApplied {
@@ -112,22 +117,29 @@ impl Road {
     }
 }
 
+/// The reference (by digest) of the manifest that a deploy brings out; none where its artifact is gone.
+pub(super) async fn manifest_reference(
+    store: &Store,
+    deploy: &DeployRecord,
+) -> Result<Option<String>, StoreError> {
+    // What ran before is written to the byte; a commit's artifact never changes either.
+    if deploy.manifest.is_some() {
+        return Ok(deploy.manifest.clone());
+    }
+    let artifact = store.artifact(deploy.workload_id, &deploy.commit).await?;
+    Ok(artifact.map(|artifact| artifact.manifest))
+}
+
 /// The manifest that a deploy brings out, by digest, and as it is read.
 async fn manifest_of(road: &Road, deploy: &DeployRecord) -> Result<(String, Config), NotApplied> {
-    let store = &road.parts().store;
     let gone = || NotApplied {
         cause: "registry",
         message: "the artifact of this commit is gone".to_owned(),
         hint: Some("build the commit again, then deploy it".to_owned()),
         transient: false,
     };
-    // What ran before is written to the byte; a commit's artifact never changes either.
-    let manifest = if let Some(known) = deploy.manifest.clone() {
-        known
-    } else {
-        let artifact = store.artifact(deploy.workload_id, &deploy.commit).await?;
-        artifact.ok_or_else(gone)?.manifest
-    };
+    let manifest = manifest_reference(&road.parts().store, deploy).await?;
+    let manifest = manifest.ok_or_else(gone)?;
     let bytes = road.manifest(&manifest).await?;
     let config = Config::from_manifest(&bytes).map_err(|error| NotApplied {
         cause: "manifest",
@@ -201,6 +213,11 @@ async fn write_in(
     (config, mark): (&Config, &DeployMark),
 ) -> Result<(), NotApplied> {
     let cluster = road.cluster_called(&place.name)?;
+    if place.answering().is_none() {
+        // To ask it all the same would keep the others waiting.
+        let reason = "its state is not known at the moment".to_owned();
+        return Err(ClusterError::Unreachable(reason).into());
+    }
     cluster.apply(&config.resource, mark.clone()).await?;
     let is_own = place.name == road.parts().cluster_name;
     if let Some(workload) = work.workload.as_ref().filter(|_| !is_own) {
@@ -209,7 +226,8 @@ async fn write_in(
     Ok(())
 }
 
-/// Writes the commit's manifest to the clusters of its wave. Doing it twice changes nothing more.
+/// Writes the commit's manifest to the clusters of its wave. Doing it twice changes nothing more. What
+/// takes trouble away reaches all of them that take it, before it is told that one does not.
 pub(super) async fn apply(
     road: &Road,
     work: &Work,
@@ -226,10 +244,18 @@ pub(super) async fn apply(
         };
         let places = road.places(deploy, &work.key);
         let several = places.len() > 1;
-        for (number, place) in places.iter().enumerate() {
+        let mut left_out = None;
+        for place in &places {
             let wrote = write_in(road, work, place, (&config, &mark)).await;
-            wrote.map_err(|why| if several { why.named(&place.name) } else { why })?;
-            if several && number == 0 && deploy.applied_at.is_none() {
+            if let Err(why) = wrote {
+                let why = if several { why.named(&place.name) } else { why };
+                if !waves::is_remedy(deploy) {
+                    return Err(why);
+                }
+                left_out.get_or_insert(why);
+                continue;
+            }
+            if several && in_part.is_none() && deploy.applied_at.is_none() {
                 // Before the others: whoever ends the deploy knows that there is something of it.
                 let knows = DeployWrite {
                     applied: Some(applied.clone()),
@@ -238,7 +264,10 @@ pub(super) async fn apply(
                 in_part = store.write_deploy(lease, &knows, Timestamp::now()).await?;
             }
         }
-        Ok::<_, NotApplied>((applied, config.resource.progress_deadline_seconds()))
+        match left_out {
+            Some(why) => Err(why),
+            None => Ok((applied, config.resource.progress_deadline_seconds())),
+        }
     };
     let written = written.await;
     match written {
@@ -320,7 +349,7 @@ async fn not_applied(
     };
     write_down(&road.parts().store, work.lease, &write, now).await?;
     // The record is read again after the wait.
-    Ok(Looked::Wait(
+    Ok(Looked::TryAgain(
         Duration::try_from(wait).unwrap_or(AFTER_ERROR),
     ))
 }

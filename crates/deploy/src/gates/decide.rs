@@ -20,13 +20,16 @@ pub const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
 /// A stable word for why a deploy failed.
 pub const CAUSE: &str = "health_gate";
 
+/// What is said of a check that has no value now.
+pub(crate) const UNMEASURED: &str = "cannot be measured";
+
 /// The gates of one deploy, kept before the cluster is changed: what was set then, and how the old
 /// version did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
     /// What was set.
     pub gates: HealthGates,
-    /// Restarts of the pods that were there.
+    /// Restarts of the pods that were there, each by what tells it from all others.
     #[serde(default)]
     pub restarts: BTreeMap<String, i32>,
     /// What the queries of relative checks gave before, by the check's name, or why nothing.
@@ -37,7 +40,7 @@ pub struct Gate {
 /// What was measured of a new version.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Measured {
-    /// Restarts of the new version's pods, by the pod's name.
+    /// Restarts of the new version's pods, each by what tells it from all others.
     pub restarts: BTreeMap<String, i32>,
     /// What the checks' queries gave last, by the check's name, and when.
     pub values: BTreeMap<String, (Timestamp, Result<f64, String>)>,
@@ -154,7 +157,7 @@ enum Checked {
 
 fn check(check: &MetricCheck, gate: &Gate, measured: &Measured, from: Timestamp) -> Checked {
     let name = &check.name;
-    let unknown = |why: &str| Checked::Unknown(format!("check {name} cannot be measured: {why}"));
+    let unknown = |why: &str| Checked::Unknown(format!("check {name} {UNMEASURED}: {why}"));
     if let Some(Err(why @ QueryError::Away(_))) = measured.beside.get(name) {
         // What was not answered may still be.
         return unknown(&why.to_string());
@@ -205,8 +208,7 @@ pub(crate) fn judge(gate: &Gate, measured: &Measured, from: Timestamp) -> Judged
     for it in &gate.gates.checks {
         match check(it, gate, measured, from) {
             Checked::Wrong(message) => {
-                let hint = "look at the metric, or bring back what ran: hermez rollback";
-                judged.wrong = Some((message, hint));
+                judged.wrong = Some((message, "look at what the check's query measures"));
                 return judged;
             }
             Checked::Right(said) => judged.right.push(said),
@@ -351,10 +353,8 @@ pub fn verify(
         return Some(DeployWrite {
             pods: Some(pods_now),
             verify_until: Some(Some(until)),
-            // One that was held has none: it gets a new one.
-            deadline_at: deploy
-                .deadline_at
-                .is_none()
+            // One that was held has none, and one that nobody saw has missed it: it gets a new one.
+            deadline_at: (deploy.deadline_at.is_none() || is_late)
                 .then_some(Some(until + PATIENCE)),
             ..write(format!("{} again; {}", pods(desired), looks(&gate)))
         });
@@ -366,13 +366,15 @@ pub fn verify(
         left_out,
     } = judge(&gate, measured, until);
     if let Some((message, hint)) = wrong {
-        return Some(fail(message, hint, pods_now));
+        // All pods run it already.
+        let hint = format!("{hint}, or bring back what ran: hermez rollback");
+        return Some(fail(message, &hint, pods_now));
     }
     if now < until {
         return None;
     }
     if let Some(first) = unknown {
-        if is_late {
+        if is_late && now >= until + PATIENCE {
             let hint = "look at the query and at the server's --prometheus-url";
             return Some(fail(first, hint, pods_now));
         }

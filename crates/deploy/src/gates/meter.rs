@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use hermez_api::{DeployState, MetricCheck};
+use hermez_api::{DeployState, MetricCheck, PodStatus};
 use hermez_cluster::{Cluster, WorkloadKey};
 use hermez_store::DeployRecord;
 use jiff::Timestamp;
@@ -38,10 +38,12 @@ impl Meter {
         key: &WorkloadKey,
         places: &[Place],
     ) -> Measured {
-        let there = places
-            .iter()
-            .filter_map(|it| Some((it.cluster.as_ref()?, &it.key)));
-        let restarts = there.flat_map(|(cluster, key)| restarts(cluster, key, true));
+        let there = places.iter().filter_map(|it| {
+            let new = pods(it.cluster.as_ref()?, &it.key, true);
+            Some((it.name.as_str(), new))
+        });
+        let there: Vec<(&str, Vec<PodStatus>)> = there.collect();
+        let restarts = there.iter().flat_map(|(name, new)| restarts(name, new));
         self.measured.restarts = restarts.collect();
         let Some(gate) = Gate::read(deploy) else {
             return self.measured.clone();
@@ -52,7 +54,9 @@ impl Meter {
             (self.of_canary, self.at) = (of_canary, None);
         }
         if self.at.is_none_or(|at| at.elapsed() >= MEASURE_EVERY) {
-            self.measure(road, &gate.gates.checks, key, places).await;
+            let new = about(key, there.iter().flat_map(|(_, new)| new));
+            self.measure(road, &gate.gates.checks, &new, key, places)
+                .await;
             self.at = Some(Instant::now());
         }
         self.measured.clone()
@@ -64,22 +68,22 @@ impl Meter {
         &mut self,
         road: &Road,
         checks: &[MetricCheck],
+        about_new: &About<'_>,
         key: &WorkloadKey,
         places: &[Place],
     ) {
         let side_by_side = |check: &&MetricCheck| self.of_canary && query::is_side_by_side(check);
         let beside: Vec<&MetricCheck> = checks.iter().filter(side_by_side).collect();
-        let old: BTreeMap<String, i32> = if beside.is_empty() {
-            BTreeMap::new()
+        let old: Vec<PodStatus> = if beside.is_empty() {
+            Vec::new()
         } else {
             let clusters = places.iter().filter_map(|it| it.cluster.as_ref());
-            let old = clusters.flat_map(|cluster| restarts(cluster, key, false));
+            let old = clusters.flat_map(|cluster| pods(cluster, key, false));
             old.collect()
         };
-        let about_new = about(key, &self.measured.restarts);
         let about_old = about(key, &old);
         let (new, old) = tokio::join!(
-            values(road, checks, &about_new),
+            values(road, checks, about_new),
             values(road, beside, &about_old)
         );
         let new = new.into_iter().map(|(name, (at, value))| {
@@ -92,11 +96,14 @@ impl Meter {
     }
 }
 
-/// The pods that restarts were counted of.
-pub(super) fn about<'a>(key: &'a WorkloadKey, restarts: &'a BTreeMap<String, i32>) -> About<'a> {
+/// What a query is asked about: these pods, by their names.
+pub(super) fn about<'a>(
+    key: &'a WorkloadKey,
+    pods: impl IntoIterator<Item = &'a PodStatus>,
+) -> About<'a> {
     About {
         namespace: &key.namespace,
-        pods: restarts.keys().map(String::as_str).collect(),
+        pods: pods.into_iter().map(|pod| pod.name.as_str()).collect(),
     }
 }
 
@@ -119,13 +126,19 @@ pub(super) async fn values<'a>(
     futures::future::join_all(asked).await.into_iter().collect()
 }
 
-/// Restarts of a workload's pods, of the newest version's or of all.
-pub(super) fn restarts(
-    cluster: &Cluster,
-    key: &WorkloadKey,
-    updated: bool,
-) -> BTreeMap<String, i32> {
+/// A workload's pods in a cluster, the newest version's or all.
+pub(super) fn pods(cluster: &Cluster, key: &WorkloadKey, updated: bool) -> Vec<PodStatus> {
     let pods = cluster.status(key).pods.into_iter();
-    let pods = pods.filter(|pod| pod.updated || !updated).take(PODS_MAX);
-    pods.map(|pod| (pod.name, pod.restarts)).collect()
+    let pods = pods.filter(|pod| pod.updated || !updated);
+    pods.take(PODS_MAX).collect()
+}
+
+/// Restarts of a cluster's pods. Those of a stateful set have the same names in every cluster, and
+/// again in every version: a pod is told by its cluster and its start, too.
+pub(super) fn restarts(cluster: &str, pods: &[PodStatus]) -> BTreeMap<String, i32> {
+    let counted = pods.iter().map(|pod| {
+        let started = pod.started_at.map(|at| at.to_string()).unwrap_or_default();
+        (format!("{cluster}/{}/{started}", pod.name), pod.restarts)
+    });
+    counted.collect()
 }

@@ -12,7 +12,7 @@ mod query;
 use std::collections::BTreeMap;
 
 use hermez_access::{Action, GateError, Principal, Target};
-use hermez_api::{DeployKind, HealthGates, WorkloadGates};
+use hermez_api::{DeployKind, DeployState, HealthGates, PodStatus, WorkloadGates};
 use hermez_cluster::WorkloadKey;
 use hermez_kinds::Kind;
 use hermez_store::{
@@ -22,11 +22,13 @@ use hermez_store::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::drive::NotApplied;
 use crate::requests::invalid;
+use crate::strategy::waves::is_remedy;
 use crate::{Road, RoadError};
 use decide::Gate;
 pub(crate) use meter::Meter;
-use meter::{about, restarts, values};
+use meter::{about, pods, restarts, values};
 use prometheus::QueryError;
 use query::About;
 
@@ -73,8 +75,29 @@ fn stays(kind: &str) -> bool {
 
 /// Whether a deploy brings something new to the workload's own instance.
 fn brings_new(deploy: &DeployRecord) -> bool {
-    let is_remedy = matches!(deploy.kind, DeployKind::Rollback | DeployKind::Restart);
-    !is_remedy && deploy.instance == deploy.workload
+    !is_remedy(deploy) && deploy.instance == deploy.workload
+}
+
+/// What the queries gave for the old version, or why nothing: that is kept, but for a Prometheus that
+/// does not answer. It is waited for, before anything is changed, or what is asked for would be
+/// compared with nothing.
+fn of_old(
+    values: BTreeMap<String, (Timestamp, Result<f64, QueryError>)>,
+) -> Result<BTreeMap<String, Result<f64, String>>, NotApplied> {
+    let kept = values.into_iter().map(|(name, (_, value))| match value {
+        Ok(value) => Ok((name, Ok(value))),
+        Err(why @ QueryError::Away(_)) => Err(NotApplied {
+            cause: decide::CAUSE,
+            message: format!("check {name} has no value of the old version to compare with: {why}"),
+            hint: Some(
+                "look at the server's --prometheus-url, or take the check out: hermez gates set"
+                    .to_owned(),
+            ),
+            transient: true,
+        }),
+        Err(why) => Ok((name, Err(why.to_string()))),
+    });
+    kept.collect()
 }
 
 /// Keeps the gate of a deploy before it changes the cluster for the first time: what is set, and how
@@ -86,7 +109,7 @@ pub(crate) async fn prepare(
     workload: Option<&WorkloadRecord>,
     key: &WorkloadKey,
     manifest: &Value,
-) -> Result<(), StoreError> {
+) -> Result<(), NotApplied> {
     let store = &road.parts().store;
     let Some(workload) = workload.filter(|it| deploy.gate.is_none() && stays(&it.kind)) else {
         return Ok(());
@@ -103,21 +126,18 @@ pub(crate) async fn prepare(
         gates.checks.clear();
         gates.auto_rollback = false;
     }
-    let clusters = clusters
-        .iter()
-        .filter_map(|name| road.cluster_called(name).ok());
-    let before: BTreeMap<String, i32> = clusters
-        .flat_map(|cluster| restarts(&cluster, key, false))
-        .collect();
+    let there = clusters.iter().filter_map(|name| {
+        let cluster = road.cluster_called(name).ok()?;
+        Some((name.as_str(), pods(&cluster, key, false)))
+    });
+    let there: Vec<(&str, Vec<PodStatus>)> = there.collect();
+    let before = there.iter().flat_map(|(name, old)| restarts(name, old));
+    let before: BTreeMap<String, i32> = before.collect();
     let old = {
         let checks = gates.checks.iter();
         let relative = checks.filter(|check| check.relative_to_old_percent.is_some());
-        let values = values(road, relative, &about(key, &before)).await;
-        let values = values.into_iter().map(|(name, (_, value))| {
-            let value = value.map_err(|error| error.to_string());
-            (name, value)
-        });
-        values.collect()
+        let about = about(key, there.iter().flat_map(|(_, old)| old));
+        of_old(values(road, relative, &about).await)?
     };
     let gate = Gate {
         restarts: before,
@@ -186,15 +206,24 @@ pub(crate) async fn write_failure(
     }
 }
 
-/// A newer deploy that begins as soon as this one has ended: perhaps what mends it. One that a rule
-/// holds is not waited for.
+/// Whether a newer deploy begins as soon as this one has ended. One that a rule or a person holds, or
+/// has stopped, is not waited for, nor one that is not built: its build may fail.
+fn comes_next(newer: &DeployRecord, artifact: bool) -> bool {
+    let is_built = artifact || newer.manifest.is_some() || newer.state == DeployState::Queued;
+    is_built && newer.held.is_none() && newer.paused_by.is_none() && !newer.cancel_requested
+}
+
+/// A newer deploy that comes next: perhaps what mends this one.
 async fn next_in_line(road: &Road, deploy: &DeployRecord) -> Result<Option<i64>, StoreError> {
     let store = &road.parts().store;
     let Some(newer) = store.lane_facts(deploy).await?.newer else {
         return Ok(None);
     };
-    let newer = store.deploy(newer).await?;
-    Ok(newer.filter(|it| it.held.is_none()).map(|it| it.id))
+    let Some(newer) = store.deploy(newer).await? else {
+        return Ok(None);
+    };
+    let artifact = store.artifact(newer.workload_id, &newer.commit).await?;
+    Ok(comes_next(&newer, artifact.is_some()).then_some(newer.id))
 }
 
 fn wrong(field: &'static str, message: impl Into<String>, hint: &'static str) -> RoadError {
@@ -392,3 +421,6 @@ fn check_settings(gates: &HealthGates) -> Result<(), RoadError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -195,3 +195,32 @@ fn a_stateful_pod_comes_again_under_its_name() {
         ]
     );
 }
+
+#[test]
+fn pods_of_one_name_in_several_clusters_are_each_told_of() {
+    let mut rollout = Rollout::default();
+    let own = mk("web-0", true, 1);
+    assert_eq!(rollout.look(std::slice::from_ref(&own), 2).len(), 2);
+    let there = |updated, started| PodStatus {
+        name: "web-0 in west".to_owned(),
+        ..mk("web-0", updated, started)
+    };
+    let ends = PodStatus {
+        status: "Terminating".to_owned(),
+        ..there(false, -900)
+    };
+    assert_eq!(
+        rollout.look(&[ends, own.clone()], 3),
+        ["pod web-0 in west (old) is told to end"]
+    );
+    // What was told is read from keys.
+    let mut rollout = rollout.after_restart();
+    assert_eq!(
+        rollout.look(&[there(true, 4), own], 5),
+        [
+            "pod web-0 in west (new) is scheduled on node n1",
+            "pod web-0 in west (new) is ready, 1 s after its start",
+            "pod web-0 in west (old) is gone",
+        ]
+    );
+}

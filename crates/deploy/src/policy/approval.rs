@@ -24,8 +24,13 @@ fn counts(wanted: &Wanted<'_>, rule: &ApprovalRule, given: &ApprovalRecord) -> b
         && may_approve(wanted, rule, &given.by, &given.role)
 }
 
-/// How far the approvals of a deploy are under a rule.
-pub fn state(wanted: &Wanted<'_>, rule: &ApprovalRule, given: &[ApprovalRecord]) -> ApprovalState {
+/// How far the approvals of a deploy are under a rule; `approvers` are those whose role lets them.
+pub fn state(
+    wanted: &Wanted<'_>,
+    rule: &ApprovalRule,
+    given: &[ApprovalRecord],
+    approvers: &[String],
+) -> ApprovalState {
     let mut counted: Vec<Approval> = Vec::new();
     for approval in given.iter().filter(|it| counts(wanted, rule, it)) {
         if counted.iter().all(|other| other.by != approval.by) {
@@ -36,15 +41,19 @@ pub fn state(wanted: &Wanted<'_>, rule: &ApprovalRule, given: &[ApprovalRecord])
             });
         }
     }
-    let open = |person: &&String| {
-        person.as_str() != wanted.by && counted.iter().all(|it| it.by != **person)
-    };
+    let people = rule.people.iter();
+    let people = people.filter(|it| approvers.contains(it) && is_open(wanted, &counted, it));
     ApprovalState {
         needed: rule.count,
-        people: rule.people.iter().filter(open).cloned().collect(),
+        people: people.cloned().collect(),
         role: rule.role.clone(),
         given: counted,
     }
+}
+
+/// Whether somebody has neither asked for the deploy nor approved it.
+fn is_open(wanted: &Wanted<'_>, given: &[Approval], name: &str) -> bool {
+    name != wanted.by && given.iter().all(|it| it.by != name)
 }
 
 /// Approvals that are missing.
@@ -54,17 +63,25 @@ pub fn missing(state: &ApprovalState) -> u32 {
 }
 
 /// The hold of missing approvals. No time lets go of it.
-pub fn hold(wanted: &Wanted<'_>, scope: RuleScope, state: &ApprovalState) -> Option<Hold> {
+pub fn hold(
+    wanted: &Wanted<'_>,
+    scope: RuleScope,
+    state: &ApprovalState,
+    approvers: &[String],
+) -> Option<Hold> {
     let missing = missing(state);
     if missing == 0 {
         return None;
     }
-    let from = match &state.role {
-        Some(role) => format!("anybody with the role {role}"),
-        None => state.people.join(", "),
+    let (from, able) = match &state.role {
+        Some(role) => {
+            let able = approvers.iter();
+            let able = able.filter(|it| is_open(wanted, &state.given, it));
+            (format!("anybody with the role {role}"), able.count())
+        }
+        None => (state.people.join(", "), state.people.len()),
     };
-    let too_few = state.role.is_none() && state.people.len() < missing as usize;
-    let (message, hint) = if too_few {
+    let (message, hint) = if able < missing as usize {
         let message = format!(
             "waits for {missing} of {} approvals, and too few people may approve what {} asked for",
             state.needed, wanted.by

@@ -24,7 +24,8 @@ use hermez_api::{
 use hermez_store::{ApprovalRecord, RulesRecord};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-/// How far ahead it is looked for a time at which all rules allow.
+/// How far ahead it is looked for a time at which all rules allow: from now, or from the last end of
+/// a freeze or a lock.
 pub const HORIZON: SignedDuration = SignedDuration::from_hours(400 * 24);
 /// Steps of that search; each ends at the opening of a window or the end of a freeze.
 const STEPS: usize = 1000;
@@ -140,8 +141,8 @@ pub fn verdict(
         .flatten();
     let mut approvals = None;
     for (scope, rule) in approval_rules(wanted, rules) {
-        let state = approval::state(wanted, rule, given);
-        if let Some(hold) = approval::hold(wanted, scope, &state) {
+        let state = approval::state(wanted, rule, given, &rules.approvers);
+        if let Some(hold) = approval::hold(wanted, scope, &state, &rules.approvers) {
             holds.push(hold);
             until = None;
         }
@@ -163,6 +164,9 @@ pub fn verdict(
 
 /// The first time at which lock, freezes and windows all allow, if time alone leads there.
 fn first_allowed(wanted: &Wanted<'_>, rules: &RulesRecord, now: Timestamp) -> Option<Timestamp> {
+    let ends = rules.freezes.iter().map(|freeze| freeze.until);
+    let ends = ends.chain(rules.lock.iter().map(|lock| lock.until));
+    let last = ends.flatten().max().map_or(now, |end| end.max(now));
     let mut time = now;
     for _ in 0..STEPS {
         let holds = timed(wanted, rules, time);
@@ -171,7 +175,7 @@ fn first_allowed(wanted: &Wanted<'_>, rules: &RulesRecord, now: Timestamp) -> Op
         }
         let allowed: Option<Vec<Timestamp>> = holds.iter().map(|hold| hold.allowed_at).collect();
         let next = allowed?.into_iter().max()?;
-        if next <= time || next.duration_since(now) > HORIZON {
+        if next <= time || next.duration_since(last) > HORIZON {
             return None;
         }
         time = next;
@@ -179,10 +183,10 @@ fn first_allowed(wanted: &Wanted<'_>, rules: &RulesRecord, now: Timestamp) -> Op
     None
 }
 
-/// A time for people who may live anywhere: `Mon 30 Nov 09:00 UTC`.
+/// A time for people who may live anywhere: `Mon 30 Nov 2026 09:00 UTC`.
 fn shown(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC)
-        .strftime("%a %-d %b %H:%M UTC")
+        .strftime("%a %-d %b %Y %H:%M UTC")
         .to_string()
 }
 

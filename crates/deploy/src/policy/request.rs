@@ -39,7 +39,7 @@ pub struct Policy<'a> {
     pub bad: Option<&'a BadArtifact>,
     /// The newest commit of the pushed branch, as the mirror has it.
     pub head: Option<&'a str>,
-    /// The commit of the newest deploy, whatever became of it.
+    /// The commit of the newest deploy (restarts left out), whatever became of it.
     pub newest: Option<&'a str>,
 }
 

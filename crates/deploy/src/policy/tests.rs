@@ -59,7 +59,7 @@ fn mk_windows(days: &[Weekday], from: &str, to: &str) -> DeployWindows {
 fn mk_approvals(count: u32, people: &[&str]) -> ApprovalRule {
     ApprovalRule {
         count,
-        people: people.iter().map(|it| (*it).to_owned()).collect(),
+        people: names(people),
         role: None,
         rollback_needs_approval: false,
     }
@@ -76,9 +76,14 @@ fn mk_given(by: &str) -> ApprovalRecord {
     }
 }
 
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|it| (*it).to_owned()).collect()
+}
+
 fn with_own(own: ScopeRules) -> RulesRecord {
     RulesRecord {
         own,
+        approvers: names(&["ada", "bob", "eve"]),
         ..RulesRecord::default()
     }
 }
@@ -124,7 +129,7 @@ fn a_freeze_says_who_and_until_when() {
     };
     assert_eq!(
         message(&rules, 0).as_deref(),
-        Some("project demo is frozen by ada until Fri 27 Nov 16:00 UTC: the sale")
+        Some("project demo is frozen by ada until Fri 27 Nov 2026 16:00 UTC: the sale")
     );
     assert_eq!(message(&rules, 3600), None, "it is over");
     assert_eq!(message(&rules, -61), None, "it has not begun");
@@ -133,7 +138,7 @@ fn a_freeze_says_who_and_until_when() {
     let held = found.held().expect("it is frozen");
     assert_eq!(
         held.message,
-        "everything is frozen by ada since Fri 27 Nov 14:59 UTC, without an end: the sale"
+        "everything is frozen by ada since Fri 27 Nov 2026 14:59 UTC, without an end: the sale"
     );
     assert_eq!(
         held.hint.as_deref(),
@@ -169,7 +174,7 @@ fn a_lock_holds_everybody_else_and_everything() {
     };
     assert_eq!(
         message(&rules, 0).as_deref(),
-        Some("locked by ada since Fri 27 Nov 14:00 UTC: a migration")
+        Some("locked by ada since Fri 27 Nov 2026 14:00 UTC: a migration")
     );
     let own = Wanted {
         by: "ada",
@@ -233,6 +238,54 @@ fn approvals_count_once_for_exactly_this_and_never_ones_own() {
 }
 
 #[test]
+fn who_may_not_approve_by_their_role_is_not_waited_for() {
+    let stuck = |rule: ApprovalRule| {
+        let rules = RulesRecord {
+            own: ScopeRules {
+                approvals: Some(rule),
+                ..ScopeRules::default()
+            },
+            approvers: names(&["ada", "bob"]),
+            ..RulesRecord::default()
+        };
+        let held = verdict(&mk_wanted(), &rules, &[], at(0)).held();
+        let held = held.expect("it waits");
+        let is_stuck = held.message.contains("too few people may approve");
+        let hint = held.hint.unwrap_or_default();
+        assert_eq!(hint.contains("ask somebody else"), is_stuck, "{hint}");
+        is_stuck
+    };
+    let of_owners = |count| ApprovalRule {
+        role: Some("owner".to_owned()),
+        ..mk_approvals(count, &[])
+    };
+    // Bob asks, so of the two owners only ada is left; eve is a viewer.
+    assert!(stuck(of_owners(2)));
+    assert!(!stuck(of_owners(1)));
+    assert!(stuck(mk_approvals(2, &["ada", "bob", "eve"])));
+    assert!(stuck(mk_approvals(1, &["eve"])));
+    assert!(!stuck(mk_approvals(1, &["ada", "eve"])));
+}
+
+#[test]
+fn the_end_of_what_lasts_long_is_told() {
+    let end = 500 * 24 * 3600;
+    let mut rules = RulesRecord {
+        freezes: vec![mk_freeze(None, -60, Some(end))],
+        ..RulesRecord::default()
+    };
+    let until = |rules: &RulesRecord| verdict(&mk_wanted(), rules, &[], at(0)).until;
+    assert_eq!(until(&rules), Some(at(end)));
+    // It ends on a Monday; the window opens on the Saturday after.
+    rules.own.windows = Some(mk_windows(&[Weekday::Sat], "09:00", "17:00"));
+    let opens: Timestamp = "2028-04-15T07:00:00Z".parse().expect("a time");
+    assert_eq!(until(&rules), Some(opens));
+    rules.freezes.clear();
+    rules.lock = Some(mk_lock(Some(end)));
+    assert_eq!(until(&rules), Some(opens));
+}
+
+#[test]
 fn a_role_approves_and_a_rollback_where_it_is_asked_for() {
     let rule = ApprovalRule {
         role: Some("owner".to_owned()),
@@ -282,6 +335,7 @@ fn several_rules_are_all_said_and_end_together() {
         },
         // Until Saturday, 13:00 UTC.
         freezes: vec![mk_freeze(None, 0, Some(22 * 3600))],
+        approvers: names(&["ada", "bob"]),
         ..RulesRecord::default()
     };
     let found = verdict(&mk_wanted(), &rules, &[], at(0));
@@ -323,6 +377,7 @@ fn any_rules() -> impl Strategy<Value = RulesRecord> {
                 })
                 .collect(),
             lock: lock.map(mk_lock),
+            approvers: names(&["ada", "bob", "eve"]),
         },
     )
 }

@@ -201,13 +201,19 @@ fn without_its_cluster_a_deploy_waits_and_says_so() {
             .message
             .is_some_and(|message| message.contains("cluster"))
     );
-    let Next::Write(write) = next(&deploy, &seen, at(100)) else {
-        panic!("it gives up")
-    };
-    assert_eq!(
-        (write.state, write.failure_cause.as_deref()),
-        (Some(DeployState::Failed), Some("cluster"))
-    );
+    // Once it was asked to write something, it may have done so.
+    for (retries, changed) in [(0, "nothing was changed"), (1, "is not known")] {
+        deploy.retries = retries;
+        let Next::Write(write) = next(&deploy, &seen, at(100)) else {
+            panic!("it gives up")
+        };
+        assert_eq!(
+            (write.state, write.failure_cause.as_deref()),
+            (Some(DeployState::Failed), Some("cluster"))
+        );
+        let message = write.message.expect("a message");
+        assert!(message.contains(changed), "{message}");
+    }
 }
 
 #[test]
@@ -655,6 +661,58 @@ fn a_rule_holds_what_waits_and_says_so() {
         ..held
     };
     assert_eq!(after(&deploy, &newer), Some(DeployState::Superseded));
+}
+
+#[test]
+fn what_a_rule_has_let_go_of_does_not_say_that_it_is_held() {
+    let cleared = |state, paused_by: Option<&str>, seen: &Seen| {
+        let mut deploy = DeployRecord {
+            held: Some(mk_waits("waits for 1 of 1 approvals").held),
+            paused_by: paused_by.map(str::to_owned),
+            ..mk_deploy(state)
+        };
+        let Next::Write(write) = next(&deploy, seen, at(0)) else {
+            panic!("it is written");
+        };
+        assert_eq!((write.state, &write.held), (None, &Some(None)));
+        deploy.held = None;
+        deploy.message = write.message.unwrap_or_default();
+        assert_eq!(next(&deploy, seen, at(0)), Next::Wait, "once");
+    };
+    let builds = Seen {
+        build: Some(mk_build(BuildState::Running)),
+        ..Seen::default()
+    };
+    cleared(DeployState::Building, None, &builds);
+    // Even where there is nothing else to say.
+    let built = Seen {
+        build: Some(mk_build(BuildState::Succeeded)),
+        ..Seen::default()
+    };
+    cleared(DeployState::Building, None, &built);
+    let free = Seen {
+        artifact: true,
+        connected: true,
+        ..Seen::default()
+    };
+    cleared(DeployState::Queued, Some("ada"), &free);
+    let busy = Seen {
+        lane: LaneFacts {
+            newer: None,
+            busy: Some(6),
+        },
+        ..free.clone()
+    };
+    cleared(DeployState::Queued, None, &busy);
+    let deploy = DeployRecord {
+        held: Some(mk_waits("outside the window").held),
+        ..mk_deploy(DeployState::Queued)
+    };
+    assert_eq!(
+        after(&deploy, &free),
+        Some(DeployState::Applying),
+        "in one step"
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ use hermez_cluster::Rollout;
 use hermez_store::{DeployRecord, DeployWrite};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::gates::decide::{Gate, PATIENCE, judge};
+use crate::gates::decide::{Gate, PATIENCE, UNMEASURED, judge};
 use crate::state::{APPLY_WITHIN, Next, Seen, away, fail, is_past, say};
 
 /// The steps that a person may promote at once.
@@ -70,7 +70,19 @@ pub(crate) fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     }
     let plan = deploy.plan.clone().unwrap_or_default();
     if let Some(by) = &deploy.paused_by {
-        return say(deploy, &format!("{}: held: {by} paused it", nth(&plan)));
+        let message = format!("{}: held: {by} paused it", nth(&plan));
+        if deploy.verify_until.is_none() && deploy.deadline_at.is_none() {
+            return say(deploy, &message);
+        }
+        // Nobody looks while it is held: its step is judged anew when it goes on.
+        return Next::Write(Box::new(DeployWrite {
+            message: Some(message),
+            note: true,
+            verify_until: Some(None),
+            deadline_at: Some(None),
+            retries: Some(0),
+            ..DeployWrite::default()
+        }));
     }
     if deploy.promoted == Some(ALL_STEPS) {
         return go_on("the canary was promoted", now);
@@ -88,6 +100,13 @@ pub(crate) fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
             );
         }
     };
+    if deploy.deadline_at.is_none() {
+        // It was held.
+        return Next::Write(Box::new(DeployWrite {
+            deadline_at: Some(Some(now + APPLY_WITHIN)),
+            ..DeployWrite::default()
+        }));
+    }
     if !plan.step_written || !seen.canary_there {
         return Next::Canary(pods_of(step, running));
     }
@@ -229,24 +248,32 @@ fn judged(
     if now < until {
         return Next::Wait;
     }
+    let waits = format!(
+        "waits for somebody to promote it: hermez deploys promote {}",
+        deploy.id
+    );
     if let Some(unknown) = judged.unknown {
-        if now >= until + PATIENCE {
+        let said = format!("{}: {unknown}", nth(plan));
+        let said_before = deploy.message.contains(UNMEASURED);
+        if deploy.message.ends_with(&waits) || (now >= until + PATIENCE && !said_before) {
+            // It was known until now, perhaps for days: the patience begins here.
+            return Next::Write(Box::new(DeployWrite {
+                message: Some(said),
+                note: true,
+                deadline_at: Some(deploy.deadline_at.max(Some(now + PATIENCE))),
+                ..DeployWrite::default()
+            }));
+        }
+        if now >= until + PATIENCE && is_past(deploy, now) {
             let hint = "look at the query and at the server's --prometheus-url".to_owned();
             let cause = crate::gates::decide::CAUSE;
-            return fail(
-                cause,
-                &format!("{}: {unknown}", nth(plan)),
-                Some(hint),
-                Some(pods),
-            );
+            return fail(cause, &said, Some(hint), Some(pods));
         }
-        return say(deploy, &format!("{}: {unknown}", nth(plan)));
+        return say(deploy, &said);
     }
     let here = i64::try_from(plan.step).unwrap_or(i64::MAX);
     if step.wait && deploy.promoted.is_none_or(|promoted| promoted < here) {
-        let id = deploy.id;
         let message = format!("{}: {}", nth(plan), beside(pods.1, running));
-        let waits = format!("waits for somebody to promote it: hermez deploys promote {id}");
         let said = &deploy.message;
         let mut left_out = judged.left_out.iter();
         // The old version's values may come and go for hours: that is said once.

@@ -224,12 +224,12 @@ fn check(
     Ok(())
 }
 
-fn seconds(field: &'static str, seconds: u32) -> Result<(), RoadError> {
+fn seconds(field: &'static str, seconds: u32, hint: &'static str) -> Result<(), RoadError> {
     if seconds <= SECONDS_MAX {
         return Ok(());
     }
     let message = format!("is {seconds}; 0 to {SECONDS_MAX} (a day) are possible");
-    Err(invalid(field, message, "Have a person promote it instead"))
+    Err(invalid(field, message, hint))
 }
 
 fn check_canary(workload: &str, strategy: &RolloutStrategy) -> Result<(), RoadError> {
@@ -240,7 +240,7 @@ fn check_canary(workload: &str, strategy: &RolloutStrategy) -> Result<(), RoadEr
     }
     let mut before = 0;
     for step in steps {
-        seconds("seconds", step.seconds)?;
+        seconds("seconds", step.seconds, "Have a person promote it instead")?;
         if !(1..=100).contains(&step.percent) {
             let message = format!("is {}; 1 to 100 are possible", step.percent);
             let hint = "With 100 there are as many pods of the new version as of the old one";
@@ -273,7 +273,8 @@ fn check_waves(strategy: &RolloutStrategy, known: &[String]) -> Result<(), RoadE
     }
     let mut seen = BTreeSet::new();
     for wave in waves {
-        seconds("bake_seconds", wave.bake_seconds)?;
+        let hint = "Pause the deploy after the wave to hold it for longer: hermez deploys pause";
+        seconds("bake_seconds", wave.bake_seconds, hint)?;
         if wave.clusters.is_empty() || wave.clusters.len() > CLUSTERS_MAX {
             let message = format!("have one with {} clusters", wave.clusters.len());
             return wrong(message, "A wave has 1 to 20 clusters");

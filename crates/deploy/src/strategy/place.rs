@@ -32,6 +32,17 @@ fn is_left(deploy: &DeployRecord, key: &WorkloadKey) -> bool {
     deploy.finished_at.is_some() && hermez_kinds::canary::name(&deploy.workload) == key.name
 }
 
+/// The pods of a cluster as the server tells of them: a stateful set's have the same names in every
+/// cluster, so that a name says where its pod is, unless that is the server's own cluster.
+pub(super) fn told_apart(mut pods: Vec<PodStatus>, cluster: &str, own: &str) -> Vec<PodStatus> {
+    if cluster != own {
+        for pod in &mut pods {
+            pod.name = format!("{} in {cluster}", pod.name);
+        }
+    }
+    pods
+}
+
 /// What a canary of this workload is called.
 pub(crate) fn canary_key(key: &WorkloadKey) -> WorkloadKey {
     WorkloadKey {
@@ -63,8 +74,12 @@ impl Road {
         })
     }
 
-    /// Whether something of a workload is in a cluster; also where that is not known.
+    /// Whether something of a workload is in a cluster; also where that is not known, but not in one
+    /// that this server was not told of: there is no way to it.
     pub(crate) fn may_run_in(&self, name: &str, key: &WorkloadKey) -> bool {
+        if !self.cluster_names().iter().any(|known| known == name) {
+            return false;
+        }
         match self.cluster_called(name) {
             Ok(cluster) if *cluster.connected().borrow() => cluster.declared(key).is_some(),
             _ => true,
@@ -85,7 +100,8 @@ impl Road {
         places.collect()
     }
 
-    /// The pods of everything that a deploy has reached: its waves so far, and its canary.
+    /// The pods of everything that a deploy has reached: its waves so far, and its canary. Outside of
+    /// the server's own cluster a pod's name says in which it is.
     pub(crate) fn pods_reached(&self, deploy: &DeployRecord, key: &WorkloadKey) -> Vec<PodStatus> {
         let mut places = self.places(deploy, key);
         if deploy.state != DeployState::Canary {
@@ -97,11 +113,14 @@ impl Road {
                 places.push(self.place_in(self.parts().cluster_name.clone(), canary_key(key)));
             }
         }
+        let own = &self.parts().cluster_name;
         let there = places
             .iter()
-            .filter_map(|it| Some((it.cluster.as_ref()?, &it.key)));
+            .filter_map(|it| Some((it, it.cluster.as_ref()?)));
         there
-            .flat_map(|(cluster, key)| cluster.status(key).pods)
+            .flat_map(|(place, cluster)| {
+                told_apart(cluster.status(&place.key).pods, &place.name, own)
+            })
             .collect()
     }
 

@@ -1,4 +1,4 @@
-use hermez_api::{CanaryStep, Wave};
+use hermez_api::{CanaryStep, PodStatus, Wave};
 
 use super::*;
 
@@ -61,6 +61,21 @@ fn what_cannot_be_is_refused_with_what_is_wrong() {
 }
 
 #[test]
+fn a_bake_that_is_too_long_is_told_what_waves_have() {
+    let mut strategy = waves(&[&["local"]]);
+    strategy.waves[0].bake_seconds = 86_401;
+    let refused = check(
+        ("hello", "PinterestService"),
+        &strategy,
+        &["local".to_owned()],
+    );
+    let Err(RoadError::Invalid { hint, .. }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(hint.contains("hermez deploys pause"), "{hint}");
+}
+
+#[test]
 fn only_some_kinds_have_canaries_and_waves() {
     let refusal = refusal_of("PinterestCronJob", &waves(&[&["local"]])).expect("refused");
     assert!(refusal.contains("PinterestCronJob"), "{refusal}");
@@ -70,4 +85,22 @@ fn only_some_kinds_have_canaries_and_waves() {
         refusal_of("PinterestStatefulset", &waves(&[&["local"]])),
         None
     );
+}
+
+#[test]
+fn pods_outside_of_the_servers_own_cluster_say_where_they_are() {
+    let pod = || PodStatus {
+        name: "web-0".to_owned(),
+        started_at: None,
+        status: "Running".to_owned(),
+        message: None,
+        ready: true,
+        updated: true,
+        restarts: 0,
+        node: None,
+        containers: Vec::new(),
+    };
+    let told = |cluster| place::told_apart(vec![pod()], cluster, "local");
+    assert_eq!(told("local")[0].name, "web-0");
+    assert_eq!(told("east")[0].name, "web-0 in east");
 }

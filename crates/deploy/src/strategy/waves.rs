@@ -15,6 +15,11 @@ use jiff::Timestamp;
 
 use crate::state::{APPLY_WITHIN, Next};
 
+/// Whether a deploy takes trouble away: it is not to wait.
+pub(crate) fn is_remedy(deploy: &DeployRecord) -> bool {
+    matches!(deploy.kind, DeployKind::Rollback | DeployKind::Restart)
+}
+
 /// The way of a deploy that begins now, by what is set for its workload; nothing where it has no
 /// detours. `runs_in` says of a cluster whether something of the workload is there, or may be.
 pub fn plan(
@@ -26,8 +31,8 @@ pub fn plan(
     if deploy.pull_request.is_some() || deploy.instance != deploy.workload {
         return None;
     }
-    // What takes trouble away is not to wait, and reaches all that the trouble has reached.
-    let is_remedy = matches!(deploy.kind, DeployKind::Rollback | DeployKind::Restart);
+    // What takes trouble away reaches at once all that the trouble has reached.
+    let is_remedy = is_remedy(deploy);
     let waves = if is_remedy {
         let all = strategy.waves.iter().flat_map(|wave| &wave.clusters);
         let there: BTreeSet<&String> = all.filter(|name| runs_in(name)).collect();

@@ -190,7 +190,9 @@ impl From<RoadError> for ApiError {
             RoadError::Store(error) => error.into(),
             RoadError::Key(error) => Self::internal(error),
             RoadError::Url(error) => error.into(),
-            RoadError::Source(error) | RoadError::Pick(PickError::Source(error)) => error.into(),
+            RoadError::Source(error) => error.into(),
+            // To push takes more than to read.
+            RoadError::Pick(PickError::Source(error)) => Self::from(error).maybe_hint(hint),
             RoadError::Cluster(error) => error.into(),
             RoadError::Config(_) | RoadError::HermezYaml { .. } => {
                 Self::new(catalog::CONFIG_INVALID, sentence(error))
@@ -264,6 +266,23 @@ mod tests {
             let error = ApiError::from(missing(what));
             let hint = error.0.hint.as_deref().unwrap_or_default();
             assert!(hint.contains("`hermez "), "{what}: {hint}");
+        }
+    }
+
+    #[test]
+    fn a_push_that_is_not_allowed_is_answered_with_the_right_to_push() {
+        for error in [
+            SourceError::AuthenticationRequired {
+                url: "https://git.test/a".to_owned(),
+            },
+            SourceError::AuthenticationFailed {
+                url: "https://git.test/a".to_owned(),
+            },
+        ] {
+            let error = ApiError::from(RoadError::Pick(PickError::Source(error)));
+            assert_eq!(error.kind(), catalog::REPOSITORY_AUTHENTICATION);
+            let hint = error.0.hint.as_deref().unwrap_or_default();
+            assert!(hint.contains("the right to push"), "{hint}");
         }
     }
 

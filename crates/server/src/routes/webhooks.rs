@@ -23,6 +23,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::change::change;
+use crate::following::Followed;
 use crate::problem::responses::{Invalid, Unavailable};
 use crate::problem::{ApiError, catalog, sentence};
 use crate::state::AppState;
@@ -190,10 +191,12 @@ async fn begin(
         commit: after.to_string(),
     };
     state.store.keep_push(&push, Timestamp::now()).await?;
-    tokio::spawn(async move {
-        let _place = place;
-        follow_push(&state, &principal, push, detail).await;
-    });
+    if let Some(followed) = state.following.begin(push) {
+        tokio::spawn(async move {
+            let _place = place;
+            follow_push(&state, &principal, &followed, detail).await;
+        });
+    }
     Ok(())
 }
 
@@ -203,25 +206,29 @@ async fn begin(
 pub async fn follow_push(
     state: &AppState,
     principal: &Principal,
-    push: PushRecord,
+    followed: &Followed,
     detail: serde_json::Value,
 ) {
+    let push = followed.push();
     let repository = push.repository_id;
     let mut pause = PAUSE_FIRST;
     loop {
         let (at, of) = (state.clone(), push.clone());
         let may_pass = Arc::new(AtomicBool::new(false));
         let passing = may_pass.clone();
-        let act = async move {
-            let (branch, commit) = (Some(of.branch.as_str()), Some(of.commit.as_str()));
-            let wanted = at.road.pushed(repository, branch, commit).await;
-            let wanted = wanted.map_err(|error| {
-                passing.store(error.is_transient(), Ordering::Relaxed);
-                ApiError::from(error)
-            })?;
-            deploy_pushed(&at, wanted).await;
-            Ok(at.store.end_push(&of).await?)
-        };
+        let act =
+            async move {
+                let (branch, commit) = (Some(of.branch.as_str()), Some(of.commit.as_str()));
+                let wanted = at.road.pushed(repository, branch, commit).await;
+                let wanted = wanted
+                    .inspect_err(|error| passing.store(error.is_transient(), Ordering::Relaxed))?;
+                deploy_pushed(&at, wanted)
+                    .await
+                    .inspect_err(|_| passing.store(true, Ordering::Relaxed))?;
+                let ended = at.store.end_push(&of).await;
+                Ok(ended
+                    .inspect_err(|error| passing.store(error.is_transient(), Ordering::Relaxed))?)
+            };
         let target = Target::Repository(repository);
         let error = match change(state, principal, Action::Push, target, detail.clone(), act).await
         {
@@ -237,7 +244,7 @@ pub async fn follow_push(
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE_LAST),
-                // It is followed at the next start.
+                // It is followed at the next start, or by another server.
                 () = state.shutdown.cancelled() => return,
             }
             match state.road.sync(repository).await {
@@ -246,22 +253,71 @@ pub async fn follow_push(
             }
         }
     }
-    if let Err(error) = state.store.end_push(&push).await {
-        tracing::warn!(%error, repository, "a push is followed once more at the next start");
+    if let Err(error) = state.store.end_push(push).await {
+        tracing::warn!(%error, repository, "a push that cannot be followed is tried once more");
     }
 }
 
 /// Asks for the deploys that a push leads to; what a rule holds back is in the record of changes.
-async fn deploy_pushed(state: &AppState, wanted: Vec<AutoDeploy>) {
+///
+/// # Errors
+/// When one could not be asked for, and can be later: the push is not followed to its end.
+async fn deploy_pushed(state: &AppState, wanted: Vec<AutoDeploy>) -> Result<(), ApiError> {
+    let mut later = Ok(());
     for wanted in wanted {
         let target = Target::Workload(wanted.workload.clone());
         let detail = json!({ "commit": wanted.commit, "branch": wanted.branch, "push": true });
         let (road, hermez) = (state.road.clone(), Principal::system());
         let workload = wanted.workload.clone();
-        let act = async move { Ok(road.request_auto_deploy(&wanted).await?) };
+        let may_pass = Arc::new(AtomicBool::new(false));
+        let passing = may_pass.clone();
+        let act =
+            async move {
+                let asked = road.request_auto_deploy(&wanted).await;
+                Ok(asked
+                    .inspect_err(|error| passing.store(error.is_transient(), Ordering::Relaxed))?)
+            };
         let asked = change(state, &hermez, Action::DeployCreate, target, detail, act).await;
         if let Err(error) = asked {
-            tracing::info!(%error, workload, "a pushed commit is not deployed");
+            let patient = may_pass.load(Ordering::Relaxed);
+            tracing::info!(%error, workload, patient, "a pushed commit is not deployed");
+            if patient {
+                later = Err(error);
+            }
         }
+    }
+    later
+}
+
+#[cfg(test)]
+mod tests {
+    use hermez_store::NewRepository;
+
+    use super::*;
+    use crate::tests::TestServer;
+
+    #[tokio::test]
+    async fn a_deploy_that_can_be_asked_for_later_is_not_forgotten() {
+        let server = TestServer::start().await;
+        server.workload("hello").await;
+        // Nobody listens there: it may answer later.
+        let away = NewRepository {
+            identity: "https://git.test/team/hello".to_owned(),
+            url: "http://127.0.0.1:1/team/hello".to_owned(),
+            sealed_credential: None,
+            default_branch: None,
+        };
+        let (store, now) = (&server.state.store, Timestamp::now());
+        store.upsert_repository(&away, now).await.unwrap();
+        let wanted = |workload: &str| AutoDeploy {
+            workload: workload.to_owned(),
+            branch: "main".to_owned(),
+            commit: "a".repeat(40),
+        };
+        let asked = deploy_pushed(&server.state, vec![wanted("nobody")]).await;
+        assert!(asked.is_ok(), "trying again would not help");
+        let both = vec![wanted("hello"), wanted("nobody")];
+        let asked = deploy_pushed(&server.state, both).await;
+        assert!(asked.is_err(), "its forge is away");
     }
 }

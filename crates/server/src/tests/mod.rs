@@ -39,6 +39,7 @@ use url::Url;
 
 use crate::cluster_link::ClusterLink;
 use crate::config::Limits;
+use crate::following::Following;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::refresh::Refresher;
@@ -147,6 +148,7 @@ impl TestServer {
             preview_url: None,
             stream_places: Arc::new(Semaphore::new(limits.streams)),
             push_places: Arc::new(Semaphore::new(1)),
+            following: Following::default(),
             limits,
             metrics: Metrics::new(),
             shutdown: shutdown.clone(),

@@ -1,14 +1,32 @@
 //! Rollback, restart, pin, pause and comparison, as far as they need no cluster.
 
-use hermez_api::{DeployKind, DeployState};
-use hermez_store::{Applied, DeployRecord, DeployWrite, NewDeploy};
-use jiff::Timestamp;
+use hermez_api::{ApprovalRule, DeployKind, DeployState};
+use hermez_store::{Applied, DeployRecord, DeployWrite, NewDeploy, Scope};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::TestServer;
 
 /// A deploy that ran well, of the version with that digit.
 pub async fn ran(server: &TestServer, workload_id: i64, digit: &str) -> DeployRecord {
+    let write = DeployWrite {
+        state: Some(DeployState::Succeeded),
+        applied: Some(Applied {
+            manifest: format!("r/m@sha256:{digit}"),
+            paused: false,
+        }),
+        ..DeployWrite::default()
+    };
+    brought(server, workload_id, digit, &write).await
+}
+
+/// A deploy that came this far, of the version with that digit.
+async fn brought(
+    server: &TestServer,
+    workload_id: i64,
+    digit: &str,
+    write: &DeployWrite,
+) -> DeployRecord {
     let new = NewDeploy {
         workload_id,
         instance: "hello".to_owned(),
@@ -28,16 +46,8 @@ pub async fn ran(server: &TestServer, workload_id: i64, digit: &str) -> DeployRe
         .await
         .unwrap()
         .unwrap();
-    let write = DeployWrite {
-        state: Some(DeployState::Succeeded),
-        applied: Some(Applied {
-            manifest: format!("r/m@sha256:{digit}"),
-            paused: false,
-        }),
-        ..DeployWrite::default()
-    };
-    let ended = store.write_deploy(lease, &write, now).await.unwrap();
-    ended.unwrap()
+    let written = store.write_deploy(lease, write, now).await.unwrap();
+    written.unwrap()
 }
 
 #[tokio::test]
@@ -99,6 +109,73 @@ async fn a_rollback_pins_and_is_done_once_for_its_key() {
         .await
         .json();
     assert_eq!(record["items"][0]["detail"]["reason"], "it crashes");
+}
+
+#[tokio::test]
+async fn a_canary_is_left_before_what_runs_beside_it() {
+    let server = TestServer::start().await;
+    let workload = server.workload("hello").await;
+    ran(&server, workload.id, "a").await;
+    let good = ran(&server, workload.id, "b").await;
+    let to = |state| DeployWrite {
+        state: Some(state),
+        ..DeployWrite::default()
+    };
+    let canary = to(DeployState::Canary);
+    let tried = brought(&server, workload.id, "c", &canary).await;
+    let fix = json!({ "commits": ["d".repeat(40)] });
+    let hotfix = server.post("/api/v1/workloads/hello/hotfixes", &fix).await;
+    assert_eq!(hotfix.problem(), "conflict");
+    assert!(hotfix.text.contains("changes what runs"), "{}", hotfix.text);
+
+    let path = "/api/v1/workloads/hello/rollback";
+    let stale = server.post(path, &json!({ "from": good.id })).await;
+    assert_eq!(stale.problem(), "nothing-to-roll-back");
+    let answer = server.post(path, &json!({ "from": tried.id })).await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    let id = answer.json()["id"].as_i64().unwrap();
+    let full = server.get(&format!("/api/v1/deploys/{id}")).await.json();
+    assert_eq!(full["left_deploy"], tried.id);
+    assert_eq!(full["of_deploy"], good.id);
+    let store = &server.state.store;
+    let left = store.deploy(tried.id).await.unwrap().unwrap();
+    assert!(left.cancel_requested);
+
+    // When the canary is gone and the rollback waits, pressing again goes back no further.
+    let later = Timestamp::now() + SignedDuration::from_mins(1);
+    let (lease, _) = store
+        .acquire_deploy(tried.id, "me", later, 30_000)
+        .await
+        .unwrap()
+        .unwrap();
+    let canceled = to(DeployState::Canceled);
+    store.write_deploy(lease, &canceled, later).await.unwrap();
+    let again = server.post(path, &json!({})).await;
+    assert_eq!(again.problem(), "nothing-to-roll-back");
+    let says = format!("eploy {id} is rolling `hello` back already");
+    assert!(again.text.contains(&says), "{}", again.text);
+}
+
+#[tokio::test]
+async fn a_rollback_that_must_be_approved_says_so_at_once() {
+    let server = TestServer::start().await;
+    let workload = server.workload("hello").await;
+    ran(&server, workload.id, "a").await;
+    ran(&server, workload.id, "b").await;
+    let rule = ApprovalRule {
+        count: 1,
+        people: Vec::new(),
+        role: Some("owner".to_owned()),
+        rollback_needs_approval: true,
+    };
+    let (store, scope) = (&server.state.store, Scope::Workload(workload.id));
+    store
+        .set_approvals(&scope, Some(&rule), "owner", Timestamp::now())
+        .await
+        .unwrap();
+    let path = "/api/v1/workloads/hello/rollback";
+    let asked = server.post(path, &json!({})).await.json();
+    assert_eq!(asked["held"]["rule"], "approval", "{asked}");
 }
 
 #[tokio::test]

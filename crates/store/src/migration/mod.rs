@@ -17,6 +17,7 @@ mod m0009_strategies;
 mod m0010_replicas;
 mod m0011_preview_leases;
 mod m0012_witness;
+mod m0013_written;
 
 use sea_orm::sea_query::{Alias, ColumnDef, Expr, Query, Table};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
@@ -80,6 +81,10 @@ const ALL: &[Migration] = &[
     Migration {
         name: "0012_witness",
         up: m0012_witness::up,
+    },
+    Migration {
+        name: "0013_written",
+        up: m0013_written::up,
     },
 ];
 

@@ -9,7 +9,7 @@ use super::entity::deploy_approval::{self, ActiveModel, Column, Entity};
 use crate::deploys::{append_event, cancel, is_waiting, missing};
 use crate::entity::deploy;
 use crate::words::{at, ms, value};
-use crate::{Change, DeployRecord, Store, StoreError};
+use crate::{Change, DeployRecord, Store, StoreError, bad_artifacts};
 
 /// An approval to keep.
 #[derive(Debug, Clone)]
@@ -105,7 +105,8 @@ impl Store {
         self.deploy(new.deploy_id).await
     }
 
-    /// Ends a deploy that has changed nothing yet, with these words; the first rejection stays.
+    /// Ends a deploy that has changed nothing yet, with these words; the first rejection stays. A
+    /// rollback takes its marks back with it: what it was to replace goes on running. Its pin stays.
     /// `Ok(None)` when the deploy has begun or ended.
     pub async fn reject_deploy(
         &self,
@@ -119,6 +120,7 @@ impl Store {
         let Some(deploy) = find.one(&transaction).await? else {
             return Err(missing(id));
         };
+        let mut unmarked = None;
         if deploy.rejection.is_none() {
             let waits =
                 is_waiting(value("deploy.state", &deploy.state)?) && !deploy.cancel_requested;
@@ -132,9 +134,14 @@ impl Store {
                 .exec(&transaction)
                 .await?;
             cancel(&transaction, id, &format!("{by} rejected it"), now).await?;
+            unmarked = bad_artifacts::unmark(&transaction, &deploy).await?;
         }
         self.commit_recorded(transaction).await?;
         self.announce(Change::Deploy(id));
+        if let Some(left) = unmarked {
+            self.announce(Change::Deploy(left));
+            self.announce(Change::Marked(left));
+        }
         self.deploy(id).await
     }
 }

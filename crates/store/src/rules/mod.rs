@@ -20,6 +20,9 @@ use crate::words::{at, from_json, json, ms};
 use crate::{Change, Store, StoreError, WorkloadRecord, workloads};
 use entity::rule_set::{ActiveModel, Column, Entity, Model};
 
+/// The role of those who may approve deploys, as it is kept.
+const APPROVES: &str = "owner";
+
 /// What windows and approval rules are set for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
@@ -49,6 +52,8 @@ pub struct RulesRecord {
     pub freezes: Vec<Freeze>,
     /// The lock, also one that has come off by itself.
     pub lock: Option<WorkloadLock>,
+    /// Names of those whose role lets them approve; only asked for where approvals are needed.
+    pub approvers: Vec<String>,
 }
 
 fn scope_rules(model: Model) -> Result<ScopeRules, StoreError> {
@@ -67,7 +72,7 @@ fn scope_rules(model: Model) -> Result<ScopeRules, StoreError> {
 }
 
 impl Store {
-    /// All that may hold the deploys of a workload back: four queries at most.
+    /// All that may hold the deploys of a workload back: five queries at most.
     pub async fn rules_of(
         &self,
         workload: &WorkloadRecord,
@@ -95,6 +100,9 @@ impl Store {
                 &mut rules.of_project
             };
             *place = scope_rules(model)?;
+        }
+        if rules.own.approvals.is_some() || rules.of_project.approvals.is_some() {
+            rules.approvers = self.names_with_role(APPROVES).await?;
         }
         Ok(rules)
     }

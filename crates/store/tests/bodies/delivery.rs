@@ -25,8 +25,9 @@ pub async fn what_delivery_is_measured_by_is_read_at_once(url: &str) {
         reason: "it crashes".to_owned(),
     };
     let back = mk_rollback(&again);
-    let back = store.request_rollback(&back, &aftermath, at(20)).await;
-    let back = apply(&store, back.unwrap().id, DeployState::Succeeded).await;
+    let back = store.request_rollback(&back, &aftermath, None, at(20));
+    let back = back.await.unwrap();
+    let back = apply(&store, back.id, DeployState::Succeeded).await;
     assert_eq!(back.mends, Some(bad.id));
     let hotfix = Hotfix {
         base_deploy: back.id,
@@ -40,7 +41,8 @@ pub async fn what_delivery_is_measured_by_is_read_at_once(url: &str) {
         of: None,
         ..mk_rollback(&back)
     };
-    let fixed = store.request_hotfix(&new, &hotfix, at(30)).await.unwrap();
+    let fixed = store.request_hotfix(&new, &hotfix, None, at(30));
+    let fixed = fixed.await.unwrap();
     // Neither a pull request nor another project's workload is in it.
     ask(&store, 7, 9, 30).await.unwrap();
     let other = mk_deploy(&store, "other", 1).await;

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use hermez_api::{DeployState, Page, PodChange, PodChangeKind, PodVersion};
 use hermez_store::{
-    Change, DeployFilter, DeployRecord, DeployWrite, LaneFacts, MAX_POD_EVENTS, NewDeploy,
+    Applied, Change, DeployFilter, DeployRecord, DeployWrite, LaneFacts, MAX_POD_EVENTS, NewDeploy,
     NewPodEvent, PageRequest, Store, StoreError,
 };
 
@@ -67,6 +67,80 @@ pub async fn a_push_is_deployed_once(url: &str) {
     assert!(back.unwrap().is_some());
 }
 
+/// Writes a deploy to the cluster, `seconds` after the first time, and has it succeed.
+async fn run(store: &Store, id: i64, seconds: i64) -> DeployRecord {
+    let acquired = store.acquire_deploy(id, "me", at(seconds), LEASE_MS).await;
+    let (lease, deploy) = acquired.unwrap().unwrap();
+    let write = DeployWrite {
+        applied: Some(Applied {
+            manifest: format!("r/m@sha256:{}", &deploy.commit[..2]),
+            paused: false,
+        }),
+        ..to(DeployState::Succeeded, "runs")
+    };
+    let written = store.write_deploy(lease, &write, at(seconds)).await;
+    written.unwrap().unwrap()
+}
+
+/// A restart overtakes a deploy that waits, which then goes on.
+pub async fn what_was_written_last_runs_whatever_its_number(url: &str) {
+    let store = open(url).await;
+    let first = mk_deploy(&store, "hello", 1).await;
+    let first = run(&store, first.id, 10).await;
+    let waiting = mk_deploy(&store, "hello", 2).await;
+    let restart = NewDeploy {
+        workload_id: first.workload_id,
+        instance: "hello".to_owned(),
+        commit: mk_commit(1),
+        title: "title".to_owned(),
+        author: "ada".to_owned(),
+        requested_by: "bob".to_owned(),
+        reason: None,
+        kind: hermez_api::DeployKind::Restart,
+        of: Some((first.id, first.manifest.clone().unwrap())),
+        override_reason: None,
+    };
+    let restart = store.request_deploy(&restart, at(11)).await.unwrap();
+    let restart = run(&store, restart.id, 20).await;
+    let seen = async || {
+        let row = store.workload_row("hello").await.unwrap().unwrap();
+        let written = store.applied_deploys(first.workload_id, 10).await.unwrap();
+        let ids: Vec<i64> = written.iter().map(|deploy| deploy.id).collect();
+        (row.current.unwrap().id, row.latest.unwrap().id, ids)
+    };
+    let ids = vec![restart.id, first.id];
+    assert_eq!(seen().await, (restart.id, restart.id, ids));
+
+    // Who tells of the push again asks for nothing: the restart has not made it another commit's.
+    let push = NewDeploy {
+        workload_id: first.workload_id,
+        instance: "hello".to_owned(),
+        commit: waiting.commit.clone(),
+        title: "title".to_owned(),
+        author: "ada".to_owned(),
+        requested_by: "push".to_owned(),
+        reason: None,
+        kind: hermez_api::DeployKind::Regular,
+        of: None,
+        override_reason: None,
+    };
+    let again = store.request_pushed_deploy(&push, None, at(21)).await;
+    assert_eq!(again.unwrap(), None);
+    let newest = store.newest_wanted_commit(first.workload_id).await.unwrap();
+    assert_eq!(newest, Some(waiting.commit));
+
+    let waiting = run(&store, waiting.id, 30).await;
+    let ids = vec![waiting.id, restart.id, first.id];
+    assert_eq!(seen().await, (waiting.id, restart.id, ids));
+    let good = async |of: &DeployRecord| {
+        let good = store.good_deploy_before(of).await.unwrap();
+        good.map(|deploy| deploy.id)
+    };
+    assert_eq!(good(&waiting).await, Some(restart.id));
+    assert_eq!(good(&restart).await, Some(first.id));
+    assert_eq!(good(&first).await, None);
+}
+
 pub async fn a_timeline_is_kept(url: &str) {
     let store = open(url).await;
     let deploy = mk_deploy(&store, "hello", 1).await;
@@ -87,6 +161,10 @@ pub async fn a_timeline_is_kept(url: &str) {
         to(DeployState::Applying, "applies"),
         DeployWrite {
             deadline_at: Some(Some(at(600))),
+            applied: Some(Applied {
+                manifest: "r/m@sha256:1".to_owned(),
+                paused: false,
+            }),
             ..to(DeployState::RollingOut, "1 of 3")
         },
         DeployWrite {
@@ -133,11 +211,8 @@ pub async fn a_timeline_is_kept(url: &str) {
         (Some(at(3)), Some(at(7)))
     );
     assert_eq!(store.deploy_events(deploy.id, 4).await.unwrap().len(), 2);
-    let current = store
-        .current_deploy(deploy.workload_id)
-        .await
-        .unwrap()
-        .unwrap();
+    let row = store.workload_row("hello").await.unwrap().unwrap();
+    let current = row.current.unwrap();
     assert_eq!((current.id, current.deadline_at), (deploy.id, None));
 }
 

@@ -35,14 +35,16 @@ macro_rules! tests {
             what_a_dead_server_held_is_free);
         $crate::bodies::tests!(@ deploys: a_timeline_is_kept, one_deploy_changes_an_instance,
             an_ended_deploy_stays, lanes_tell_what_else_goes_on, a_deploy_is_leased_to_one,
-            deploys_are_paged, changes_are_announced, a_timeline_is_bounded, a_push_is_deployed_once, pods_are_told_of_once_and_bounded);
+            deploys_are_paged, changes_are_announced, a_timeline_is_bounded, a_push_is_deployed_once, what_was_written_last_runs_whatever_its_number,
+            pods_are_told_of_once_and_bounded);
         $crate::bodies::tests!(@ receipts: a_receipt_is_written_once_with_the_state,
             a_receipt_knows_when_something_newer_came, a_receipt_leads_to_its_rollback_and_revert,
             what_failed_is_kept_until_the_deploy_ends);
         $crate::bodies::tests!(@ scales: one_change_stands_at_a_time, what_is_due_is_found, what_stood_stands_again_when_the_cluster_refuses,
             a_deleted_workload_is_not_scaled, bounds_are_kept);
         $crate::bodies::tests!(@ delivery: what_delivery_is_measured_by_is_read_at_once);
-        $crate::bodies::tests!(@ rollbacks: a_rollback_pins_marks_and_stops_in_one, no_push_follows_a_rollback, a_mark_finds_every_workload,
+        $crate::bodies::tests!(@ rollbacks: a_rollback_pins_marks_and_stops_in_one, a_rejected_rollback_takes_its_marks_back,
+            no_push_follows_a_rollback, a_mark_finds_every_workload,
             a_revert_is_kept_once, a_pause_is_idempotent, what_ran_is_listed, deploys_are_filtered, automatic_deploys_are_set);
         $crate::bodies::tests!(@ gates: gates_are_set_and_taken_away, a_strategy_is_set_and_a_canary_promoted, a_failure_asks_for_its_rollback_once);
         $crate::bodies::tests!(@ rules: windows_and_approvals_are_set_apart, freezes_hold_until_they_are_over,

@@ -122,9 +122,7 @@ pub async fn a_receipt_knows_when_something_newer_came(url: &str) {
         match (state, last) {
             (DeployState::Failed, _) => {
                 assert!(store.receipt(deploy.id).await.unwrap().unwrap().is_current);
-                let good = store
-                    .good_deploy_before(deploy.workload_id, deploy.id)
-                    .await;
+                let good = store.good_deploy_before(&deploy).await;
                 assert_eq!(good.unwrap().map(|good| good.id), last);
                 last = Some(deploy.id);
             }
@@ -161,7 +159,7 @@ pub async fn a_receipt_leads_to_its_rollback_and_revert(url: &str) {
         reason: "it crashes".to_owned(),
     };
     let back = mk_rollback(&good);
-    let back = store.request_rollback(&back, &aftermath, at(9)).await;
+    let back = store.request_rollback(&back, &aftermath, None, at(9)).await;
     let back = back.unwrap();
     let receipt = store.receipt(bad.id).await.unwrap().unwrap();
     assert_eq!(

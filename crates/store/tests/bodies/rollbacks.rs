@@ -102,7 +102,7 @@ pub async fn a_rollback_pins_marks_and_stops_in_one(url: &str) {
         reason: "it crashes".to_owned(),
     };
     let rollback = store
-        .request_rollback(&mk_rollback(&good), &aftermath, at(10))
+        .request_rollback(&mk_rollback(&good), &aftermath, None, at(10))
         .await
         .unwrap();
     assert_eq!(
@@ -144,7 +144,7 @@ pub async fn a_rollback_pins_marks_and_stops_in_one(url: &str) {
 
     // The first mark stays, and a second rollback is none the worse for it.
     store
-        .request_rollback(&mk_rollback(&good), &aftermath, at(20))
+        .request_rollback(&mk_rollback(&good), &aftermath, None, at(20))
         .await
         .unwrap();
     let marks = store.bad_artifacts(&asked).await.unwrap();
@@ -172,10 +172,54 @@ pub async fn a_rollback_pins_marks_and_stops_in_one(url: &str) {
         ..aftermath
     };
     let refused = store
-        .request_rollback(&mk_rollback(&good), &fresh, at(31))
+        .request_rollback(&mk_rollback(&good), &fresh, None, at(31))
         .await;
     assert!(matches!(refused, Err(StoreError::NotFound { .. })));
     assert!(store.bad_artifacts(&fresh.bad).await.unwrap().is_empty());
+}
+
+pub async fn a_rejected_rollback_takes_its_marks_back(url: &str) {
+    let store = open(url).await;
+    let (good, left) = mk_good_and_left(&store).await;
+    let before = Aftermath {
+        left: left.clone(),
+        bad: vec!["sha256:app2".to_owned()],
+        reason: "it crashes".to_owned(),
+    };
+    store
+        .request_rollback(&mk_rollback(&good), &before, None, at(10))
+        .await
+        .unwrap();
+    let aftermath = Aftermath {
+        bad: vec!["sha256:app2".to_owned(), "sha256:m2".to_owned()],
+        ..before
+    };
+    let rollback = store
+        .request_rollback(&mk_rollback(&good), &aftermath, None, at(20))
+        .await
+        .unwrap();
+    assert_eq!(store.bad_artifacts(&aftermath.bad).await.unwrap().len(), 2);
+    let mut changes = store.changes();
+    let rejected = store
+        .reject_deploy(rollback.id, "eve", "it is fine", at(30))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(rejected.cancel_requested);
+    let mut announced = Vec::new();
+    while let Ok(change) = changes.try_recv() {
+        announced.push(change);
+    }
+    assert!(
+        announced.contains(&Change::Marked(left.id)),
+        "{announced:?}"
+    );
+    // The mark of the one before stays, and so does the pin.
+    let marks = store.bad_artifacts(&aftermath.bad).await.unwrap();
+    let marks: Vec<_> = marks.iter().map(|it| (it.digest.as_str(), it.at)).collect();
+    assert_eq!(marks, [("sha256:app2", at(10))]);
+    let pin = store.workload("hello").await.unwrap().unwrap().pin;
+    assert_eq!(pin.and_then(|pin| pin.deploy_id), Some(rollback.id));
 }
 
 /// Names of the workloads that run what is marked as bad.
@@ -220,7 +264,7 @@ pub async fn a_mark_finds_every_workload(url: &str) {
     assert!(marked(&store).await.is_empty());
     let mut changes = store.changes();
     store
-        .request_rollback(&mk_rollback(&left), &aftermath, at(10))
+        .request_rollback(&mk_rollback(&left), &aftermath, None, at(10))
         .await
         .unwrap();
     // What runs shows it, whoever was rolled back, until the rollback has come to its end.
@@ -314,6 +358,31 @@ pub async fn what_ran_is_listed(url: &str) {
     );
     let newest = store.applied_deploys(first.workload_id, 1).await.unwrap();
     assert_eq!(newest.len(), 1);
+
+    // What is at the cluster, and not written there yet, is found apart from it.
+    let tried = mk_deploy(&store, "hello", 4).await;
+    let (lease, _) = store
+        .acquire_deploy(tried.id, "me", at(4), LEASE_MS)
+        .await
+        .unwrap()
+        .unwrap();
+    for (state, is_at_it) in [
+        (DeployState::Queued, false),
+        (DeployState::Canary, true),
+        (DeployState::Applying, true),
+        (DeployState::RollingOut, false),
+    ] {
+        let write = DeployWrite {
+            state: Some(state),
+            ..DeployWrite::default()
+        };
+        store.write_deploy(lease, &write, at(5)).await.unwrap();
+        let found = store.unwritten_deploy(first.workload_id).await.unwrap();
+        let found = found.map(|deploy| deploy.id);
+        assert_eq!(found, is_at_it.then_some(tried.id), "{state:?}");
+    }
+    let ran = store.applied_deploys(first.workload_id, 10).await.unwrap();
+    assert!(ran.iter().all(|deploy| deploy.id != tried.id));
 }
 
 pub async fn deploys_are_filtered(url: &str) {
@@ -329,7 +398,7 @@ pub async fn deploys_are_filtered(url: &str) {
     let mut new = mk_rollback(&one);
     "ada".clone_into(&mut new.requested_by);
     let back = store
-        .request_rollback(&new, &aftermath, at(100))
+        .request_rollback(&new, &aftermath, None, at(100))
         .await
         .unwrap();
     let found = async |filter: DeployFilter| {
@@ -422,7 +491,7 @@ pub async fn no_push_follows_a_rollback(url: &str) {
     for n in 3..6 {
         let new = push(n);
         let (rolled_back, pushed) = join(
-            store.request_rollback(&rollback, &aftermath, at(10)),
+            store.request_rollback(&rollback, &aftermath, None, at(10)),
             store.request_pushed_deploy(&new, None, at(10)),
         )
         .await;
@@ -452,7 +521,7 @@ pub async fn a_revert_is_kept_once(url: &str) {
         reason: "it crashes".to_owned(),
     };
     let back = mk_rollback(&good);
-    let back = store.request_rollback(&back, &aftermath, at(9)).await;
+    let back = store.request_rollback(&back, &aftermath, None, at(9)).await;
     let back = back.unwrap();
     assert_eq!(store.revert(back.id).await.unwrap(), None);
     let revert = mk_revert(back.id, left.id);

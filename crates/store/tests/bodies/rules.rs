@@ -62,7 +62,11 @@ pub async fn windows_and_approvals_are_set_apart(url: &str) {
         .set_approvals(&project, Some(&rule), "eve", at(3))
         .await
         .unwrap();
+    for (name, role) in [("bob", "owner"), ("eve", "viewer"), ("ada", "owner")] {
+        store.create_principal(name, role, at(3)).await.unwrap();
+    }
     let rules = store.rules_of(&hello, at(4)).await.unwrap();
+    assert_eq!(rules.approvers, ["bob", "ada"]);
     assert_eq!(rules.own.windows, Some(mk_windows()));
     assert_eq!(rules.own.approvals.as_ref(), Some(&rule));
     assert_eq!(

@@ -3,8 +3,8 @@
 use futures::future::join_all;
 use hermez_api::{BuildState, Category, DeployState, WebhookState};
 use hermez_store::{
-    DeployWrite, NewBuild, NewDeploy, NewRepository, PageRequest, PushRecord, Store, StoreError,
-    WorkloadFilter,
+    Applied, DeployWrite, NewBuild, NewDeploy, NewRepository, PageRequest, PushRecord, Store,
+    StoreError, WorkloadFilter,
 };
 
 use super::{at, mk_commit, mk_workload, open};
@@ -136,6 +136,10 @@ async fn mk_deploy(store: &Store, workload_id: i64, name: &str, state: DeploySta
         .unwrap();
     let write = DeployWrite {
         state: Some(state),
+        applied: Some(Applied {
+            manifest: "r/m@sha256:1".to_owned(),
+            paused: false,
+        }),
         ..DeployWrite::default()
     };
     store
@@ -352,17 +356,19 @@ pub async fn a_push_is_kept_until_it_is_followed(url: &str) {
     store.keep_push(&push("main", 1), at(0)).await.unwrap();
     store.keep_push(&push("next", 2), at(1)).await.unwrap();
     store.keep_push(&push("main", 3), at(2)).await.unwrap();
+    let open = async |until| store.open_pushes(at(until)).await.unwrap();
     assert_eq!(
-        store.open_pushes().await.unwrap(),
+        open(2).await,
         [push("next", 2), push("main", 3)],
         "a newer push takes the place of the one before it"
     );
+    assert_eq!(open(1).await, [push("next", 2)]);
     // Whoever followed the older one does not end the newer.
     store.end_push(&push("main", 1)).await.unwrap();
     store.end_push(&push("next", 2)).await.unwrap();
-    assert_eq!(store.open_pushes().await.unwrap(), [push("main", 3)]);
+    assert_eq!(open(2).await, [push("main", 3)]);
     store.end_push(&push("main", 3)).await.unwrap();
-    assert_eq!(store.open_pushes().await.unwrap(), []);
+    assert_eq!(open(2).await, []);
 }
 
 pub async fn a_repository_that_lost_its_last_workload_is_found(url: &str) {

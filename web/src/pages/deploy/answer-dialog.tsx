@@ -46,6 +46,12 @@ export function AnswerDialog({ deploy, answer, onClose }: Props) {
             ? "It counts for exactly this commit and what is built of it."
             : "The deploy ends as canceled, with these words. The way back is to deploy it again."}
         </p>
+        {!approve && deploy.kind === "rollback" && (
+          <p className="mt-1 text-muted">
+            The marks that it made are taken back; {deploy.workload} stays pinned until somebody
+            takes the pin off.
+          </p>
+        )}
       </div>
       {approve ? (
         <ReasonField

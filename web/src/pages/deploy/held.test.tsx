@@ -16,7 +16,7 @@ const deploy: Deploy = {
     requested_by: "ada",
     held: {
       rule: "approval",
-      message: "it needs 2 approvals",
+      message: "waits for 1 of 2 approvals (from: eve)",
       approvals: {
         needed: 2,
         given: [{ by: "bob", at: "2026-01-01T10:00:00Z", comment: "read it" }],
@@ -50,10 +50,39 @@ function show(name: string, rules = free, own: Partial<Deploy> = {}) {
 
 test("who asked for it reads why there is no button", () => {
   show("ada");
-  expect(screen.getByText(/1 of 2 approvals, by bob/)).toBeTruthy();
-  expect(screen.getByText("bob: “read it”")).toBeTruthy();
+  expect(screen.getByText("Waits for 1 of 2 approvals (from: eve)")).toBeTruthy();
+  expect(screen.getByText("Approved by bob: “read it”")).toBeTruthy();
   expect(screen.getByText(/others approve it/)).toBeTruthy();
   expect(screen.queryByRole("button", { name: /Approve/ })).toBeNull();
+});
+
+test("whom only the project's rule names reads both rules, and approves", () => {
+  const message = "waits for 1 of 1 approvals (from: bob); waits for 1 of 1 approvals (from: dan)";
+  const approvals = { needed: 1, given: [], people: ["bob"] };
+  const rules: WorkloadRules = {
+    ...free,
+    own: { approvals: { count: 1, people: ["bob"] } },
+    of_project: { approvals: { count: 1, people: ["dan"] } },
+  };
+  show("dan", rules, { held: { rule: "approval", message, approvals } });
+  expect(screen.getByText(/from: bob.*from: dan/)).toBeTruthy();
+  expect(screen.getByRole("button", { name: "Approve deploy 118" })).toBeTruthy();
+});
+
+test("that too few may approve is said, with what to do", () => {
+  const message = "waits for 2 of 2 approvals, and too few people may approve what ada asked for";
+  const hint = "ask somebody else to ask for it";
+  const approvals = { needed: 2, given: [], people: ["bob"] };
+  show("bob", free, { held: { rule: "approval", message, hint, approvals } });
+  expect(screen.getByText(/too few people may approve/)).toBeTruthy();
+  expect(screen.getByText("Ask somebody else to ask for it")).toBeTruthy();
+});
+
+test("a rejection of a rollback says that the workload stays pinned", async () => {
+  const user = userEvent.setup();
+  show("eve", free, { kind: "rollback" });
+  await user.click(screen.getByRole("button", { name: "Reject deploy 118" }));
+  expect(screen.getByText(/stays pinned/)).toBeTruthy();
 });
 
 test("a rejection needs its reason", async () => {

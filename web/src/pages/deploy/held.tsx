@@ -14,12 +14,13 @@ export function HeldSection({ deploy }: { deploy: Deploy }) {
   const { data: me } = useQuery(meQuery);
   const [answer, setAnswer] = useState<"approve" | "reject" | null>(null);
   const held = heldNow(deploy);
-  // The rules name the freezes that an exception may be granted from.
+  // The rules name the freezes that an exception may be granted from, and all who may approve.
   const { data: rules } = useQuery({ ...rulesQuery(deploy.workload), enabled: held != null });
   if (!held) return null;
   const { approvals } = held;
   const waiting = approvals && approvals.given.length < approvals.needed;
-  const why = waiting && me ? whyNotApprove(deploy, approvals, me) : null;
+  const both = [rules?.own.approvals, rules?.of_project.approvals];
+  const why = waiting && me ? whyNotApprove(deploy, approvals, me, both) : null;
   return (
     <section aria-label="What it waits for" className="page-x pb-4">
       <Held held={held} titled={deploy.paused_by != null}>

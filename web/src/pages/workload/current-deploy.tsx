@@ -57,7 +57,7 @@ export function CurrentDeploy({ workload, status, aside }: Props) {
       )}
     >
       {deploy ? (
-        <DeployFacts deploy={deploy} kept={kept} />
+        <DeployFacts deploy={deploy} kept={kept} told={status?.commit} />
       ) : (
         <div>
           <p className="flex items-center gap-2 text-lg font-semibold">
@@ -80,10 +80,15 @@ export function CurrentDeploy({ workload, status, aside }: Props) {
 interface FactsProps {
   deploy: DeploySummary;
   kept: DeploySummary | null;
+  /** The commit that the cluster was last told to run. */
+  told: string | null | undefined;
 }
 
-function DeployFacts({ deploy, kept }: FactsProps) {
+function DeployFacts({ deploy, kept, told }: FactsProps) {
   const active = isDeployActive(deploy.state);
+  // What changed nothing in the cluster is not what a rollback would leave.
+  const isLeft = deploy.state === "failed" && told === deploy.commit;
+  const stays = deploy.state === "failed" && !isLeft && told === kept?.commit;
   const held = heldNow(deploy);
   return (
     <div className="min-w-0">
@@ -144,11 +149,11 @@ function DeployFacts({ deploy, kept }: FactsProps) {
       )}
       {kept && (
         <div className="mt-2.5 flex items-center gap-3 text-muted max-sm:flex-wrap">
-          {deploy.state === "failed" && (
+          {isLeft && kept.commit !== deploy.commit && (
             <Button asChild>
               <Link
                 to="."
-                search={(before: object) => ({ ...before, rollback: "previous" }) as never}
+                search={(before: object) => ({ ...before, rollback: String(kept.id) }) as never}
               >
                 Roll back to <Sha commit={kept.commit} className="text-text!" />
               </Link>
@@ -156,7 +161,8 @@ function DeployFacts({ deploy, kept }: FactsProps) {
           )}
           <p className="flex min-w-0 items-baseline gap-2">
             {active && <span className="shrink-0">Takes the place of</span>}
-            {active && <Sha commit={kept.commit} />}
+            {stays && <span className="shrink-0">Still runs</span>}
+            {(active || stays) && <Sha commit={kept.commit} />}
             <span className="truncate" title={kept.title}>
               {kept.title}
             </span>

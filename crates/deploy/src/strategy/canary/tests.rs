@@ -226,6 +226,12 @@ fn a_metric_that_is_wrong_ends_its_deploy() {
     };
     let wrong = write(next(&deploy, &with(2.0), at(20)));
     assert_eq!(wrong.failure_cause.as_deref(), Some("health_gate"));
+    // What ran before runs on: a rollback would leave that.
+    let hint = wrong.hint.expect("a hint");
+    assert!(
+        hint.contains("query") && !hint.contains("rollback"),
+        "{hint}"
+    );
     let right = write(next(&deploy, &with(0.5), at(41)));
     assert_eq!(right.state, Some(DeployState::Applying));
     assert_eq!(
@@ -387,6 +393,88 @@ fn it_is_held_and_waits_for_the_cluster() {
     deploy.paused_by = Some("ada".into());
     let held = write(next(&deploy, &seen(READY), at(1)));
     assert!(held.message.expect("a message").contains("ada paused it"));
+}
+
+#[test]
+fn one_that_was_held_is_judged_anew() {
+    let mut deploy = mk_at(0, &[mk_step(25, 30, false)]);
+    (deploy.verify_until, deploy.deadline_at) = (Some(at(40)), Some(at(340)));
+    deploy.paused_by = Some("ada".into());
+    let held = write(next(&deploy, &seen(READY), at(20)));
+    keep(&mut deploy, held);
+    assert_eq!((deploy.verify_until, deploy.deadline_at), (None, None));
+    assert_eq!(next(&deploy, &seen(READY), at(21)), Next::Wait);
+    deploy.paused_by = None;
+    let on = write(next(&deploy, &seen(READY), at(4_000)));
+    assert_eq!((on.state, on.plan.as_ref()), (None, None));
+    keep(&mut deploy, on);
+    let begun = write(next(&deploy, &seen(READY), at(4_000)));
+    assert_eq!((begun.state, begun.plan.as_ref()), (None, None));
+    assert_eq!(begun.verify_until, Some(Some(at(4_030))));
+    // One whose pods are not ready gets the time of a new rollout, and ends all the same.
+    let unready = Rollout::Progressing {
+        ready: 0,
+        desired: 1,
+        message: "0 of 1 pods are ready".into(),
+    };
+    let waits = write(next(&deploy, &seen(unready.clone()), at(4_000)));
+    assert_eq!(waits.state, None);
+    let late = write(next(&deploy, &seen(unready), at(4_900)));
+    assert_eq!(late.state, Some(DeployState::Failed));
+}
+
+#[test]
+fn one_that_waits_for_a_person_outlasts_a_prometheus_that_is_away_for_a_moment() {
+    let gate = Gate {
+        gates: HealthGates {
+            checks: vec![MetricCheck {
+                name: "errors".into(),
+                query: "up".into(),
+                comparison: Comparison::Less,
+                threshold: Some(1.0),
+                relative_to_old_percent: None,
+                for_seconds: 0,
+            }],
+            ..HealthGates::default()
+        },
+        ..Gate::default()
+    };
+    let mut deploy = mk_at(0, &[mk_step(25, 30, true)]);
+    deploy.gate = serde_json::to_string(&gate).ok();
+    (deploy.verify_until, deploy.deadline_at) = (Some(at(40)), Some(at(340)));
+    let with = |second, value: Result<f64, &str>| Seen {
+        measured: Measured {
+            values: [(
+                "errors".to_owned(),
+                (at(second), value.map_err(str::to_owned)),
+            )]
+            .into(),
+            ..Measured::default()
+        },
+        ..seen(READY)
+    };
+    let known = |second| with(second, Ok(0.5));
+    let away = |second| with(second, Err("Prometheus does not answer: refused"));
+    let waits = write(next(&deploy, &known(41), at(41)));
+    keep(&mut deploy, waits);
+    for begins in [10_000, 20_000] {
+        let unknown = write(next(&deploy, &away(begins), at(begins)));
+        assert_eq!(unknown.state, None);
+        keep(&mut deploy, unknown);
+        assert_eq!(deploy.deadline_at, Some(at(begins + 300)));
+        assert_eq!(next(&deploy, &away(begins + 9), at(begins + 9)), Next::Wait);
+        if begins == 10_000 {
+            let waits = write(next(&deploy, &known(10_010), at(10_010)));
+            keep(&mut deploy, waits);
+            assert!(deploy.message.contains("hermez deploys promote"));
+        }
+    }
+    // Whoever promotes it then does not end it.
+    deploy.promoted = Some(0);
+    assert_eq!(next(&deploy, &away(20_100), at(20_100)), Next::Wait);
+    let failed = write(next(&deploy, &away(20_300), at(20_300)));
+    assert_eq!(failed.state, Some(DeployState::Failed));
+    assert_eq!(failed.failure_cause.as_deref(), Some("health_gate"));
 }
 
 proptest! {

@@ -214,6 +214,58 @@ fn a_cluster_that_is_away_is_named() {
 }
 
 #[test]
+fn a_remedy_is_brought_to_the_clusters_that_answer() {
+    let seen = Seen {
+        answering: 1,
+        away: Some("east".into()),
+        ..Seen::default()
+    };
+    let mut deploy = mk_deploy(DeployState::Applying);
+    deploy.deadline_at = Some(at(600));
+    deploy.plan = Some(DeployPlan {
+        waves: vec![mk_wave(&["east", "local"], 0)],
+        ..DeployPlan::default()
+    });
+    let waits = write(state::next(&deploy, &seen, at(1)));
+    assert!(waits.message.is_some_and(|it| it.contains("waits for")));
+    for kind in [DeployKind::Rollback, DeployKind::Restart] {
+        deploy.kind = kind;
+        assert_eq!(state::next(&deploy, &seen, at(1)), Next::Apply);
+        // The others are not waited for without end.
+        let failed = write(state::next(&deploy, &seen, at(600)));
+        assert_eq!(failed.state, Some(DeployState::Failed));
+        assert!(
+            failed
+                .message
+                .is_some_and(|it| it.contains("the cluster east"))
+        );
+        let none = Seen {
+            answering: 0,
+            ..seen.clone()
+        };
+        let waits = write(state::next(&deploy, &none, at(1)));
+        assert_eq!(waits.state, None);
+    }
+}
+
+#[test]
+fn a_bake_that_nobody_saw_begins_anew() {
+    let mut deploy = mk_at(0, DeployState::Verifying);
+    (deploy.verify_until, deploy.deadline_at) = (Some(at(130)), Some(at(430)));
+    let away = Seen::default();
+    // A hiccup in its midst is none.
+    let said = write(state::next(&deploy, &away, at(129)));
+    assert_eq!(said.verify_until, None);
+    let over = write(state::next(&deploy, &away, at(130)));
+    assert_eq!((over.state, over.verify_until), (None, Some(None)));
+    deploy.verify_until = None;
+    let again = write(state::next(&deploy, &seen(READY), at(5_000)));
+    assert_eq!(again.state, None);
+    assert_eq!(again.verify_until, Some(Some(at(5_030))));
+    assert_eq!(again.deadline_at, Some(Some(at(5_330))));
+}
+
+#[test]
 fn clusters_of_a_wave_are_judged_together() {
     let going = Rollout::Progressing {
         ready: 1,
