@@ -340,7 +340,7 @@ pub enum PodChangeKind {
 /// What became of one pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PodChange {
-    /// The pod's name.
+    /// The pod's name; ` in ` and the cluster's name follow where it is not in the server's own.
     pub name: String,
     /// Which version it is of.
     pub version: PodVersion,

@@ -14,11 +14,11 @@ pub mod run;
 pub mod scale;
 pub mod status;
 pub mod strategy;
+mod table;
 pub mod workload;
 
 use std::fmt::Write as _;
 
-use comfy_table::{ContentArrangement, Table, presets};
 use hermez_api::Health;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -75,25 +75,6 @@ impl Page {
         from.map_or_else(dash, |from| {
             duration(to.unwrap_or(self.now).duration_since(from))
         })
-    }
-
-    /// A table without lines, its header in capitals.
-    pub fn table(&self, header: &[&str], rows: Vec<Vec<String>>) -> String {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        if let Some(width) = self.width {
-            table
-                .set_content_arrangement(ContentArrangement::Dynamic)
-                .set_width(width);
-        } else {
-            table.set_content_arrangement(ContentArrangement::Disabled);
-        }
-        table.set_header(header.iter().map(|name| name.to_uppercase()));
-        table.add_rows(rows);
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
-        }
-        lines(&table.to_string())
     }
 
     /// Names and values under each other, for one thing.

@@ -1,22 +1,25 @@
 //! What changes, told to every open stream: changes of the database and of the cluster are
 //! gathered for a moment, read once, and passed on to all who listen.
 //!
-//! Nobody listening costs nothing. A listener that is too slow is told so and ends its stream; the
-//! client comes back and begins with a fresh picture. An event may come twice, never too old.
+//! Nobody listening costs nothing, but that a server on PostgreSQL looks every two seconds for what
+//! other servers have changed there (others.rs). A listener that is too slow is told so and ends
+//! its stream; the client comes back and begins with a fresh picture. An event may come twice,
+//! never too old.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hermez_api::{BuildSummary, DeploySummary, WorkloadStatus, WorkloadSummary};
-use hermez_store::{Change, Store};
+use hermez_store::{Change, Engine, Store};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster_link::{ClusterChange, ClusterLink};
-use crate::views;
+use crate::others::Seen;
+use crate::{views, wake};
 
 /// How long changes are gathered before they are told.
 const GATHER: Duration = Duration::from_millis(100);
@@ -64,6 +67,7 @@ impl Live {
             store,
             cluster,
             told: HashMap::new(),
+            seen: None,
         };
         tokio::spawn(teller.run(shutdown));
         live
@@ -131,6 +135,8 @@ struct Teller {
     cluster: ClusterLink,
     /// Builds as they were told last: their logs change far more often than they do.
     told: HashMap<i64, BuildSummary>,
+    /// What the last look at the database saw; none before the first.
+    seen: Option<Seen>,
 }
 
 impl Teller {
@@ -138,6 +144,9 @@ impl Teller {
         let mut from_store = self.store.changes();
         let mut from_cluster = self.cluster.changes();
         let mut cluster_open = true;
+        let is_shared = self.store.engine() == Engine::Postgres;
+        let mut looks = tokio::time::interval(wake::LATEST);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut gathered = Gathered::default();
         let mut due = None;
         loop {
@@ -147,6 +156,7 @@ impl Teller {
                     cluster_open = !matches!(change, Err(RecvError::Closed));
                     gathered.cluster(change);
                 },
+                _ = looks.tick(), if is_shared => self.look(&mut gathered).await,
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     due = None;
                     self.tell(std::mem::take(&mut gathered)).await;
@@ -156,6 +166,21 @@ impl Teller {
             if due.is_none() && !gathered.is_empty() {
                 due = Some(Instant::now() + GATHER);
             }
+        }
+    }
+
+    /// Gathers what changed since the last look, whichever server did it.
+    async fn look(&mut self, gathered: &mut Gathered) {
+        match Seen::read(&self.store).await {
+            Ok(now) => {
+                if let Some(before) = &self.seen {
+                    let news = now.news(before);
+                    gathered.deploys.extend(news.deploys);
+                    gathered.builds.extend(news.builds);
+                }
+                self.seen = Some(now);
+            }
+            Err(error) => tracing::debug!(%error, "what other servers change cannot be read"),
         }
     }
 

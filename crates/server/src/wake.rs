@@ -6,9 +6,9 @@ use hermez_store::{Change, Store};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-/// Changes that another server makes on the same database are not announced here; this catches
-/// them.
-const LATEST: Duration = Duration::from_secs(2);
+/// Changes that another server makes on the same database are not announced here; looking again
+/// after this time catches them.
+pub const LATEST: Duration = Duration::from_secs(2);
 
 /// Wakes when one thing changes. Made before the first read, so that no change is missed.
 pub struct Wake {

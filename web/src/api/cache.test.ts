@@ -8,9 +8,10 @@ import {
   applyStatus,
   applyStep,
   applyWorkload,
+  forgetRunning,
   forgetWorkload,
 } from "./cache";
-import { keys } from "./queries";
+import { deploysQuery, keys, type RunningNow } from "./queries";
 import type { Build, Deploy, Workload, WorkloadSummary } from "./types";
 
 let client: QueryClient;
@@ -89,6 +90,15 @@ describe("deploys", () => {
     expect(workloads()[0]?.current?.id).toBe(5);
   });
 
+  it("takes for what runs what ended last, whatever its number", () => {
+    const at = (minute: string) => `2026-07-28T10:${minute}:00Z`;
+    const restart = mkDeploy({ id: 6, state: "succeeded", finished_at: at("01") });
+    applyDeploy(client, restart);
+    applyDeploy(client, mkDeploy({ id: 5, state: "succeeded", finished_at: at("02") }));
+    applyDeploy(client, restart);
+    expect(workloads()[0]).toMatchObject({ current: { id: 5 }, latest_deploy: { id: 6 } });
+  });
+
   it("does not let an older deploy take the place of a newer", () => {
     applyDeploy(client, mkDeploy({ id: 6 }));
     applyDeploy(client, mkDeploy({ id: 5, state: "superseded" }));
@@ -110,6 +120,79 @@ describe("deploys", () => {
       "5 applying",
       "4 succeeded",
     ]);
+  });
+
+  it("stands in its place in the lists, and not before its page is read", () => {
+    const key = keys.deploysOf(null);
+    const ids = () => items<Deploy>(key).map((it) => it.id);
+    client.setQueryData(key, {
+      pages: [
+        { items: [mkDeploy({ id: 63 }), mkDeploy({ id: 61 })], next_cursor: "61" },
+        { items: [mkDeploy({ id: 60 })], next_cursor: "60" },
+      ],
+      pageParams: [undefined, "61"],
+    });
+    applyDeploy(client, mkDeploy({ id: 3, state: "applying" }));
+    applyDeploy(client, mkDeploy({ id: 62 }));
+    applyDeploy(client, mkDeploy({ id: 64 }));
+    expect(ids()).toEqual([64, 63, 62, 61, 60]);
+    client.setQueryData(key, pages([mkDeploy({ id: 4 })]));
+    applyDeploy(client, mkDeploy({ id: 3 }));
+    expect(ids()).toEqual([4, 3]);
+  });
+
+  it("comes into the filtered lists that it passes, and leaves the others", () => {
+    const before = mkDeploy({ id: 5, state: "rolling_out", created_at: "2026-01-01T10:00:00Z" });
+    const after = mkDeploy({ ...before, state: "succeeded" });
+    const states = (filter: Parameters<typeof deploysQuery>[1], workload = "hello") => {
+      client.clear();
+      const { queryKey } = deploysQuery(workload, filter);
+      client.setQueryData<unknown>(queryKey, pages([before]));
+      applyDeploy(client, after);
+      return items<Deploy>(queryKey).map((it) => it.state);
+    };
+    for (const filter of [
+      { state: "succeeded" as const },
+      { kind: "regular" as const, by: "ada" },
+      { commit: "95F6" },
+      { since: "2026-01-01T10:00:00.000Z", until: "2026-01-01T10:00:00.001Z" },
+    ]) {
+      expect(states(filter)).toEqual(["succeeded"]);
+    }
+    for (const filter of [
+      { state: "rolling_out" as const },
+      { kind: "restart" as const },
+      { by: "grace" },
+      { commit: "5f6" },
+      { since: "2026-01-01T10:00:00.001Z" },
+      { until: "2026-01-01T10:00:00.000Z" },
+    ]) {
+      expect(states(filter)).toEqual([]);
+    }
+    expect(states({ state: "rolling_out" }, "other")).toEqual(["rolling_out"]);
+  });
+
+  it("reads nothing into a filtered list that was never read", () => {
+    applyDeploy(client, mkDeploy());
+    expect(client.getQueriesData({ queryKey: keys.deploys })).toEqual([]);
+  });
+
+  it("runs until its end, however old it is", () => {
+    const running = () => client.getQueryData<RunningNow>(keys.running);
+    applyDeploy(client, mkDeploy({ id: 63, state: "queued" }));
+    applyDeploy(client, mkDeploy({ id: 3, state: "queued" }));
+    applyDeploy(client, mkDeploy({ id: 64, state: "pending" }));
+    applyDeploy(client, mkDeploy({ id: 63, state: "canceled" }));
+    applyBuild(client, mkBuild({ id: 7 }));
+    expect(running()?.deploys.map((it) => it.id)).toEqual([64, 3]);
+    expect(running()?.builds.map((it) => it.id)).toEqual([7]);
+    applyBuild(client, mkBuild({ id: 7, state: "succeeded" }));
+    expect(running()?.builds).toEqual([]);
+    forgetWorkload(client, "hello");
+    expect(running()?.deploys).toEqual([]);
+    applyDeploy(client, mkDeploy({ id: 65, state: "queued" }));
+    forgetRunning(client);
+    expect(running()).toEqual({ deploys: [], builds: [] });
   });
 
   it("marks the commit that runs", () => {

@@ -1,7 +1,8 @@
 /** Puts what the streams say into what the pages have read. Older news never replaces newer. */
 import type { InfiniteData, QueryClient } from "@tanstack/react-query";
-import { isDeployActive } from "@/lib/status";
-import { keys } from "./queries";
+import { isBuildActive, isDeployActive } from "@/lib/status";
+import type { DeployFilter } from "./client";
+import { keys, NOTHING_RUNS, type RunningNow } from "./queries";
 import type {
   ArtifactStatus,
   Build,
@@ -38,7 +39,16 @@ export function forgetWorkload(client: QueryClient, name: string) {
   client.setQueryData<WorkloadSummary[]>(keys.workloads, (list) =>
     list?.filter((it) => it.name !== name),
   );
+  changeRunning(client, ({ deploys, builds }) => ({
+    deploys: deploys.filter((it) => it.workload !== name),
+    builds: builds.filter((it) => it.workload !== name),
+  }));
   client.removeQueries({ queryKey: keys.workload(name) });
+}
+
+/** Before a stream says what runs: what ran when another was lost may have ended since. */
+export function forgetRunning(client: QueryClient) {
+  client.setQueryData<RunningNow>(keys.running, NOTHING_RUNS);
 }
 
 /** A live status; the header and the table follow it. */
@@ -72,11 +82,19 @@ export function applyDeploy(client: QueryClient, deploy: DeploySummary) {
   client.setQueryData<Deploy>(keys.deploy(deploy.id), (it) =>
     it === undefined ? undefined : { ...it, ...deploy },
   );
-  for (const workload of [null, deploy.workload]) {
-    client.setQueryData<Pages<DeploySummary>>(keys.deploysOf(workload), (pages) =>
-      upsertPage(pages, deploy),
+  const lists = client.getQueriesData<Pages<DeploySummary>>({ queryKey: keys.deploys });
+  for (const [key, pages] of lists) {
+    const [, workload, filter = {}] = key as readonly [string, string | null, DeployFilter?];
+    if (workload !== null && workload !== deploy.workload) continue;
+    client.setQueryData(
+      key,
+      passes(deploy, filter) ? insertPage(pages, deploy) : removeFromPages(pages, deploy.id),
     );
   }
+  changeRunning(client, (it) => ({
+    ...it,
+    deploys: putRunning(it.deploys, deploy, isDeployActive(deploy.state)),
+  }));
   // A preview stands beside the workload, and changes nothing of it.
   if (deploy.pull_request != null) {
     void client.invalidateQueries({ queryKey: keys.pulls(deploy.workload) });
@@ -85,7 +103,7 @@ export function applyDeploy(client: QueryClient, deploy: DeploySummary) {
   if (deploy.finished_at) void client.invalidateQueries({ queryKey: ["delivery"] });
   const mark = <T extends WorkloadSummary>(it: T): T => ({
     ...it,
-    current: deploy.state === "succeeded" ? newest(it.current, deploy) : it.current,
+    current: deploy.state === "succeeded" ? ranLast(it.current, deploy) : it.current,
     latest_deploy: newest(it.latest_deploy, deploy),
   });
   client.setQueryData<Workload>(keys.workload(deploy.workload), (it) =>
@@ -115,8 +133,12 @@ export function applyBuild(client: QueryClient, build: BuildSummary) {
     const [, workload, state] = key as readonly [string, string | null, string];
     const belongs =
       (workload === null || workload === build.workload) && (state === "" || state === build.state);
-    client.setQueryData(key, belongs ? upsertPage(pages, build) : removeFromPages(pages, build.id));
+    client.setQueryData(key, belongs ? insertPage(pages, build) : removeFromPages(pages, build.id));
   }
+  changeRunning(client, (it) => ({
+    ...it,
+    builds: putRunning(it.builds, build, isBuildActive(build.state)),
+  }));
   eachCommit(client, build.workload, (commit) =>
     commit.id === build.commit
       ? { ...commit, build, artifact_status: artifactStatus(build) }
@@ -173,19 +195,57 @@ function newest(known: DeploySummary | null | undefined, next: DeploySummary): D
   return known && known.id > next.id ? known : next;
 }
 
+/** Pure: of two that succeeded the one that ended last. A restart overtakes deploys that wait. */
+function ranLast(known: DeploySummary | null | undefined, next: DeploySummary): DeploySummary {
+  const ended = (it: DeploySummary) => Date.parse(it.finished_at ?? "");
+  return known && ended(known) > ended(next) ? known : next;
+}
+
 function upsert<T>(list: T[], item: T, same: (it: T) => boolean): T[] {
   return list.some(same) ? list.map((it) => (same(it) ? item : it)) : [...list, item];
 }
 
-function upsertPage<T extends { id: number }>(
+function changeRunning(client: QueryClient, change: (it: RunningNow) => RunningNow) {
+  client.setQueryData<RunningNow>(keys.running, (it) => change(it ?? NOTHING_RUNS));
+}
+
+function putRunning<T extends { id: number }>(list: T[], item: T, active: boolean): T[] {
+  const others = list.filter((it) => it.id !== item.id);
+  return active ? [...others, item].sort(newestFirst) : others;
+}
+
+const newestFirst = (a: { id: number }, b: { id: number }): number => b.id - a.id;
+
+/** Pure: whether the server lists the deploy under this filter. */
+function passes(deploy: DeploySummary, filter: DeployFilter): boolean {
+  const { state, kind, by, commit, since, until } = filter;
+  const asked = Date.parse(deploy.created_at);
+  return (
+    (!state || state === deploy.state) &&
+    (!kind || kind === deploy.kind) &&
+    (!by || by === deploy.requested_by) &&
+    (!commit || deploy.commit.startsWith(commit.trim().toLowerCase())) &&
+    (!since || asked >= Date.parse(since)) &&
+    (!until || asked < Date.parse(until))
+  );
+}
+
+/** Pure: the list, newest first, with the item in its place. */
+function insertPage<T extends { id: number }>(
   data: Pages<T> | undefined,
   item: T,
 ): Pages<T> | undefined {
   if (data === undefined) return undefined;
-  const known = data.pages.some((page) => page.items.some((it) => it.id === item.id));
+  const known = data.pages.findIndex((page) => page.items.some((it) => it.id === item.id));
+  const older = data.pages.findIndex((page) => page.items.some((it) => it.id < item.id));
+  const last = data.pages.length - 1;
+  // What is older than all that was read comes with the next page.
+  if (known < 0 && older < 0 && data.pages[last]?.next_cursor != null) return data;
+  const place = [known, older, last].find((at) => at >= 0);
   const pages = data.pages.map((page, index) => {
-    if (known) return { ...page, items: page.items.map((it) => (it.id === item.id ? item : it)) };
-    return index === 0 ? { ...page, items: [item, ...page.items] } : page;
+    if (index !== place) return page;
+    const others = page.items.filter((it) => it.id !== item.id);
+    return { ...page, items: [...others, item].sort(newestFirst) };
   });
   return { ...data, pages };
 }

@@ -7,6 +7,7 @@ import {
   applyDeployEvent,
   applyStatus,
   applyWorkload,
+  forgetRunning,
   forgetWorkload,
   refreshAll,
 } from "./cache";
@@ -89,7 +90,11 @@ const summaries = (client: QueryClient) => ({
 export function useWatchAll() {
   const client = useQueryClient();
   useEffect(() => {
-    return connect(streams.all(), summaries(client), () => refreshAll(client));
+    forgetRunning(client);
+    return connect(streams.all(), summaries(client), () => {
+      forgetRunning(client);
+      refreshAll(client);
+    });
   }, [client]);
 }
 

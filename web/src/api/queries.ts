@@ -8,7 +8,15 @@ import {
 import { isInMotion } from "@/lib/previews";
 import { api, type DeployFilter } from "./client";
 import { ProblemError } from "./problem";
-import type { BuildState, DeliveryPerformance, Page, PullRequest, WorkloadSummary } from "./types";
+import type {
+  BuildState,
+  BuildSummary,
+  DeliveryPerformance,
+  DeploySummary,
+  Page,
+  PullRequest,
+  WorkloadSummary,
+} from "./types";
 
 export const keys = {
   me: ["me"] as const,
@@ -34,6 +42,7 @@ export const keys = {
   builds: ["builds"] as const,
   buildsOf: (workload: string | null, state: string) => ["builds", workload, state] as const,
   build: (id: number) => ["build", id] as const,
+  running: ["running"] as const,
   tokens: ["tokens"] as const,
   principals: ["principals"] as const,
   audit: ["audit"] as const,
@@ -252,6 +261,21 @@ export const buildsQuery = (workload: string | null, state?: BuildState) =>
 
 export const buildQuery = (id: number) =>
   queryOptions({ queryKey: keys.build(id), queryFn: ({ signal }) => api.build(id, signal) });
+
+/** What runs now, anywhere, newest first. */
+export interface RunningNow {
+  deploys: DeploySummary[];
+  builds: BuildSummary[];
+}
+
+export const NOTHING_RUNS: RunningNow = { deploys: [], builds: [] };
+
+/** Never asked for: the stream of everything begins with what runs, and tells of each change. */
+export const runningQuery = queryOptions<RunningNow>({
+  queryKey: keys.running,
+  enabled: false,
+  initialData: NOTHING_RUNS,
+});
 
 export const tokensQuery = queryOptions({
   queryKey: keys.tokens,

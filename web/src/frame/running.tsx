@@ -1,16 +1,15 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { clsx } from "clsx";
-import { buildsQuery, deploysQuery } from "@/api/queries";
-import type { BuildSummary, DeploySummary } from "@/api/types";
+import { runningQuery } from "@/api/queries";
 import { Menu, MenuItem, MenuLabel } from "@/components/menu";
 import { StatusIcon } from "@/components/status";
-import { BUILD, deployHeadline, deployTone, isBuildActive, isDeployActive } from "@/lib/status";
+import { BUILD, deployHeadline, deployTone } from "@/lib/status";
 
 /** What is running now, anywhere; nothing when nothing is. */
 export function Running() {
   const navigate = useNavigate();
-  const { deploys, builds } = useRunning();
+  const { deploys, builds } = useQuery(runningQuery).data;
   const count = deploys.length + builds.length;
   const waits = builds.length === 0 && deploys.every((deploy) => deployTone(deploy) === "waiting");
   if (count === 0) return null;
@@ -59,13 +58,3 @@ export function Running() {
 
 /** A headline after a name. */
 const begin = (words: string): string => words.slice(0, 1).toLowerCase() + words.slice(1);
-
-/** The newest page of each list is enough: what runs was asked for lately. */
-function useRunning(): { deploys: DeploySummary[]; builds: BuildSummary[] } {
-  const deploys = useInfiniteQuery(deploysQuery(null)).data?.pages[0]?.items ?? [];
-  const builds = useInfiniteQuery(buildsQuery(null)).data?.pages[0]?.items ?? [];
-  return {
-    deploys: deploys.filter((deploy) => isDeployActive(deploy.state)),
-    builds: builds.filter((build) => isBuildActive(build.state)),
-  };
-}

@@ -50,20 +50,21 @@ describe("roadOf", () => {
   });
 });
 
+const entry = (
+  seq: number,
+  name: string,
+  change: NonNullable<DeployEvent["pod"]>["change"],
+  message: string,
+  version: "new" | "old" = "new",
+): DeployEvent => ({
+  seq,
+  at: "2026-01-01T10:00:00Z",
+  state: "rolling_out",
+  message,
+  pod: { name, version, change },
+});
+
 it("gathers what became of each pod below its state", () => {
-  const entry = (
-    seq: number,
-    name: string,
-    change: NonNullable<DeployEvent["pod"]>["change"],
-    message: string,
-    version: "new" | "old" = "new",
-  ): DeployEvent => ({
-    seq,
-    at: "2026-01-01T10:00:00Z",
-    state: "rolling_out",
-    message,
-    pod: { name, version, change },
-  });
   const { stretches } = roadOf("rolling_out", [
     ...mkTimeline("rolling_out"),
     entry(2, "hello-1", "scheduled", "pod hello-1 (new) is scheduled on node a"),
@@ -76,6 +77,22 @@ it("gathers what became of each pod below its state", () => {
   ).toEqual([
     ["hello-1", true, ["is scheduled on node a", "is ready, 2 s after its start"]],
     ["hello-0", false, ["is told to end"]],
+  ]);
+});
+
+it("tells a stateful set's new pod from the old one of its name", () => {
+  const { stretches } = roadOf("rolling_out", [
+    entry(1, "web-2", "stopping", "pod web-2 (old) is told to end", "old"),
+    entry(2, "web-2", "ready", "pod web-2 (new) is ready, 2 s after its start"),
+    entry(3, "web-2", "gone", "pod web-2 (old) is gone", "old"),
+    entry(4, "web-2 in west", "ready", "pod web-2 in west (new) is ready"),
+  ]);
+  expect(
+    stretches[0]?.pods.map((it) => [it.name, it.isNew, it.steps.map((step) => step.words)]),
+  ).toEqual([
+    ["web-2", false, ["is told to end", "is gone"]],
+    ["web-2", true, ["is ready, 2 s after its start"]],
+    ["web-2 in west", true, ["is ready"]],
   ]);
 });
 

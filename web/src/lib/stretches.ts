@@ -107,9 +107,11 @@ function put(stretch: Stretch, event: DeployEvent) {
     change: pod.change,
     words: withoutName(event.message, pod.name),
   };
-  const known = stretch.pods.find((it) => it.name === pod.name);
+  // A stateful set's new pod has the name of the old one.
+  const isNew = pod.version !== "old";
+  const known = stretch.pods.find((it) => it.name === pod.name && it.isNew === isNew);
   if (known) known.steps.push(step);
-  else stretch.pods.push({ name: pod.name, isNew: pod.version !== "old", steps: [step] });
+  else stretch.pods.push({ name: pod.name, isNew, steps: [step] });
 }
 
 /** "pod hello-1 (new) is ready" under the pod's name is "is ready". */

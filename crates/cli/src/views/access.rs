@@ -24,7 +24,7 @@ pub fn principals(principals: &List<Principal>, page: &Page) -> String {
             page.ago(one.created_at),
         ]
     });
-    page.table(&["name", "role", "added"], rows.collect()) + &more(principals)
+    page.table(&["name", "role", "added"], &[], rows.collect()) + &more(principals)
 }
 
 /// The table of tokens.
@@ -49,7 +49,7 @@ pub fn tokens(tokens: &List<ApiToken>, page: &Page) -> String {
         ]
     });
     let header = ["id", "name", "owner", "created", "last used", "state"];
-    page.table(&header, rows.collect()) + &more(tokens)
+    page.table(&header, &["created", "owner"], rows.collect()) + &more(tokens)
 }
 
 /// The table of changes.
@@ -75,7 +75,7 @@ pub fn audit(entries: &List<AuditEntry>, page: &Page) -> String {
     let header = [
         "entry", "at", "who", "action", "target", "outcome", "detail",
     ];
-    page.table(&header, rows.collect()) + &more(entries)
+    page.table(&header, &["detail"], rows.collect()) + &more(entries)
 }
 
 #[cfg(test)]

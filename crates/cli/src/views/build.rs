@@ -48,7 +48,7 @@ pub fn list(builds: &List<BuildSummary>, page: &Page) -> String {
     let header = [
         "build", "workload", "state", "commit", "title", "by", "asked", "took", "error",
     ];
-    page.table(&header, rows.collect()) + &more(builds)
+    page.table(&header, &["error", "took", "by"], rows.collect()) + &more(builds)
 }
 
 /// One build with its steps.
@@ -101,7 +101,8 @@ pub fn show(build: &Build, page: &Page) -> String {
             ]
         });
         text.push('\n');
-        text.push_str(&page.table(&["step", "state", "took", "what"], rows.collect()));
+        let header = ["step", "state", "took", "what"];
+        text.push_str(&page.table(&header, &[], rows.collect()));
     }
     text
 }

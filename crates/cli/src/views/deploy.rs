@@ -83,7 +83,13 @@ pub fn list(deploys: &List<DeploySummary>, page: &Page) -> String {
     let header = [
         "deploy", "workload", "kind", "state", "commit", "title", "by", "asked", "took", "message",
     ];
-    page.table(&header, rows.collect()) + &more(deploys)
+    let workloads = deploys.items.iter().map(|deploy| &deploy.workload);
+    let may_go: &[&str] = if workloads.clone().min() == workloads.max() {
+        &["workload", "message", "took", "by"]
+    } else {
+        &["message", "took", "by"]
+    };
+    page.table(&header, may_go, rows.collect()) + &more(deploys)
 }
 
 /// One deploy with its timeline.
@@ -339,6 +345,36 @@ pub(crate) mod tests {
             next_cursor: None,
         };
         insta::assert_snapshot!(list(&deploys, &page()));
+    }
+
+    #[test]
+    fn what_tells_deploys_apart_stays_whole_on_a_narrow_screen() {
+        let mut deploys = List {
+            items: vec![failed().summary, deploy(12)],
+            next_cursor: None,
+        };
+        let look = |deploys: &List<DeploySummary>, width: u16| {
+            let page = Page {
+                width: Some(width),
+                ..page()
+            };
+            let text = list(deploys, &page);
+            let widest = text.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(usize::from(width)), "{text}");
+            for word in ["95f6178", "succeeded", "STATE"] {
+                assert!(text.contains(word), "{text}");
+            }
+            text
+        };
+        for width in [80, 60] {
+            let text = look(&deploys, width);
+            assert!(!text.contains("WORKLOAD"), "{text}");
+        }
+        "other".clone_into(&mut deploys.items[1].workload);
+        for width in [80, 60] {
+            let text = look(&deploys, width);
+            assert!(text.contains("WORKLOAD"), "{text}");
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub fn status(status: &ProfileStatus, page: &Page) -> String {
     text.push('\n');
     let rows = status.versions.iter();
     let rows = rows.map(|version| vec![cell(&version.label), version.workloads.to_string()]);
-    text + &page.table(&["version", "workloads"], rows.collect())
+    text + &page.table(&["version", "workloads"], &[], rows.collect())
 }
 
 /// What a version would change.

@@ -52,7 +52,7 @@ pub fn list(runs: &List<Run>, page: &Page) -> String {
         "ok/failed",
         "message",
     ];
-    page.table(&header, rows.collect()) + &more(runs)
+    page.table(&header, &["message", "started by"], rows.collect()) + &more(runs)
 }
 
 /// A run that has ended, in one sentence.

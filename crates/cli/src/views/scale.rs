@@ -92,5 +92,5 @@ pub fn ledger(changes: &List<ScaleChange>, page: &Page) -> String {
     let header = [
         "change", "asked", "before", "pods", "state", "until", "by", "reason", "message",
     ];
-    page.table(&header, rows.collect()) + &more(changes)
+    page.table(&header, &["message", "before", "by"], rows.collect()) + &more(changes)
 }

@@ -193,7 +193,7 @@ fn pods(pods: &[PodStatus], page: &Page) -> String {
     let header = [
         "pod", "started", "status", "ready", "restarts", "version", "node", "message",
     ];
-    page.table(&header, rows.collect())
+    page.table(&header, &["node", "started"], rows.collect())
 }
 
 fn containers(pods: &[PodStatus], page: &Page) -> String {
@@ -227,7 +227,7 @@ fn containers(pods: &[PodStatus], page: &Page) -> String {
         "image",
         "message",
     ];
-    page.table(&header, rows.collect())
+    page.table(&header, &["image"], rows.collect())
 }
 
 /// An image with its digest cut to what tells it apart.
@@ -251,7 +251,7 @@ fn event_table(events: &[KubernetesEvent], most: usize, page: &Page) -> String {
         ]
     });
     let header = ["event", "type", "reason", "object", "count", "message"];
-    let mut text = page.table(&header, rows.collect());
+    let mut text = page.table(&header, &["count", "type"], rows.collect());
     if events.len() > most {
         let _ = writeln!(
             text,

@@ -76,6 +76,7 @@ pub fn placements(placements: &[PlacementStatus], page: &Page) -> String {
     });
     page.table(
         &["CLUSTER", "HEALTH", "READY", "COMMIT", "REASON"],
+        &[],
         rows.collect(),
     )
 }

@@ -46,7 +46,7 @@ pub fn list(workloads: &List<WorkloadSummary>, page: &Page) -> String {
         "commit",
         "last deploy",
     ];
-    page.table(&header, rows.collect()) + &more(workloads)
+    page.table(&header, &["type", "project", "category"], rows.collect()) + &more(workloads)
 }
 
 /// The commit that runs, and whether it is marked as bad.
@@ -229,7 +229,7 @@ pub fn commits(commits: &List<Commit>, page: &Page) -> String {
         "",
         "title",
     ];
-    page.table(&header, rows.collect()) + &more(commits)
+    page.table(&header, &["author", "branch"], rows.collect()) + &more(commits)
 }
 
 fn artifact(commit: &Commit) -> &'static str {

@@ -6,7 +6,6 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::response::sse::Event;
 use futures::Stream;
-use hermez_api::{BuildState, DeployState};
 use hermez_store::{BuildFilter, DeployFilter, PageRequest};
 use serde_json::json;
 use tokio::sync::broadcast;
@@ -16,6 +15,7 @@ use utoipa_axum::routes;
 use super::workloads::find;
 use crate::auth::Caller;
 use crate::live::LiveEvent;
+use crate::others::{OPEN_BUILDS, OPEN_DEPLOYS};
 use crate::problem::ApiError;
 use crate::problem::responses::{NotFound, Unavailable};
 use crate::state::AppState;
@@ -112,15 +112,7 @@ async fn watch_workload(
 async fn running(state: &AppState, workload_id: Option<i64>) -> Result<Vec<Event>, ApiError> {
     let filter = DeployFilter {
         workload_id,
-        states: vec![
-            DeployState::Pending,
-            DeployState::Building,
-            DeployState::Queued,
-            DeployState::Canary,
-            DeployState::Applying,
-            DeployState::RollingOut,
-            DeployState::Verifying,
-        ],
+        states: OPEN_DEPLOYS.to_vec(),
         ..DeployFilter::default()
     };
     let page = state
@@ -142,7 +134,7 @@ async fn running_builds(
 ) -> Result<Vec<Event>, ApiError> {
     let filter = BuildFilter {
         workload_id,
-        states: vec![BuildState::Queued, BuildState::Running],
+        states: OPEN_BUILDS.to_vec(),
     };
     let page = state
         .store

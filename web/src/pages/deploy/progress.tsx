@@ -5,18 +5,20 @@ import { countPods, countWords, type PodCounts, podsOf } from "@/lib/rollout";
 
 interface Props {
   deploy: Deploy;
-  /** What the cluster shows now, while this deploy's pods change. */
+  /** What the server's own cluster shows now, while this deploy's pods change. */
   status: WorkloadStatus | undefined;
 }
 
 /** One bar of pods with the counts as words; after the end, the figures that the deploy kept. */
 export function Progress({ deploy, status }: Props) {
   const reached = deploy.started_at != null && deploy.pods_desired > 0;
-  if (!reached && status === undefined) return null;
-  const counts = status ? countPods(status) : keptCounts(deploy);
+  // A wave may be in other clusters: then only the deploy's own figures are of them.
+  const seen = (deploy.plan?.waves?.length ?? 0) > 0 ? undefined : status;
+  if (!reached && seen === undefined) return null;
+  const counts = seen ? countPods(seen) : keptCounts(deploy);
   const kept = podsOf(deploy.pods_ready, deploy.pods_desired);
   // The pods of a canary are few of many: 100 % of them is not yet the deploy.
-  const words = status ? countWords(counts) : deploy.state === "canary" ? `Canary: ${kept}` : kept;
+  const words = seen ? countWords(counts) : deploy.state === "canary" ? `Canary: ${kept}` : kept;
   return (
     <section aria-label="Pods" className="page-x py-4">
       <div className="flex items-baseline justify-between gap-4">
