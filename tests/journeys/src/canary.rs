@@ -10,8 +10,9 @@ use hermez_api::{
     WorkloadStrategy,
 };
 use hermez_kinds::PinterestService;
+use hermez_kinds::names::WORKLOAD_LABEL;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 
@@ -316,7 +317,7 @@ impl Canary {
         Ok(found.and_then(|it| it.metadata.uid))
     }
 
-    /// Neither the canary's resource nor its Deployment is there.
+    /// Neither the canary's resource nor its Deployment nor a pod of it is there.
     async fn is_gone(&self) -> Result<()> {
         anyhow::ensure!(
             self.canary_uid().await?.is_none(),
@@ -326,6 +327,14 @@ impl Canary {
         until("the canary's Deployment is gone", LIMIT, || async {
             let found = deployments.get_opt(&self.canary()).await?;
             Ok(found.is_none().then_some(()))
+        })
+        .await?;
+        // Its pods answer for a moment longer.
+        let pods: Api<Pod> = self.api();
+        let own = ListParams::default().labels(&format!("{WORKLOAD_LABEL}={}", self.canary()));
+        until("the canary's pods are gone", LIMIT, || async {
+            let found = pods.list_metadata(&own).await?;
+            Ok(found.items.is_empty().then_some(()))
         })
         .await
     }

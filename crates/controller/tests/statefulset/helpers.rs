@@ -1,5 +1,7 @@
 //! A stateful set whose pods write down each of their starts on their volumes.
 
+use std::time::Duration;
+
 use hermez_kinds::PinterestStatefulset;
 use hermez_kinds::names::DEPLOY_MANAGER;
 use hermez_kinds::statefulset::PinterestStatefulsetStatus;
@@ -79,6 +81,13 @@ pub fn said(status: &PinterestStatefulsetStatus, kind: &str) -> Option<(String, 
 
 /// What a pod found on its volume when it started: the versions of all of its starts.
 pub async fn starts(sandbox: &Sandbox, pod: &str) -> Vec<String> {
-    let log = sandbox.api::<Pod>().logs(pod, &LogParams::default()).await;
-    log.expect("a log").lines().map(str::to_owned).collect()
+    loop {
+        let log = sandbox.api::<Pod>().logs(pod, &LogParams::default()).await;
+        let log = log.expect("a log");
+        // It runs, and thus is available, some time before it writes.
+        if !log.is_empty() {
+            return log.lines().map(str::to_owned).collect();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
