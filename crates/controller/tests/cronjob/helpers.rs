@@ -10,7 +10,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::support::{Sandbox, image};
+use crate::support::{Sandbox, image, labels};
 
 /// A schedule that does not fire while a test runs.
 pub const SELDOM: &str = "0 0 29 2 *";
@@ -20,7 +20,7 @@ pub fn cron_job(sandbox: &Sandbox, script: &str, more: &Value) -> Value {
     let mut job = json!({
         "apiVersion": "pinterest.com/v1",
         "kind": "PinterestCronJob",
-        "metadata": {"name": "hello", "namespace": sandbox.namespace},
+        "metadata": {"name": "hello", "namespace": sandbox.namespace, "labels": labels()},
         "spec": {
             "schedule": SELDOM,
             "terminationgraceperiodseconds": 1,

@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject, ListParams, LogParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::support::{Sandbox, image};
+use crate::support::{Sandbox, image, labels};
 
 /// A template of one container that runs a shell script.
 pub fn shell(script: &str) -> Value {
@@ -66,7 +66,7 @@ fn resource(kind: &str, namespace: &str, name: &str, mut spec: Value, more: Valu
     json!({
         "apiVersion": "pinterest.com/v1",
         "kind": kind,
-        "metadata": {"name": name, "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace, "labels": labels()},
         "spec": spec,
     })
 }

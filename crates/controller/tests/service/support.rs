@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use hermez_controller::Metrics;
-use hermez_kinds::names::DEPLOY_MANAGER;
+use hermez_kinds::names::{CLASS_LABEL, DEPLOY_MANAGER};
 use hermez_kinds::{PinterestService, RuntimeProfile};
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
@@ -132,8 +132,14 @@ impl Controller {
                     let outcome = hermez_controller::install_crds(client.clone()).await;
                     ready.send(outcome).expect("somebody waits");
                     let never = CancellationToken::new();
-                    let _ = hermez_controller::run(client, crate::CLASS, profiles, never, metrics)
-                        .await;
+                    let _ = hermez_controller::run(
+                        client,
+                        Some(crate::CLASS),
+                        profiles,
+                        never,
+                        metrics,
+                    )
+                    .await;
                 });
             });
             installed
@@ -359,12 +365,18 @@ pub fn condition(service: &PinterestService, kind: &str) -> Option<(String, Stri
     ))
 }
 
+/// Labels of what this program's controller looks after. A second one, whose watches are late, would
+/// write what it sees over what this one has written.
+pub fn labels() -> Value {
+    json!({CLASS_LABEL: crate::CLASS})
+}
+
 /// A service of one quick container, with more fields in its spec.
 pub fn service(namespace: &str, more: Value) -> Value {
     let mut service = json!({
         "apiVersion": "pinterest.com/v1",
         "kind": "PinterestService",
-        "metadata": {"name": "hello", "namespace": namespace},
+        "metadata": {"name": "hello", "namespace": namespace, "labels": labels()},
         "spec": {
             "terminationgraceperiodseconds": 1,
             "template": {"spec": {"containers": [{

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{LogParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::support::{Sandbox, image};
+use crate::support::{Sandbox, image, labels};
 
 /// A stateful set named `hello` at a version, with more fields in its spec; the version `broken` ends
 /// at once.
@@ -18,7 +18,7 @@ pub fn stateful_set(sandbox: &Sandbox, version: &str, more: &Value) -> Value {
     let mut set = json!({
         "apiVersion": "pinterest.com/v1",
         "kind": "PinterestStatefulset",
-        "metadata": {"name": "hello", "namespace": sandbox.namespace},
+        "metadata": {"name": "hello", "namespace": sandbox.namespace, "labels": labels()},
         "spec": {
             "terminationgraceperiodseconds": 1,
             "volumeclaims": [{"name": "data", "storage": "1Mi"}],

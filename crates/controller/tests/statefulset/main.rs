@@ -13,5 +13,5 @@ mod data;
 mod helpers;
 mod updates;
 
-/// Class of the resources: none, as those that Hermez itself looks after on this cluster.
-const CLASS: Option<&str> = None;
+/// Class of the resources: their own, so that no other Hermez on this cluster looks after them.
+const CLASS: &str = "statefulset-test";

@@ -12,6 +12,5 @@ mod flink;
 mod support;
 mod world;
 
-/// Class of the resources: not that of the Hermez that may run on this cluster. Two controllers that
-/// do not know of each other would upgrade a job together.
-const CLASS: Option<&str> = Some("streaming-test");
+/// Class of the resources: their own, so that no other Hermez on this cluster looks after them.
+const CLASS: &str = "streaming-test";

@@ -7,14 +7,14 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use hermez_kinds::PinterestStreamingJob;
-use hermez_kinds::names::{CLASS_LABEL, DEPLOY_MANAGER};
+use hermez_kinds::names::DEPLOY_MANAGER;
 use hermez_kinds::streamingjob::{PinterestStreamingJobStatus, Stage, service_name};
 use hermez_sandbox::status::Status;
 use hermez_sandbox::{flink_image, paths, status};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, labels};
 
 /// Longest wait for a stage of a Flink job. Two virtual machines of Java start in it.
 const PATIENCE: Duration = Duration::from_mins(8);
@@ -132,7 +132,7 @@ pub async fn apply(sandbox: &Sandbox, spec: &Value) -> Result<PinterestStreaming
     let body = json!({
         "apiVersion": "pinterest.com/v1", "kind": "PinterestStreamingJob",
         "metadata": {
-            "name": NAME, "namespace": sandbox.namespace, "labels": {CLASS_LABEL: crate::CLASS},
+            "name": NAME, "namespace": sandbox.namespace, "labels": labels(),
         },
         "spec": spec,
     });
