@@ -100,7 +100,7 @@ pub(crate) async fn drive(
                 driver.build = deploy.build_id;
             }
         });
-        let wait = match look(road, &work, &deploy, &mut witness, &mut meter).await {
+        let wait = match look(road, &mut work, &deploy, &mut witness, &mut meter).await {
             Ok(Looked::Again(record)) => {
                 deploy = *record;
                 Duration::ZERO
@@ -144,7 +144,7 @@ pub(crate) async fn drive(
 /// Looks at a deploy's surroundings and does what follows from them.
 async fn look(
     road: &Road,
-    work: &Work,
+    work: &mut Work,
     deploy: &DeployRecord,
     witness: &mut Witness,
     meter: &mut Meter,
@@ -152,6 +152,10 @@ async fn look(
     let (store, lease) = (&road.parts().store, work.lease);
     let seen = see(road, work, deploy, witness, meter).await?;
     let now = Timestamp::now();
+    if seen.answering == 0 {
+        // The last try failed by this: once a cluster answers again, it is the time for the next.
+        work.try_again_at = Instant::now();
+    }
     let rest = work.try_again_at.saturating_duration_since(Instant::now());
     match state::next(deploy, &seen, now) {
         Next::Apply | Next::Canary(_) if !rest.is_zero() => Ok(Looked::Wait(rest)),

@@ -283,6 +283,22 @@ pub(crate) fn away(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     say(deploy, &message)
 }
 
+/// What a deploy does while somebody has paused its judging: nobody looks, so it is judged anew when
+/// it goes on.
+pub(crate) fn held(deploy: &DeployRecord, message: &str) -> Next {
+    if deploy.verify_until.is_none() && deploy.deadline_at.is_none() {
+        return say(deploy, message);
+    }
+    Next::Write(Box::new(DeployWrite {
+        message: Some(message.to_owned()),
+        note: true,
+        verify_until: Some(None),
+        deadline_at: Some(None),
+        retries: Some(0),
+        ..DeployWrite::default()
+    }))
+}
+
 fn verifying(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     if !seen.connected {
         if deploy.verify_until.is_some_and(|until| now >= until) {
@@ -295,18 +311,7 @@ fn verifying(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
         return away(deploy, seen, now);
     }
     if let Some(by) = &deploy.paused_by {
-        let message = format!("held: {by} paused it");
-        if deploy.verify_until.is_none() && deploy.deadline_at.is_none() {
-            return say(deploy, &message);
-        }
-        // Nobody looks while it is held: it is verified anew when it goes on.
-        return Next::Write(Box::new(DeployWrite {
-            message: Some(message),
-            note: true,
-            verify_until: Some(None),
-            deadline_at: Some(None),
-            ..DeployWrite::default()
-        }));
+        return held(deploy, &format!("held: {by} paused it"));
     }
     let rollout = seen.rollout.as_ref();
     match decide::verify(deploy, rollout, &seen.measured, now) {

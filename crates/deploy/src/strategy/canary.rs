@@ -13,7 +13,7 @@ use hermez_store::{DeployRecord, DeployWrite};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::gates::decide::{Gate, PATIENCE, UNMEASURED, judge};
-use crate::state::{APPLY_WITHIN, Next, Seen, away, fail, is_past, say};
+use crate::state::{APPLY_WITHIN, Next, Seen, away, fail, held, is_past, say};
 
 /// The steps that a person may promote at once.
 pub const ALL_STEPS: i64 = i64::MAX;
@@ -70,19 +70,7 @@ pub(crate) fn next(deploy: &DeployRecord, seen: &Seen, now: Timestamp) -> Next {
     }
     let plan = deploy.plan.clone().unwrap_or_default();
     if let Some(by) = &deploy.paused_by {
-        let message = format!("{}: held: {by} paused it", nth(&plan));
-        if deploy.verify_until.is_none() && deploy.deadline_at.is_none() {
-            return say(deploy, &message);
-        }
-        // Nobody looks while it is held: its step is judged anew when it goes on.
-        return Next::Write(Box::new(DeployWrite {
-            message: Some(message),
-            note: true,
-            verify_until: Some(None),
-            deadline_at: Some(None),
-            retries: Some(0),
-            ..DeployWrite::default()
-        }));
+        return held(deploy, &format!("{}: held: {by} paused it", nth(&plan)));
     }
     if deploy.promoted == Some(ALL_STEPS) {
         return go_on("the canary was promoted", now);
