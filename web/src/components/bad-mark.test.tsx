@@ -25,9 +25,9 @@ test("a mark of an automatic rollback leads to the deploy that failed", () => {
 test("a workload that runs what is marked as bad shows it in the table and in its header", () => {
   const cell = columns[0]?.cell;
   const current = mkDeploy();
-  const { rerender } = render(<>{cell?.(mkWorkload({ current }))}</>);
+  const { rerender } = render(<div>{cell?.(mkWorkload({ current }))}</div>);
   expect(screen.queryByText(/Marked bad/)).toBeNull();
-  rerender(<>{cell?.(mkWorkload({ current, bad: mkBad() }))}</>);
+  rerender(<div>{cell?.(mkWorkload({ current, bad: mkBad() }))}</div>);
   expect(screen.getByText(/Marked bad/)).toBeTruthy();
 
   const nothing = () => undefined;
