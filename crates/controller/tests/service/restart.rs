@@ -43,7 +43,7 @@ impl Started {
     fn start(sandbox: &Sandbox) -> Self {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let (_profile, profiles) = watch::channel(Arc::new(RuntimeProfile::plain()));
+        let (profile, profiles) = watch::channel(Arc::new(RuntimeProfile::plain()));
         let shutdown = CancellationToken::new();
         let (client, class) = (sandbox.client.clone(), sandbox.namespace.clone());
         let until = shutdown.clone();
@@ -54,7 +54,7 @@ impl Started {
             registry,
             shutdown,
             task,
-            _profile,
+            _profile: profile,
         }
     }
 
