@@ -83,11 +83,8 @@ impl Mirrors {
         let time = self.commit(url, commit).await?.committed_at.as_second();
         let io = |e: std::io::Error| SourceError::io("write a commit's files", &e);
         tokio::fs::create_dir_all(into).await.map_err(io)?;
-        tokio::fs::create_dir_all(self.staging())
-            .await
-            .map_err(io)?;
         let into = tokio::fs::canonicalize(into).await.map_err(io)?;
-        let index = IndexFile::new(&self.staging());
+        let index = IndexFile::new(&self.staging().await?);
         let git = |action: &'static str| {
             Git::local(Some(&folder), action)
                 .env("GIT_INDEX_FILE", &index.0)

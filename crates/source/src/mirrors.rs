@@ -88,9 +88,18 @@ impl Mirrors {
         self.root.join(format!("{}.git", url.folder()))
     }
 
-    /// Folder in which first fetches and trash live until they are renamed or deleted.
-    pub(crate) fn staging(&self) -> PathBuf {
-        self.root.join(".staging")
+    /// Folder in which first fetches, indexes and trash live until they are renamed or deleted. Who
+    /// asks first in a process has it emptied of what an earlier one left half-done.
+    pub(crate) async fn staging(&self) -> Result<PathBuf, SourceError> {
+        let folder = self.root.join(".staging");
+        let prepare = async || {
+            remove_tree(&folder).await?;
+            tokio::fs::create_dir_all(&folder)
+                .await
+                .map_err(|error| SourceError::io("make the folder of mirrors", &error))
+        };
+        self.prepared.get_or_try_init(prepare).await?;
+        Ok(folder)
     }
 
     /// The mirror's folder, when there is a mirror.
@@ -128,13 +137,9 @@ impl Mirrors {
     pub async fn remove(&self, url: &RepositoryUrl) -> Result<(), SourceError> {
         let _lock = self.lock(url).await;
         let folder = self.folder(url);
-        let trash = self
-            .staging()
-            .join(format!("trash-{}", uuid::Uuid::new_v4()));
+        let staging = self.staging().await?;
+        let trash = staging.join(format!("trash-{}", uuid::Uuid::new_v4()));
         let action = "remove a mirror";
-        tokio::fs::create_dir_all(self.staging())
-            .await
-            .map_err(|e| SourceError::io(action, &e))?;
         match tokio::fs::rename(&folder, &trash).await {
             Ok(()) => remove_tree(&trash).await,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),

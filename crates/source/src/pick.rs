@@ -205,7 +205,7 @@ impl Mirrors {
             }
             .into());
         }
-        let objects = Staged::new(&self.staging());
+        let objects = Staged::new(&self.staging().await?);
         tokio::fs::create_dir_all(&objects.0)
             .await
             .map_err(|error| SourceError::io("make a folder for commits", &error))?;

@@ -56,7 +56,7 @@ impl Mirrors {
     ) -> Result<SyncReport, SourceError> {
         let _lock = self.lock(url).await;
         let begin = Instant::now();
-        self.prepare().await?;
+        self.staging().await?;
         let limit = self.limits.fetch_timeout;
         let work = async {
             if self.folder(url).is_dir() {
@@ -85,26 +85,13 @@ impl Mirrors {
         Ok(report)
     }
 
-    /// Makes the folders, and once for each process deletes what an earlier one left half-done.
-    async fn prepare(&self) -> Result<(), SourceError> {
-        self.prepared
-            .get_or_try_init(|| async {
-                remove_tree(&self.staging()).await?;
-                tokio::fs::create_dir_all(self.staging())
-                    .await
-                    .map_err(|e| SourceError::io("make the folder of mirrors", &e))
-            })
-            .await
-            .copied()
-    }
-
     async fn first_fetch(
         &self,
         url: &RepositoryUrl,
         credential: Option<&Credential>,
     ) -> Result<SyncReport, SourceError> {
         let probe = self.probe_spellings(url, credential).await?;
-        let staged = Staged::new(&self.staging());
+        let staged = Staged::new(&self.staging().await?);
         Git::local(None, "make a mirror")
             .args([
                 "init",

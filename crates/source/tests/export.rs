@@ -5,7 +5,7 @@ mod support;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use hermez_source::{Limits, SourceError};
+use hermez_source::{Limits, Mirrors, SourceError};
 use support::{GitServer, Push, files_below, mirrors};
 
 type Files<'a> = &'a [(&'a str, &'a str, &'a [u8])];
@@ -24,6 +24,28 @@ async fn export(
     mirrors.sync(&url, None).await.unwrap();
     let head = mirrors.resolve(&url, "main").await.unwrap();
     mirrors.export(&url, &head, into).await
+}
+
+#[tokio::test]
+async fn what_a_process_works_on_first_is_no_leftover_of_the_one_before() {
+    let server = GitServer::start().await;
+    let repository = server.create("app.git");
+    let push = Push::new().commit("main", b"x", &[("100644", "a.txt", b"a")]);
+    push.into(&repository);
+    let (before, root) = mirrors(Limits::default());
+    let url = server.url("app.git");
+    before.sync(&url, None).await.unwrap();
+    let head = before.resolve(&url, "main").await.unwrap();
+
+    let staging = root.path().join("mirrors/.staging");
+    std::fs::write(staging.join("half-done"), "").unwrap();
+    let after = Mirrors::new(root.path().join("mirrors"), Limits::default());
+    let into = tempfile::tempdir().unwrap();
+    after.export(&url, &head, into.path()).await.unwrap();
+    assert!(!staging.join("half-done").exists());
+    std::fs::write(staging.join("index-of-another-export"), "").unwrap();
+    after.sync(&url, None).await.unwrap();
+    assert!(staging.join("index-of-another-export").exists());
 }
 
 #[tokio::test]
