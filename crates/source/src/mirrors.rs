@@ -149,7 +149,7 @@ impl Mirrors {
 }
 
 /// Deletes a folder with all that is in it; fine if it is not there.
-pub(crate) async fn remove_tree(folder: &Path) -> Result<(), SourceError> {
+async fn remove_tree(folder: &Path) -> Result<(), SourceError> {
     match tokio::fs::remove_dir_all(folder).await {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(SourceError::io("delete a folder", &error))

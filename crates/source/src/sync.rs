@@ -11,7 +11,6 @@ use tokio::sync::Semaphore;
 
 use crate::disk::{Staged, clear_leftovers, size_of};
 use crate::git::Git;
-use crate::mirrors::remove_tree;
 use crate::remote::worth_another_spelling;
 use crate::{CommitId, Credential, Mirrors, RepositoryUrl, SourceError};
 
