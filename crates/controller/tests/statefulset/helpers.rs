@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{LogParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::support::{Sandbox, image, labels};
+use crate::support::{PATIENCE, Sandbox, image, labels};
 
 /// A stateful set named `hello` at a version, with more fields in its spec; the version `broken` ends
 /// at once.
@@ -81,13 +81,17 @@ pub fn said(status: &PinterestStatefulsetStatus, kind: &str) -> Option<(String, 
 
 /// What a pod found on its volume when it started: the versions of all of its starts.
 pub async fn starts(sandbox: &Sandbox, pod: &str) -> Vec<String> {
-    loop {
-        let log = sandbox.api::<Pod>().logs(pod, &LogParams::default()).await;
-        let log = log.expect("a log");
-        // It runs, and thus is available, some time before it writes.
-        if !log.is_empty() {
-            return log.lines().map(str::to_owned).collect();
+    let written = async {
+        loop {
+            let log = sandbox.api::<Pod>().logs(pod, &LogParams::default()).await;
+            let log = log.expect("a log");
+            // It runs, and thus is available, some time before it writes.
+            if !log.is_empty() {
+                return log.lines().map(str::to_owned).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    };
+    let written = tokio::time::timeout(PATIENCE, written).await;
+    written.unwrap_or_else(|_| panic!("{pod} has written nothing within {PATIENCE:?}"))
 }
