@@ -106,7 +106,7 @@ const LIST: &str = "deploy";
 const MAX_EVENTS: u64 = 1000;
 
 /// States in which a deploy has not ended.
-const OPEN: [DeployState; 7] = [
+pub const OPEN_DEPLOYS: [DeployState; 7] = [
     DeployState::Pending,
     DeployState::Building,
     DeployState::Queued,
@@ -135,12 +135,12 @@ pub(crate) fn is_waiting(state: DeployState) -> bool {
 
 /// Whether a deploy in this state has ended.
 pub(crate) fn has_ended(state: DeployState) -> bool {
-    !OPEN.contains(&state)
+    !OPEN_DEPLOYS.contains(&state)
 }
 
 /// The words of the open states.
 pub(crate) fn open() -> [String; 7] {
-    OPEN.map(|state| word(&state))
+    OPEN_DEPLOYS.map(|state| word(&state))
 }
 
 /// A deploy with its workload's name.
@@ -521,7 +521,8 @@ impl Store {
         Ok(events)
     }
 
-    /// Wants a deploy stopped; one that has ended stays as it is. Wanting it again changes nothing.
+    /// Wants a deploy stopped; one that has ended stays as it is. Wanting it again changes nothing. A
+    /// rollback that has changed nothing yet takes its marks back with it. Its pin stays.
     pub async fn cancel_deploy(
         &self,
         id: i64,
@@ -529,12 +530,24 @@ impl Store {
         now: Timestamp,
     ) -> Result<DeployRecord, StoreError> {
         let transaction = self.begin().await?;
-        if !cancel(&transaction, id, &format!("{by} asked to stop it"), now).await? {
+        let find = Entity::find_by_id(id).lock_exclusive();
+        let Some(deploy) = find.one(&transaction).await? else {
             return Err(missing(id));
-        }
+        };
+        let why = format!("{by} asked to stop it");
+        let unmarked = withdraw(&transaction, &deploy, &why, now).await?;
         self.commit_recorded(transaction).await?;
-        self.announce(Change::Deploy(id));
+        self.announce_withdrawn(id, unmarked);
         self.deploy(id).await?.ok_or_else(|| missing(id))
+    }
+
+    /// Announces what [`withdraw`] has done.
+    pub(crate) fn announce_withdrawn(&self, id: i64, unmarked: Option<i64>) {
+        self.announce(Change::Deploy(id));
+        if let Some(left) = unmarked {
+            self.announce(Change::Deploy(left));
+            self.announce(Change::Marked(left));
+        }
     }
 }
 
@@ -643,6 +656,21 @@ pub(crate) async fn cancel(
         append_event(transaction, &deploy, &deploy.state, why, now).await?;
     }
     Ok(true)
+}
+
+/// Wants a deploy stopped, as [`cancel`] does. A rollback that has changed nothing yet takes its marks
+/// back with it, since what it was to replace goes on running; gives the deploy that bore them.
+pub(crate) async fn withdraw(
+    transaction: &DatabaseTransaction,
+    deploy: &Model,
+    why: &str,
+    now: Timestamp,
+) -> Result<Option<i64>, StoreError> {
+    cancel(transaction, deploy.id, why, now).await?;
+    if !is_waiting(value("deploy.state", &deploy.state)?) {
+        return Ok(None);
+    }
+    bad_artifacts::unmark(transaction, deploy).await
 }
 
 /// Wants every deploy of one instance of a workload stopped that has not ended; gives their numbers.

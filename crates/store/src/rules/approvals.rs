@@ -6,10 +6,10 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::entity::deploy_approval::{self, ActiveModel, Column, Entity};
-use crate::deploys::{append_event, cancel, is_waiting, missing};
+use crate::deploys::{append_event, is_waiting, missing, withdraw};
 use crate::entity::deploy;
 use crate::words::{at, ms, value};
-use crate::{Change, DeployRecord, Store, StoreError, bad_artifacts};
+use crate::{Change, DeployRecord, Store, StoreError};
 
 /// An approval to keep.
 #[derive(Debug, Clone)]
@@ -133,15 +133,11 @@ impl Store {
                 .filter(deploy::Column::Id.eq(id))
                 .exec(&transaction)
                 .await?;
-            cancel(&transaction, id, &format!("{by} rejected it"), now).await?;
-            unmarked = bad_artifacts::unmark(&transaction, &deploy).await?;
+            let why = format!("{by} rejected it");
+            unmarked = withdraw(&transaction, &deploy, &why, now).await?;
         }
         self.commit_recorded(transaction).await?;
-        self.announce(Change::Deploy(id));
-        if let Some(left) = unmarked {
-            self.announce(Change::Deploy(left));
-            self.announce(Change::Marked(left));
-        }
+        self.announce_withdrawn(id, unmarked);
         self.deploy(id).await
     }
 }

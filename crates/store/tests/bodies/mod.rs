@@ -44,6 +44,7 @@ macro_rules! tests {
             a_deleted_workload_is_not_scaled, bounds_are_kept);
         $crate::bodies::tests!(@ delivery: what_delivery_is_measured_by_is_read_at_once);
         $crate::bodies::tests!(@ rollbacks: a_rollback_pins_marks_and_stops_in_one, a_rejected_rollback_takes_its_marks_back,
+            a_canceled_rollback_takes_its_marks_back_until_it_begins,
             no_push_follows_a_rollback, a_mark_finds_every_workload,
             a_revert_is_kept_once, a_pause_is_idempotent, what_ran_is_listed, deploys_are_filtered, automatic_deploys_are_set);
         $crate::bodies::tests!(@ gates: gates_are_set_and_taken_away, a_strategy_is_set_and_a_canary_promoted, a_failure_asks_for_its_rollback_once);

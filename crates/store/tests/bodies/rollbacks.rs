@@ -222,6 +222,38 @@ pub async fn a_rejected_rollback_takes_its_marks_back(url: &str) {
     assert_eq!(pin.and_then(|pin| pin.deploy_id), Some(rollback.id));
 }
 
+pub async fn a_canceled_rollback_takes_its_marks_back_until_it_begins(url: &str) {
+    let store = open(url).await;
+    let good = mk_deploy(&store, "hello", 1).await;
+    let good = apply(&store, good.id, DeployState::Succeeded).await;
+    let left = mk_deploy(&store, "hello", 2).await;
+    let left = apply(&store, left.id, DeployState::Succeeded).await;
+    let aftermath = Aftermath {
+        left,
+        bad: vec!["sha256:app2".to_owned()],
+        reason: "it crashes".to_owned(),
+    };
+    let marks = async || store.bad_artifacts(&aftermath.bad).await.unwrap().len();
+    let rollback = async |seconds| {
+        let new = mk_rollback(&good);
+        let asked = store
+            .request_rollback(&new, &aftermath, None, at(seconds))
+            .await;
+        asked.unwrap().id
+    };
+    let first = rollback(10).await;
+    assert_eq!(marks().await, 1);
+    for _ in 0..2 {
+        let canceled = store.cancel_deploy(first, "eve", at(11)).await.unwrap();
+        assert!(canceled.cancel_requested);
+        assert_eq!(marks().await, 0, "nothing was changed");
+    }
+    let second = rollback(20).await;
+    apply(&store, second, DeployState::Applying).await;
+    store.cancel_deploy(second, "eve", at(23)).await.unwrap();
+    assert_eq!(marks().await, 1, "it had begun");
+}
+
 /// Names of the workloads that run what is marked as bad.
 async fn marked(store: &Store) -> Vec<String> {
     let page = PageRequest::default();
