@@ -1,6 +1,7 @@
 //! `journey [NAME]`: lists the journeys, or runs one and prints its figures as one JSON line.
 
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs one journey through the whole system on the local cluster.
 #[derive(Parser)]
@@ -17,7 +18,16 @@ async fn main() -> anyhow::Result<()> {
         }
         return Ok(());
     };
-    let figures = hermez_journeys::run(&name).await?;
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
+    // What the journey has started ends with it, however it ends.
+    let figures = tokio::select! {
+        figures = hermez_journeys::run(&name) => figures?,
+        _ = interrupt.recv() => anyhow::bail!("interrupted"),
+        _ = terminate.recv() => anyhow::bail!("terminated"),
+    };
     println!("{figures}");
     Ok(())
 }
