@@ -87,11 +87,12 @@ pub(crate) async fn run(road: &Road, shutdown: &CancellationToken) {
     loop {
         tokio::select! {
             change = changes.recv() => match change {
-                Ok(change) => heard(road, &change, &tasks, shutdown),
-                Err(broadcast::error::RecvError::Lagged(_)) => {
+                Ok(Change::Missed) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                    road.inner.builds.notify_waiters();
                     road.inner.drivers.wake(|_, _| true);
                     scan.reset_immediately();
                 }
+                Ok(change) => heard(road, &change, &tasks, shutdown),
                 Err(broadcast::error::RecvError::Closed) => break,
             },
             _ = scan.tick() => look_for_open(road, &tasks, shutdown).await,
@@ -121,7 +122,7 @@ fn heard(road: &Road, change: &Change, tasks: &TaskTracker, shutdown: &Cancellat
             drivers.wake(|_, driver| driver.build == Some(id));
             road.inner.builds.notify_waiters();
         }
-        Change::Workload(_) | Change::Preview(_) | Change::Marked(_) => {}
+        Change::Workload(_) | Change::Preview(_) | Change::Marked(_) | Change::Missed => {}
         Change::Rules => {
             drivers.wake(|_, _| true);
         }

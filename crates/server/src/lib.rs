@@ -26,7 +26,6 @@ mod lock;
 mod metrics;
 mod openapi;
 mod origin;
-mod others;
 mod paging;
 mod problem;
 mod profile_file;

@@ -1,25 +1,23 @@
 //! What changes, told to every open stream: changes of the database and of the cluster are
 //! gathered for a moment, read once, and passed on to all who listen.
 //!
-//! Nobody listening costs nothing, but that a server on PostgreSQL looks every two seconds for what
-//! other servers have changed there (others.rs). A listener that is too slow is told so and ends
-//! its stream; the client comes back and begins with a fresh picture. An event may come twice,
-//! never too old.
+//! Nobody listening costs nothing. Where something was missed, by a listener that is too slow or by
+//! the server itself, the stream ends; the client comes back and begins with a fresh picture. An event
+//! may come twice, never too old.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hermez_api::{BuildSummary, DeploySummary, WorkloadStatus, WorkloadSummary};
-use hermez_store::{Change, Engine, Store};
+use hermez_store::{Change, Store};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster_link::{ClusterChange, ClusterLink};
-use crate::others::Seen;
-use crate::{views, wake};
+use crate::views;
 
 /// How long changes are gathered before they are told.
 const GATHER: Duration = Duration::from_millis(100);
@@ -39,16 +37,19 @@ pub enum LiveEvent {
     Build(Box<BuildSummary>),
     /// A deploy.
     Deploy(Box<DeploySummary>),
+    /// What changed for a time is not known.
+    Missed,
 }
 
 impl LiveEvent {
-    /// The workload that it is about.
-    pub fn workload(&self) -> &str {
+    /// The workload that it is about; `None` where it is about all.
+    pub fn workload(&self) -> Option<&str> {
         match self {
-            Self::Workload(summary, _) => &summary.name,
-            Self::Commits(name) | Self::Deleted(name) => name,
-            Self::Build(build) => &build.workload,
-            Self::Deploy(deploy) => &deploy.workload,
+            Self::Workload(summary, _) => Some(&summary.name),
+            Self::Commits(name) | Self::Deleted(name) => Some(name),
+            Self::Build(build) => Some(&build.workload),
+            Self::Deploy(deploy) => Some(&deploy.workload),
+            Self::Missed => None,
         }
     }
 }
@@ -67,7 +68,6 @@ impl Live {
             store,
             cluster,
             told: HashMap::new(),
-            seen: None,
         };
         tokio::spawn(teller.run(shutdown));
         live
@@ -87,7 +87,10 @@ struct Gathered {
     builds: HashSet<i64>,
     deploys: HashSet<i64>,
     marked: HashSet<i64>,
+    /// The cluster may be another.
     everything: bool,
+    /// The database may be another.
+    missed: bool,
 }
 
 impl Gathered {
@@ -98,6 +101,7 @@ impl Gathered {
             && self.deploys.is_empty()
             && self.marked.is_empty()
             && !self.everything
+            && !self.missed
     }
 
     fn store(&mut self, change: Result<Change, RecvError>) -> bool {
@@ -109,8 +113,8 @@ impl Gathered {
             // What it means for a deploy is told by the deploy's own change.
             // Its deploys and pods tell the rest.
             Ok(Change::Rules | Change::Preview(_)) => true,
-            Err(RecvError::Lagged(_)) => {
-                self.everything = true;
+            Ok(Change::Missed) | Err(RecvError::Lagged(_)) => {
+                self.missed = true;
                 true
             }
             Err(RecvError::Closed) => return false,
@@ -135,8 +139,6 @@ struct Teller {
     cluster: ClusterLink,
     /// Builds as they were told last: their logs change far more often than they do.
     told: HashMap<i64, BuildSummary>,
-    /// What the last look at the database saw; none before the first.
-    seen: Option<Seen>,
 }
 
 impl Teller {
@@ -144,9 +146,6 @@ impl Teller {
         let mut from_store = self.store.changes();
         let mut from_cluster = self.cluster.changes();
         let mut cluster_open = true;
-        let is_shared = self.store.engine() == Engine::Postgres;
-        let mut looks = tokio::time::interval(wake::LATEST);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut gathered = Gathered::default();
         let mut due = None;
         loop {
@@ -156,7 +155,6 @@ impl Teller {
                     cluster_open = !matches!(change, Err(RecvError::Closed));
                     gathered.cluster(change);
                 },
-                _ = looks.tick(), if is_shared => self.look(&mut gathered).await,
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     due = None;
                     self.tell(std::mem::take(&mut gathered)).await;
@@ -169,21 +167,6 @@ impl Teller {
         }
     }
 
-    /// Gathers what changed since the last look, whichever server did it.
-    async fn look(&mut self, gathered: &mut Gathered) {
-        match Seen::read(&self.store).await {
-            Ok(now) => {
-                if let Some(before) = &self.seen {
-                    let news = now.news(before);
-                    gathered.deploys.extend(news.deploys);
-                    gathered.builds.extend(news.builds);
-                }
-                self.seen = Some(now);
-            }
-            Err(error) => tracing::debug!(%error, "what other servers change cannot be read"),
-        }
-    }
-
     fn say(&self, event: LiveEvent) {
         let _ = self.live.0.send(Arc::new(event));
     }
@@ -192,6 +175,11 @@ impl Teller {
         if self.live.0.receiver_count() == 0 {
             // Whoever comes next begins with a fresh picture.
             self.told.clear();
+            return;
+        }
+        if gathered.missed {
+            self.told.clear();
+            self.say(LiveEvent::Missed);
             return;
         }
         for id in gathered.builds.drain() {

@@ -6,9 +6,8 @@ use hermez_store::{Change, Store};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-/// Changes that another server makes on the same database are not announced here; looking again
-/// after this time catches them.
-pub const LATEST: Duration = Duration::from_secs(2);
+/// Longest time between two looks. Every change is announced; this is the net below that.
+const LATEST: Duration = Duration::from_secs(30);
 
 /// Wakes when one thing changes. Made before the first read, so that no change is missed.
 pub struct Wake {
@@ -25,13 +24,13 @@ impl Wake {
         }
     }
 
-    /// Returns at the next change (or when one may have been missed), two seconds from now at the
+    /// Returns at the next change (or when one may have been missed), half a minute from now at the
     /// latest.
     pub async fn wait(&mut self) {
         let changed = async {
             loop {
                 match self.changes.recv().await {
-                    Ok(change) if change != self.of => {}
+                    Ok(change) if change != self.of && change != Change::Missed => {}
                     Ok(_) | Err(RecvError::Lagged(_)) => return,
                     Err(RecvError::Closed) => std::future::pending().await,
                 }

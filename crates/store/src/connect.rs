@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
-use tokio::sync::broadcast;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{broadcast, mpsc};
 
-use crate::{StoreError, migration};
+use crate::{StoreError, migration, others};
 
 /// Changes that a slow watcher may be behind before it is told that it missed some.
 const CHANGES_KEPT: usize = 1024;
@@ -20,8 +21,8 @@ const WAIT: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// A connection to PostgreSQL that was not used for this long is asked for a sign of life first.
 const TESTED_AFTER: Duration = Duration::from_secs(1);
-/// Connections to PostgreSQL.
-const POSTGRES_CONNECTIONS: u32 = 10;
+/// Connections to PostgreSQL; one of them listens to what other servers change.
+const POSTGRES_CONNECTIONS: u32 = 11;
 /// Reading connections to SQLite (it has one writer).
 const SQLITE_READERS: u32 = 4;
 /// Prepared statements that a connection keeps: more than Hermez has, so that none is read anew.
@@ -36,8 +37,10 @@ pub enum Engine {
     Postgres,
 }
 
-/// Something that changed, announced after its transaction was committed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// Something that changed, announced after its transaction was committed. Servers that share
+/// PostgreSQL tell it each other in these words.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Change {
     /// A build's row, its steps or its log.
     Build(i64),
@@ -51,6 +54,8 @@ pub enum Change {
     Preview(i64),
     /// The artifact of this deploy was marked as bad, or is so no longer, wherever it runs.
     Marked(i64),
+    /// Other servers may have changed anything: what they told was not heard for a time.
+    Missed,
 }
 
 /// The database. Cheap to clone.
@@ -62,6 +67,8 @@ pub struct Store {
     /// finding the file locked.
     pub(crate) write: DatabaseConnection,
     changes: broadcast::Sender<Change>,
+    /// For changes that servers on the same PostgreSQL are told.
+    others: Option<mpsc::UnboundedSender<Change>>,
     replica: Arc<str>,
 }
 
@@ -101,13 +108,21 @@ impl Store {
                 return Err(StoreError::UnknownScheme { scheme });
             }
         };
-        let store = Self {
+        let mut store = Self {
             read,
             write,
             changes,
+            others: None,
             replica: "".into(),
         };
         migration::migrate(&store).await?;
+        if store.engine() == Engine::Postgres {
+            let pool = store.read.get_postgres_connection_pool().clone();
+            let others = others::start(pool, store.changes.downgrade()).await;
+            let others =
+                others.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
+            store.others = Some(others);
+        }
         Ok(store)
     }
 
@@ -138,13 +153,16 @@ impl Store {
         Ok(self.read.ping().await?)
     }
 
-    /// Changes from now on, made by this process.
+    /// Changes from now on, made by this process or by another on the same PostgreSQL.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()
     }
 
     /// Announces a change; fine when nobody listens.
     pub(crate) fn announce(&self, change: Change) {
+        if let Some(others) = &self.others {
+            let _ = others.send(change.clone());
+        }
         let _ = self.changes.send(change);
     }
 

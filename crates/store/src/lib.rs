@@ -9,7 +9,7 @@
 //! - A change that somebody asked for is kept with its line of the record, and where the answer is
 //!   known with that to its `Idempotency-Key`, in one transaction ([`Together`]).
 //! - A change that a watcher may care about is announced on [`Store::changes`] after its
-//!   transaction is committed, never before.
+//!   transaction is committed, never before; where servers share PostgreSQL, to those of all.
 //!
 //! Times come in from the caller (`now`): nothing here reads a clock.
 
@@ -30,6 +30,7 @@ mod gates;
 mod hotfixes;
 mod idempotency;
 mod migration;
+mod others;
 mod page;
 mod pod_events;
 mod preview_access;
@@ -58,7 +59,7 @@ pub use builds::{BuildFilter, NewBuild, RequestedBuild};
 pub use connect::{Change, Engine, Store};
 pub use delivery::{DeliveryOf, DeliveryRow};
 pub use deploy_leases::{Applied, DeployWrite, LaneFacts};
-pub use deploys::{Aftermath, DeployFilter, FailedRollback, NewDeploy};
+pub use deploys::{Aftermath, DeployFilter, FailedRollback, NewDeploy, OPEN_DEPLOYS};
 pub use error::StoreError;
 pub use gates::GatesRecord;
 pub use idempotency::Begun;

@@ -7,8 +7,13 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use bodies::{mk_workload, open};
+use hermez_store::Change;
 use sea_orm::ConnectionTrait;
+use tokio::sync::broadcast::Receiver;
+use tokio::time::timeout;
 
 /// Folder of the server's programs.
 const BIN: &str = "/usr/lib/postgresql/15/bin";
@@ -114,3 +119,41 @@ impl Database {
 }
 
 bodies::tests!();
+
+/// What a store announces next.
+async fn next(changes: &mut Receiver<Change>) -> Change {
+    let next = timeout(Duration::from_mins(1), changes.recv()).await;
+    next.expect("something is announced").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_one_server_changes_the_others_hear() {
+    let database = Database::create().await;
+    let (one, two) = (open(database.url()).await, open(database.url()).await);
+    let (mut at_one, mut at_two) = (one.changes(), two.changes());
+    let changed = |name: &str| Change::Workload(name.to_owned());
+    mk_workload(&one, "hello").await;
+    assert_eq!(next(&mut at_two).await, changed("hello"));
+    // Whoever made the change hears of it once.
+    assert_eq!(next(&mut at_one).await, changed("hello"));
+    mk_workload(&two, "other").await;
+    assert_eq!(next(&mut at_one).await, changed("other"));
+    assert_eq!(next(&mut at_two).await, changed("other"));
+
+    // Who could not listen for a time knows it, and listens again.
+    let admin = sea_orm::Database::connect(database.url()).await.unwrap();
+    let listening =
+        "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+    let ended = format!("SELECT pg_terminate_backend(pid) {listening}");
+    let ended = admin.execute_unprepared(&ended).await.unwrap();
+    assert_eq!(
+        ended.rows_affected(),
+        2,
+        "each listens on a connection of its own"
+    );
+    assert_eq!(next(&mut at_one).await, Change::Missed);
+    assert_eq!(next(&mut at_two).await, Change::Missed);
+    mk_workload(&one, "third").await;
+    assert_eq!(next(&mut at_two).await, changed("third"));
+    assert_eq!(next(&mut at_one).await, changed("third"));
+}

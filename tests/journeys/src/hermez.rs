@@ -21,6 +21,35 @@ pub struct Hermez {
     http: reqwest::Client,
 }
 
+/// An open live stream.
+pub struct Events {
+    response: reqwest::Response,
+    /// What came after the last event that was asked for.
+    said: Vec<u8>,
+}
+
+impl Events {
+    /// The data of the next event of that name, whatever comes before it.
+    ///
+    /// # Errors
+    /// When the stream ends without one.
+    pub async fn next(&mut self, name: &str) -> Result<serde_json::Value> {
+        loop {
+            while let Some(end) = self.said.windows(2).position(|two| two == b"\n\n") {
+                let event: Vec<u8> = self.said.drain(..end + 2).collect();
+                let event = String::from_utf8(event)?;
+                let field = |key: &str| event.lines().find_map(|line| line.strip_prefix(key));
+                if field("event: ") == Some(name) {
+                    return Ok(serde_json::from_str(field("data: ").unwrap_or_default())?);
+                }
+            }
+            let more = self.response.chunk().await?;
+            let more = more.with_context(|| format!("the stream ended without `{name}`"))?;
+            self.said.extend_from_slice(&more);
+        }
+    }
+}
+
 /// A refusal: the status and the problem that came with it.
 #[derive(Debug)]
 pub struct Refused {
@@ -168,6 +197,20 @@ impl Hermez {
     pub async fn anonymous_status(&self, path: &str) -> Result<u16> {
         let response = self.http.get(format!("{}{path}", self.base)).send().await?;
         Ok(response.status().as_u16())
+    }
+
+    /// Opens the live stream at `path` (below `/api/v1`).
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn stream(&self, path: &str) -> Result<Events> {
+        let request = self.http.get(self.url(path)).bearer_auth(&self.token);
+        let request = request.header("Accept", "text/event-stream");
+        let response = request.send().await?.error_for_status()?;
+        Ok(Events {
+            response,
+            said: Vec::new(),
+        })
     }
 
     fn url(&self, path: &str) -> String {

@@ -73,6 +73,9 @@ async fn two_servers_share_the_work_and_one_takes_over() {
         let text = config(&name(index), &played.namespace, "first");
         clone.write(&format!("s{index}.yaml"), text).expect("write");
     }
+    let short_lived = name(SHARED);
+    let text = config(&short_lived, &played.namespace, "first");
+    clone.write("short-lived.yaml", text).expect("write");
     clone
         .write("Dockerfile", "FROM scratch\nCOPY message.txt /\n")
         .expect("write");
@@ -93,6 +96,16 @@ async fn two_servers_share_the_work_and_one_takes_over() {
             .await
             .expect("built by one of them");
     }
+
+    // What one of them is told, who watches the other sees.
+    let ask = ask(&url, "short-lived.yaml");
+    first.create_workload(&ask).await.expect("created");
+    let mut events = second.stream("/watch").await.expect("a stream");
+    let path = format!("/workloads/{short_lived}");
+    first.delete(&path).await.expect("deleted");
+    let deleted = tokio::time::timeout(LIMIT, events.next("deleted")).await;
+    let deleted = deleted.expect("in time").expect("it is told");
+    assert_eq!(deleted["name"], short_lived.as_str());
 
     let mut asked = Vec::new();
     for index in 0..SHARED {

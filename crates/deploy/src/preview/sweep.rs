@@ -43,8 +43,8 @@ pub(crate) async fn run(road: &Road, shutdown: &CancellationToken) {
         let mut all = false;
         tokio::select! {
             change = changes.recv() => match change {
+                Ok(Change::Missed) | Err(RecvError::Lagged(_)) => all = true,
                 Ok(change) => heard(road, &change, &mut some).await,
-                Err(RecvError::Lagged(_)) => all = true,
                 Err(RecvError::Closed) => return,
             },
             () = tokio::time::sleep_until(due) => all = true,
@@ -52,6 +52,7 @@ pub(crate) async fn run(road: &Road, shutdown: &CancellationToken) {
         }
         // What was announced meanwhile is looked at with it.
         while let Ok(change) = changes.try_recv() {
+            all |= change == Change::Missed;
             heard(road, &change, &mut some).await;
         }
         let waking = if all {
@@ -84,7 +85,11 @@ async fn heard(road: &Road, change: &Change, some: &mut HashSet<i64>) {
             };
             some.extend(found.await.map(|preview: PreviewRecord| preview.id));
         }
-        Change::Build(_) | Change::Workload(_) | Change::Rules | Change::Marked(_) => {}
+        Change::Build(_)
+        | Change::Workload(_)
+        | Change::Rules
+        | Change::Marked(_)
+        | Change::Missed => {}
     }
 }
 

@@ -6,7 +6,8 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::response::sse::Event;
 use futures::Stream;
-use hermez_store::{BuildFilter, DeployFilter, PageRequest};
+use hermez_api::BuildState;
+use hermez_store::{BuildFilter, DeployFilter, OPEN_DEPLOYS, PageRequest};
 use serde_json::json;
 use tokio::sync::broadcast;
 use utoipa_axum::router::OpenApiRouter;
@@ -15,7 +16,6 @@ use utoipa_axum::routes;
 use super::workloads::find;
 use crate::auth::Caller;
 use crate::live::LiveEvent;
-use crate::others::{OPEN_BUILDS, OPEN_DEPLOYS};
 use crate::problem::ApiError;
 use crate::problem::responses::{NotFound, Unavailable};
 use crate::state::AppState;
@@ -50,7 +50,7 @@ async fn watch_all(State(state): State<AppState>, caller: Caller) -> Result<Resp
             LiveEvent::Deleted(name) => Some(sse::event("deleted", &json!({ "name": name }))),
             LiveEvent::Build(build) => Some(sse::event("build", build)),
             LiveEvent::Deploy(deploy) => Some(sse::event("deploy", deploy)),
-            LiveEvent::Commits(_) => None,
+            LiveEvent::Commits(_) | LiveEvent::Missed => None,
         }),
     )
 }
@@ -90,7 +90,7 @@ async fn watch_workload(
         &state,
         &caller,
         follow(first, events, move |event| {
-            if event.workload() != name {
+            if event.workload() != Some(&name) {
                 return None;
             }
             match event {
@@ -103,6 +103,7 @@ async fn watch_workload(
                 LiveEvent::Deleted(name) => Some(sse::event("deleted", &json!({ "name": name }))),
                 LiveEvent::Build(build) => Some(sse::event("build", build)),
                 LiveEvent::Deploy(deploy) => Some(sse::event("deploy", deploy)),
+                LiveEvent::Missed => None,
             }
         }),
     )
@@ -134,7 +135,7 @@ async fn running_builds(
 ) -> Result<Vec<Event>, ApiError> {
     let filter = BuildFilter {
         workload_id,
-        states: OPEN_BUILDS.to_vec(),
+        states: vec![BuildState::Queued, BuildState::Running],
     };
     let page = state
         .store
@@ -147,8 +148,8 @@ async fn running_builds(
         .collect())
 }
 
-/// First what is, then what changes. Ends when the reader is too slow to be told everything: it
-/// comes back and begins anew.
+/// First what is, then what changes. Ends when something was missed, by the server or by a reader that
+/// is too slow: the reader comes back and begins anew.
 fn follow(
     first: Vec<Event>,
     mut events: broadcast::Receiver<Arc<LiveEvent>>,
@@ -159,6 +160,9 @@ fn follow(
             yield event;
         }
         while let Ok(event) = events.recv().await {
+            if matches!(*event, LiveEvent::Missed) {
+                return;
+            }
             if let Some(event) = tell(&event) {
                 yield event;
             }

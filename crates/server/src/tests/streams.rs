@@ -9,7 +9,6 @@ use serde_json::json;
 use super::builds::{COMMIT, running_build};
 use super::rollouts::ran;
 use super::{Stream, TestServer};
-use crate::others::Seen;
 
 async fn deploy(server: &TestServer, workload_id: i64) -> DeployRecord {
     let new = NewDeploy {
@@ -177,26 +176,6 @@ async fn a_deploys_stream_resumes_and_ends_with_it() {
     );
     assert_eq!(again.next().await.unwrap().data["state"], "failed");
     assert_eq!(again.next().await, None);
-}
-
-#[tokio::test]
-async fn a_look_finds_what_another_server_has_changed() {
-    let server = TestServer::start().await;
-    let other = server.workload("other").await;
-    let look = async || Seen::read(&server.state.store).await.unwrap();
-    let before = look().await;
-    let asked = deploy(&server, other.id).await;
-    let there = look().await;
-    let news = there.news(&before);
-    assert_eq!((news.deploys, news.builds), (vec![asked.id], vec![]));
-    end(&server, asked.id).await;
-    let ended = look().await;
-    assert_eq!(ended.news(&there).deploys, [asked.id]);
-    let (build, _) = running_build(&server, 0).await;
-    let built = look().await;
-    assert_eq!(built.news(&ended).builds, [build]);
-    let after = look().await.news(&built);
-    assert!(after.deploys.is_empty() && after.builds.is_empty());
 }
 
 /// Ends a deploy as the engine would.
