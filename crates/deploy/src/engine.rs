@@ -122,7 +122,11 @@ fn heard(road: &Road, change: &Change, tasks: &TaskTracker, shutdown: &Cancellat
             drivers.wake(|_, driver| driver.build == Some(id));
             road.inner.builds.notify_waiters();
         }
-        Change::Workload(_) | Change::Preview(_) | Change::Marked(_) | Change::Missed => {}
+        Change::BuildLog(_)
+        | Change::Workload(_)
+        | Change::Preview(_)
+        | Change::Marked(_)
+        | Change::Missed => {}
         Change::Rules => {
             drivers.wake(|_, _| true);
         }

@@ -5,7 +5,7 @@
 //! the server itself, the stream ends; the client comes back and begins with a fresh picture. An event
 //! may come twice, never too old.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +67,6 @@ impl Live {
             live: live.clone(),
             store,
             cluster,
-            told: HashMap::new(),
         };
         tokio::spawn(teller.run(shutdown));
         live
@@ -111,8 +110,8 @@ impl Gathered {
             Ok(Change::Workload(name)) => self.records.insert(name),
             Ok(Change::Marked(id)) => self.marked.insert(id),
             // What it means for a deploy is told by the deploy's own change.
-            // Its deploys and pods tell the rest.
-            Ok(Change::Rules | Change::Preview(_)) => true,
+            // A preview's deploys and pods tell the rest; a log has a stream of its own.
+            Ok(Change::Rules | Change::Preview(_) | Change::BuildLog(_)) => true,
             Ok(Change::Missed) | Err(RecvError::Lagged(_)) => {
                 self.missed = true;
                 true
@@ -137,12 +136,10 @@ struct Teller {
     live: Live,
     store: Store,
     cluster: ClusterLink,
-    /// Builds as they were told last: their logs change far more often than they do.
-    told: HashMap<i64, BuildSummary>,
 }
 
 impl Teller {
-    async fn run(mut self, shutdown: CancellationToken) {
+    async fn run(self, shutdown: CancellationToken) {
         let mut from_store = self.store.changes();
         let mut from_cluster = self.cluster.changes();
         let mut cluster_open = true;
@@ -171,20 +168,18 @@ impl Teller {
         let _ = self.live.0.send(Arc::new(event));
     }
 
-    async fn tell(&mut self, mut gathered: Gathered) {
+    async fn tell(&self, mut gathered: Gathered) {
         if self.live.0.receiver_count() == 0 {
             // Whoever comes next begins with a fresh picture.
-            self.told.clear();
             return;
         }
         if gathered.missed {
-            self.told.clear();
             self.say(LiveEvent::Missed);
             return;
         }
         for id in gathered.builds.drain() {
             if let Ok(Some(build)) = self.store.build(id).await {
-                self.tell_build(build.summary());
+                self.say(LiveEvent::Build(Box::new(build.summary())));
             }
         }
         for id in gathered.deploys.drain() {
@@ -217,19 +212,6 @@ impl Teller {
                 Ok(None) => self.say(LiveEvent::Deleted(name)),
                 Err(error) => tracing::debug!(%error, "a changed workload cannot be read"),
             }
-        }
-    }
-
-    fn tell_build(&mut self, build: BuildSummary) {
-        let ended = build.finished_at.is_some();
-        let news = self.told.get(&build.id) != Some(&build);
-        if ended {
-            self.told.remove(&build.id);
-        } else if news {
-            self.told.insert(build.id, build.clone());
-        }
-        if news {
-            self.say(LiveEvent::Build(Box::new(build)));
         }
     }
 

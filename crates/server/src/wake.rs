@@ -1,4 +1,4 @@
-//! Waiting for a change of one thing in the database.
+//! Waiting for a change of something in the database.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use tokio::sync::broadcast::error::RecvError;
 /// Longest time between two looks. Every change is announced; this is the net below that.
 const LATEST: Duration = Duration::from_secs(30);
 
-/// Wakes when one thing changes. Made before the first read, so that no change is missed.
+/// Wakes when something changes. Made before the first read, so that no change is missed.
 pub struct Wake {
     changes: broadcast::Receiver<Change>,
-    of: Change,
+    of: Vec<Change>,
 }
 
 impl Wake {
-    /// Wakes for changes of `of`.
-    pub fn new(store: &Store, of: Change) -> Self {
+    /// Wakes for these changes.
+    pub fn new(store: &Store, of: Vec<Change>) -> Self {
         Self {
             changes: store.changes(),
             of,
@@ -30,7 +30,7 @@ impl Wake {
         let changed = async {
             loop {
                 match self.changes.recv().await {
-                    Ok(change) if change != self.of && change != Change::Missed => {}
+                    Ok(change) if !self.of.contains(&change) && change != Change::Missed => {}
                     Ok(_) | Err(RecvError::Lagged(_)) => return,
                     Err(RecvError::Closed) => std::future::pending().await,
                 }

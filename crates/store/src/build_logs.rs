@@ -100,7 +100,7 @@ impl Store {
             .exec(&transaction)
             .await?;
         transaction.commit().await?;
-        self.announce(Change::Build(lease.id));
+        self.announce(Change::BuildLog(lease.id));
         Ok(seq)
     }
 

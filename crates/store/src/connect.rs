@@ -42,8 +42,10 @@ pub enum Engine {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// A build's row, its steps or its log.
+    /// A build's row.
     Build(i64),
+    /// A build's steps or its log: while it runs, several times a second.
+    BuildLog(i64),
     /// A deploy's row or its timeline.
     Deploy(i64),
     /// A workload's row or its repository's, by the workload's name.

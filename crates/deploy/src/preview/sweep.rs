@@ -86,6 +86,7 @@ async fn heard(road: &Road, change: &Change, some: &mut HashSet<i64>) {
             some.extend(found.await.map(|preview: PreviewRecord| preview.id));
         }
         Change::Build(_)
+        | Change::BuildLog(_)
         | Change::Workload(_)
         | Change::Rules
         | Change::Marked(_)

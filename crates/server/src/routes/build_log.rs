@@ -93,7 +93,8 @@ async fn log(
 
 fn follow(state: AppState, id: i64, mut seq: i64) -> impl Stream<Item = Event> {
     async_stream::stream! {
-        let mut wake = Wake::new(&state.store, Change::Build(id));
+        let changes = vec![Change::Build(id), Change::BuildLog(id)];
+        let mut wake = Wake::new(&state.store, changes);
         let mut steps = Steps::default();
         loop {
             // The build is read before its log, so that an ended build has its whole log.

@@ -305,7 +305,7 @@ fn follow(
     mut seq: i64,
 ) -> impl Stream<Item = axum::response::sse::Event> {
     async_stream::stream! {
-        let mut wake = Wake::new(&state.store, Change::Deploy(id));
+        let mut wake = Wake::new(&state.store, vec![Change::Deploy(id)]);
         let mut told = None;
         loop {
             // The row is read before its timeline, so that an ended row has its whole timeline.
